@@ -1,0 +1,53 @@
+/** The library: everything the command line does, as functions. */
+export {
+  type BirdData,
+  type BirdQuestion,
+  databasesOf,
+  openBird,
+  questionsOf,
+} from "./bird/dataset.js";
+export { type Evaluation, evaluatePredictions, goldAsPredictions, type Score } from "./bird/evaluate.js";
+export { ExecutionAccuracy, type Verdict } from "./bird/execution-accuracy.js";
+export { formatPredictions, type Prediction, readPredictions } from "./bird/predictions.js";
+export { describeSchema } from "./bird/schema.js";
+export {
+  DEFAULT_SQL_LIMITS,
+  SqlExecutor,
+  type SqlFailure,
+  type SqlLimits,
+  type SqlResult,
+  type SqlRows,
+  sameRows,
+} from "./bird/sql/executor.js";
+export { BirdTask, type BirdTaskOptions } from "./bird/task.js";
+export type { ChatMessage } from "./chat.js";
+export { LseError } from "./errors.js";
+export { type Budget, budgetOf, type EvolveConfig, evolveConfigSchema } from "./evolve/config.js";
+export { type Evolution, type EvolveHooks, evolve, type NodeRecord } from "./evolve/evolve.js";
+export { type EditAttempt, type Evolver, LseEvolver } from "./evolve/evolver.js";
+export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";
+export { treeFromJson, treeToJson } from "./evolve/tree-file.js";
+export { extractTag } from "./extract.js";
+export { type Journal, MemoryJournal, type RunEvent } from "./journal.js";
+export { EventFile, EventLog } from "./ledger/event-log.js";
+export { RunFolder } from "./ledger/run-folder.js";
+export { CachedModel } from "./runtime/cached-model.js";
+export {
+  NAMED_SHAPES,
+  type Qwen3Shape,
+  writeRandomLora,
+  writeRandomModel,
+} from "./runtime/gguf/random-model.js";
+export { type GgufMetadata, type GgufTensor, writeGguf } from "./runtime/gguf/writer.js";
+export type { LlamaOptions } from "./runtime/llama/load.js";
+export { NodeLlamaCppModel } from "./runtime/llama/public-engine.js";
+export {
+  type Completion,
+  type GenerateRequest,
+  type LanguageModel,
+  PAPER_SAMPLING,
+  type Sampling,
+  type Usage,
+} from "./runtime/model.js";
+export { RecordedModel } from "./runtime/recorded-model.js";
+export type { Outcome, Task, ValidationReport } from "./task.js";

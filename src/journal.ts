@@ -1,0 +1,87 @@
+import type { Completion } from "./runtime/model.js";
+import type { Outcome } from "./task.js";
+
+/**
+ * What happens in a run, one plain object each. The key names the fact, so that recording it again changes
+ * nothing: a resumed run walks the same path and pays only for what is not in the journal yet.
+ */
+export type RunEvent =
+  /** What the run's results depend on beside its configuration. */
+  | {
+      readonly type: "inputs";
+      readonly key: "inputs";
+      readonly model: string;
+      readonly contextSize: number;
+      readonly task: string;
+    }
+  | {
+      readonly type: "generation";
+      /** `completionKey` of the request. */
+      readonly key: string;
+      readonly fingerprint: string;
+      readonly completion: Completion;
+    }
+  /** Length of a prompt, kept so that a recording without a tokenizer replays to the letter. */
+  | { readonly type: "tokens"; readonly key: string; readonly count: number }
+  | {
+      readonly type: "answer";
+      readonly key: string;
+      readonly node: number;
+      readonly phase: AnswerPhase;
+      /** The round that asked; 0 for the seed instructions' holdout. */
+      readonly round: number;
+      readonly problem: string;
+      readonly sample: number;
+      readonly outcome: Outcome;
+    }
+  | { readonly type: "round"; readonly key: string; readonly round: number; readonly selected: number }
+  | {
+      readonly type: "edit";
+      readonly key: string;
+      readonly round: number;
+      readonly parent: number;
+      readonly attempt: number;
+      /** Null when the edit was adopted, else why it was not. */
+      readonly rejected: string | null;
+    }
+  | {
+      readonly type: "node";
+      readonly key: string;
+      readonly node: number;
+      readonly parent: number | null;
+      readonly round: number;
+      /** Mean holdout score. */
+      readonly reward: number;
+      readonly standardError: number;
+    }
+  | { readonly type: "done"; readonly key: string; readonly best: number; readonly reason: string };
+
+/** "batch": the problems whose outcomes the evolver reads; "holdout": those that score a node. */
+export type AnswerPhase = "batch" | "holdout";
+
+type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
+
+export interface Journal {
+  /** The event of this type and key, if there is one. */
+  recall<T extends RunEvent["type"]>(type: T, key: string): EventOf<T> | undefined;
+  /** Keeps the event, unless one of its type and key is kept already. Durable when it returns. */
+  record(event: RunEvent): void;
+}
+
+/** A journal that lives and dies with the process. */
+export class MemoryJournal implements Journal {
+  readonly #events = new Map<string, RunEvent>();
+
+  recall<T extends RunEvent["type"]>(type: T, key: string): EventOf<T> | undefined {
+    return this.#events.get(`${type}:${key}`) as EventOf<T> | undefined;
+  }
+
+  record(event: RunEvent): void {
+    const name = `${event.type}:${event.key}`;
+    if (!this.#events.has(name)) this.#events.set(name, event);
+  }
+
+  get events(): RunEvent[] {
+    return [...this.#events.values()];
+  }
+}

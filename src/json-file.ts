@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { LseError } from "./errors.js";
+
+/** @throws LseError naming the file, for unreadable files and malformed JSON alike */
+export function readJson(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LseError(`${path}: cannot read it (${why})`, "Check the path and its permissions", { cause });
+  }
+  return parseJson(text, path);
+}
+
+/** @param origin what the text is, for the error message: a file, a line of one */
+export function parseJson(text: string, origin: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.replace(/\s+/g, " ") : String(cause);
+    throw new LseError(`${origin}: not valid JSON (${why})`, "Correct the file or fetch it again", { cause });
+  }
+}

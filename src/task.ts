@@ -1,0 +1,42 @@
+import type { ChatMessage } from "./chat.js";
+
+/** What came of one answer. Plain data: it is written to the run folder as it is. */
+export interface Outcome {
+  /** From 0 to 1; what the reward averages. */
+  readonly score: number;
+  readonly correct: boolean;
+  /** The answer that was graded, taken out of the response; empty when there was none. */
+  readonly answer: string;
+  /** What the evolver may read about a wrong answer; null for a correct one. */
+  readonly error: string | null;
+}
+
+/** Whether the gold answers of a task score 1 through its own grader. */
+export interface ValidationReport {
+  readonly total: number;
+  readonly passed: number;
+  readonly failures: readonly { readonly problem: string; readonly error: string }[];
+}
+
+/**
+ * A domain: one database, one subject. It knows its problems, how to ask them and how to grade an answer;
+ * it knows nothing of models and trees. Only the instructions evolve: everything else in a prompt is fixed
+ * (paper §3.2).
+ */
+export interface Task extends AsyncDisposable {
+  /** Such as "bird/superhero". */
+  readonly id: string;
+  /** Changes when a question, a gold answer or the data behind them changes. */
+  readonly fingerprint: string;
+  readonly problemIds: readonly string[];
+  readonly seedInstructions: string;
+  /** The part of the prompt that all problems share; the evolver is shown it whole. */
+  systemPrompt(instructions: string): string;
+  /** The whole prompt; what problems share comes first, so that engines evaluate it once. */
+  prompt(problemId: string, instructions: string): ChatMessage[];
+  /** Never rejects because of what a model wrote. */
+  grade(problemId: string, response: string): Promise<Outcome>;
+  /** One problem as the evolver sees it: question, answer, gold answer, verdict, error. */
+  report(problemId: string, outcome: Outcome): string;
+  validate(onProblem?: () => void): Promise<ValidationReport>;
+}
