@@ -1,0 +1,85 @@
+import type { ChatMessage } from "../chat.js";
+import { hashJson } from "../hash.js";
+import type { Journal } from "../journal.js";
+import type { Completion, GenerateRequest, LanguageModel } from "./model.js";
+
+/** Names a completion by everything it depends on: model, adapter, prompt, sampling, seed and sample. */
+export function completionKey(
+  fingerprint: string,
+  { messages, sampling, seed, sample }: GenerateRequest,
+): string {
+  return hashJson([fingerprint, messages, sampling, seed, sample]);
+}
+
+export const tokensKey = (fingerprint: string, messages: readonly ChatMessage[]): string =>
+  hashJson([fingerprint, messages]);
+
+/** A model whose completions are kept in a journal as they are ready and never generated twice. */
+export class CachedModel implements LanguageModel {
+  constructor(
+    private readonly inner: LanguageModel,
+    private readonly journal: Journal,
+  ) {}
+
+  get fingerprint() {
+    return this.inner.fingerprint;
+  }
+
+  get contextSize() {
+    return this.inner.contextSize;
+  }
+
+  get usage() {
+    return this.inner.usage;
+  }
+
+  countTokens(messages: readonly ChatMessage[]): number {
+    const key = tokensKey(this.fingerprint, messages);
+    const known = this.journal.recall("tokens", key);
+    if (known !== undefined) return known.count;
+    const count = this.inner.countTokens(messages);
+    this.journal.record({ type: "tokens", key, count });
+    return count;
+  }
+
+  async generate(
+    requests: readonly GenerateRequest[],
+    onCompletion?: (index: number, completion: Completion) => void,
+    signal?: AbortSignal,
+  ): Promise<Completion[]> {
+    const { fingerprint } = this;
+    const keys = requests.map((request) => completionKey(fingerprint, request));
+    const completions = keys.map((key) => this.journal.recall("generation", key)?.completion);
+    const missing = completions.flatMap((completion, index) => (completion === undefined ? [index] : []));
+    for (const [index, completion] of completions.entries()) {
+      if (completion !== undefined) onCompletion?.(index, completion);
+    }
+    await this.inner.generate(
+      missing.map((index) => requests[index] as GenerateRequest),
+      (position, fresh) => {
+        const index = missing[position] as number;
+        const completion = { ...fresh, logprobs: fresh.logprobs.map(toMicronats) };
+        completions[index] = completion;
+        this.journal.record({ type: "generation", key: keys[index] as string, fingerprint, completion });
+        onCompletion?.(index, completion);
+      },
+      signal,
+    );
+    return completions as Completion[];
+  }
+
+  score(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
+    return this.inner.score(messages, tokens);
+  }
+
+  useAdapter(path: string | null): Promise<void> {
+    return this.inner.useAdapter(path);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> | PromiseLike<void> {
+    return this.inner[Symbol.asyncDispose]();
+  }
+}
+
+/** Six decimals are far below what two engines agree to, and halve the journal. */
+const toMicronats = (logprob: number) => Math.round(logprob * 1e6) / 1e6;

@@ -1,0 +1,102 @@
+import type { LlamaModel } from "node-llama-cpp";
+import { deriveSeed, uniformStream } from "../../random.js";
+import type { Completion, GenerateRequest } from "../model.js";
+import { candidatesNeeded, sampleToken } from "../sampler.js";
+import { logSumExp, TopTokens } from "./logits.js";
+import type { Job } from "./scheduler.js";
+import { asTokens, firstOccurrence } from "./vocabulary.js";
+
+const top = new TopTokens();
+
+/** Draws a completion token by token, from the same numbers and in the same way as every other engine. */
+export class Generation implements Job {
+  readonly tokens: number[] = [];
+  readonly #request: GenerateRequest;
+  readonly #logprobs: number[] = [];
+  readonly #generated = new Set<number>();
+  readonly #uniform: () => number;
+  /** Tokens at the end in which a stop string that has just been completed must lie. */
+  readonly #tail: number;
+  #started: number | null = null;
+
+  /**
+   * @param limit most tokens to generate
+   * @param onEnd gets the completion
+   */
+  constructor(
+    private readonly model: LlamaModel,
+    request: GenerateRequest,
+    readonly prompt: readonly number[],
+    readonly limit: number,
+    private readonly onEnd: (completion: Completion) => void,
+  ) {
+    this.#request = request;
+    this.#uniform = uniformStream(deriveSeed(request.seed, request.sample));
+    // A token is at least one byte of text; a few more, because the first ones may begin inside a character.
+    const bytes = request.sampling.stop.map((string) => Buffer.byteLength(string));
+    this.#tail = bytes.length === 0 ? 0 : Math.max(...bytes) + 8;
+  }
+
+  begin(): void {
+    this.#started ??= performance.now();
+  }
+
+  take(row: Float32Array): boolean {
+    this.begin();
+    const { sampling } = this.#request;
+    const candidates = top.of(row, candidatesNeeded(sampling, this.#generated.size) ?? row.length);
+    const token = sampleToken(candidates, sampling, this.#generated, this.#uniform());
+    this.tokens.push(token);
+    this.#generated.add(token);
+    this.#logprobs.push((row[token] as number) - logSumExp(row));
+
+    const stoppedAt = this.model.isEogToken(asTokens([token])[0])
+      ? Number.POSITIVE_INFINITY
+      : this.#findStop(sampling.stop);
+    if (stoppedAt === null && this.tokens.length < this.limit) return false;
+    this.end(stoppedAt);
+    return true;
+  }
+
+  /** Hands over the completion, of which the text ends at `stoppedAt` unless no room was left. */
+  end(stoppedAt: number | null): void {
+    this.onEnd({
+      text: this.model.detokenize(asTokens(this.tokens)).slice(0, stoppedAt ?? undefined),
+      tokens: this.tokens,
+      logprobs: this.#logprobs,
+      finishReason: stoppedAt === null ? "length" : "stop",
+      promptTokens: this.prompt.length,
+      seconds: (performance.now() - (this.#started ?? performance.now())) / 1000,
+    });
+  }
+
+  /** Where in the text a stop string begins, or null. The whole text is only read when its end has one. */
+  #findStop(stop: readonly string[]): number | null {
+    if (this.#tail === 0) return null;
+    const end = this.model.detokenize(asTokens(this.tokens.slice(-this.#tail)));
+    if (firstOccurrence(end, stop) === null) return null;
+    return firstOccurrence(this.model.detokenize(asTokens(this.tokens)), stop);
+  }
+}
+
+/** Reads off the log-probabilities of given tokens, of which there is at least one. */
+export class Scoring implements Job {
+  readonly logprobs: Float32Array;
+  readonly tokens: readonly number[];
+  #scored = 0;
+
+  constructor(
+    readonly prompt: readonly number[],
+    private readonly targets: readonly number[],
+  ) {
+    this.logprobs = new Float32Array(targets.length);
+    // No row behind the last token is needed.
+    this.tokens = targets.slice(0, -1);
+  }
+
+  take(row: Float32Array): boolean {
+    const target = this.targets[this.#scored] as number;
+    this.logprobs[this.#scored++] = (row[target] as number) - logSumExp(row);
+    return this.#scored === this.targets.length;
+  }
+}

@@ -1,0 +1,212 @@
+import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
+import type { ChatMessage } from "../../chat.js";
+import { hashFile, hashJson } from "../../hash.js";
+import type { ChatTemplate } from "../chat-template.js";
+import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
+import { CallQueue } from "./call-queue.js";
+import { MAX_SEQUENCES, NativeContext } from "./context.js";
+import { Generation, Scoring } from "./jobs.js";
+import { KvCache } from "./kv-cache.js";
+import {
+  adapterDoesNotFit,
+  defaultContextSize,
+  hashAdapter,
+  loadModel,
+  notEnoughMemory,
+  precisionOf,
+  requireRoom,
+} from "./load.js";
+import { type NativeLlama, type NativeSource, nativeLlama, type Pointer } from "./native.js";
+import { Scheduler } from "./scheduler.js";
+import { type SettingsOptions, settingsFor } from "./settings.js";
+import type { EngineSettings } from "./tuner.js";
+import { chatTemplateOf, vocabularyOf } from "./vocabulary.js";
+import { cellsFor, gpuLayersFor, loadWeights } from "./weights.js";
+
+export interface FastLlamaOptions extends SettingsOptions {
+  /**
+   * Tokens whose keys and values are kept, for all completions and cached prompts together; at least
+   * `contextSize`. Defaults to the context and 1,024 for each sequence, as far as half the free memory goes.
+   */
+  readonly kvCells?: number;
+  /** The library to use in place of node-llama-cpp's own, for tests of what happens when it does not fit. */
+  readonly nativeSource?: NativeSource;
+}
+
+/** Adapters kept in memory. */
+const MOST_ADAPTERS = 4;
+
+/**
+ * A GGUF model on the libllama that node-llama-cpp ships: all requests of a call are generated together, and
+ * what prompts share, within a call or with earlier ones, is evaluated once.
+ *
+ * A completion is drawn from its own seed and from logits that depend on its request alone, up to floating
+ * point: llama.cpp adds up in an order that depends on how many tokens are evaluated together and on where
+ * their cells lie. So logits differ a little with the company, and a token can change where two candidates, or
+ * the draw and the border between two, are that close. How close is a matter of the weights' type: `precisionOf`.
+ */
+export class LlamaModel implements LanguageModel {
+  readonly usage = emptyUsage();
+  readonly #calls = new CallQueue(this.usage);
+  readonly #adapters = new Map<string, Pointer>();
+  readonly #scheduler: Scheduler;
+  #adapterHash: string | null = null;
+
+  /**
+   * @throws LseError for a model that cannot be opened; NativeUnavailable when this engine cannot drive it and
+   * `NodeLlamaCppModel` has to
+   */
+  static async open(options: FastLlamaOptions): Promise<LlamaModel> {
+    const loaded = await loadModel(options, "vocabulary");
+    let weights: Pointer = null;
+    let native: NativeLlama | undefined;
+    try {
+      native = await nativeLlama(loaded.llama, options.nativeSource);
+      const template = chatTemplateOf(loaded.model, options.modelPath, {
+        ...vocabularyOf(loaded.model),
+        tokenize: remembering((text) => loaded.model.tokenize(text)),
+      });
+      const gpuLayers = await gpuLayersFor(loaded, options.gpuLayers ?? "auto");
+      weights = await loadWeights(native, loaded, options.modelPath, gpuLayers);
+      const contextSize = options.contextSize ?? defaultContextSize(native.model_n_ctx_train(weights));
+      const modelHash = await hashFile(options.modelPath);
+      const settings = await settingsFor(native, weights, loaded, template, modelHash, contextSize, options);
+      const { threads, batchSize, sequences } = settings;
+      const { kvType } = precisionOf(loaded);
+      // Untuned, a GPU is left its "auto": it knows for which models it has flash attention.
+      const flashAttention =
+        options.tuning === undefined
+          ? precisionOf(loaded, options.flashAttention).flashAttention
+          : settings.flashAttention;
+      const cells = await cellsFor(loaded, gpuLayers, contextSize, sequences, options.kvCells);
+      const context = await NativeContext.create(native, weights, {
+        ...{ threads, cells, batchSize, maxRows: sequences, flashAttention, kvType },
+      });
+      if (context === null) throw notEnoughMemory(contextSize);
+      return new LlamaModel(loaded.model, modelHash, template, context, contextSize, settings);
+    } catch (error) {
+      if (weights !== null) native?.model_free(weights);
+      await loaded.model.dispose();
+      throw error;
+    }
+  }
+
+  private constructor(
+    private readonly model: VocabularyModel,
+    private readonly modelHash: string,
+    private readonly template: ChatTemplate,
+    private readonly context: NativeContext,
+    readonly contextSize: number,
+    /** What it runs with, found or given. */
+    readonly settings: EngineSettings,
+  ) {
+    const cache = new KvCache(context, context.cells, MAX_SEQUENCES);
+    this.#scheduler = new Scheduler(context, cache, settings.sequences);
+  }
+
+  get fingerprint(): string {
+    return this.#adapterHash === null ? this.modelHash : hashJson([this.modelHash, this.#adapterHash]);
+  }
+
+  /** Seconds of `usage.seconds` in which it waited for llama.cpp; the rest is its own JavaScript. */
+  get decodeSeconds(): number {
+    return this.#scheduler.decoding / 1000;
+  }
+
+  countTokens(messages: readonly ChatMessage[]): number {
+    return this.template.encode(messages).length;
+  }
+
+  generate(
+    requests: readonly GenerateRequest[],
+    onCompletion?: (index: number, completion: Completion) => void,
+    signal?: AbortSignal,
+  ): Promise<Completion[]> {
+    return this.#calls.run(async () => {
+      signal?.throwIfAborted();
+      const completions: Completion[] = [];
+      const generations = requests.map((request, index) => {
+        const prompt = this.template.encode(request.messages);
+        requireRoom(this.contextSize, prompt.length, 1);
+        const limit = Math.min(request.sampling.maxTokens, this.contextSize - prompt.length);
+        return new Generation(this.model, request, prompt, limit, (completion) => {
+          completions[index] = completion;
+          this.usage.completions++;
+          this.usage.promptTokensAsked += completion.promptTokens;
+          this.usage.tokensGenerated += completion.tokens.length;
+          onCompletion?.(index, completion);
+        });
+      });
+      for (const generation of generations) if (generation.limit === 0) generation.end(null);
+      await this.#evaluate(
+        generations.filter(({ limit }) => limit > 0),
+        signal,
+      );
+      return completions;
+    });
+  }
+
+  score(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
+    return this.#calls.run(async () => {
+      const prompt = this.template.encode(messages);
+      requireRoom(this.contextSize, prompt.length, tokens.length);
+      const scoring = new Scoring(prompt, tokens);
+      if (tokens.length > 0) await this.#evaluate([scoring]);
+      return scoring.logprobs;
+    });
+  }
+
+  useAdapter(path: string | null): Promise<void> {
+    return this.#calls.run(async () => {
+      if (path === null) {
+        this.context.setAdapter(null);
+        this.#adapterHash = null;
+        return;
+      }
+      const hash = await hashAdapter(path);
+      this.context.setAdapter(this.#adapters.get(hash) ?? this.#loadAdapter(path, hash));
+      this.#adapterHash = hash;
+      for (const [other, adapter] of this.#adapters) {
+        if (this.#adapters.size <= MOST_ADAPTERS) break;
+        if (other === hash) continue;
+        this.context.freeAdapter(adapter);
+        this.#adapters.delete(other);
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#calls.run(async () => this.context.freeAll());
+    await this.model.dispose();
+  }
+
+  async #evaluate(jobs: readonly (Generation | Scoring)[], signal?: AbortSignal): Promise<void> {
+    const before = this.#scheduler.promptTokensEvaluated;
+    try {
+      await this.#scheduler.run(this.#adapterHash ?? "", jobs, signal);
+    } finally {
+      this.usage.promptTokensEvaluated += this.#scheduler.promptTokensEvaluated - before;
+    }
+  }
+
+  #loadAdapter(path: string, hash: string): Pointer {
+    const adapter = this.context.loadAdapter(path);
+    if (adapter === null) throw adapterDoesNotFit(path);
+    this.#adapters.set(hash, adapter);
+    return adapter;
+  }
+}
+
+/** Most prompts repeat texts: schema and instructions are the same in all requests of a round. */
+function remembering(tokenize: (text: string) => number[]): (text: string) => number[] {
+  const known = new Map<string, number[]>();
+  return (text) => {
+    let tokens = known.get(text);
+    if (tokens === undefined) {
+      tokens = tokenize(text);
+      if (known.size === 256) known.clear();
+      known.set(text, tokens);
+    }
+    return tokens;
+  };
+}

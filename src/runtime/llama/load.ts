@@ -1,0 +1,197 @@
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import {
+  GgufFileType,
+  getLlama,
+  type Llama,
+  LlamaLogLevel,
+  type LlamaModel,
+  readGgufFileInfo,
+} from "node-llama-cpp";
+import { LseError } from "../../errors.js";
+import { hashFile } from "../../hash.js";
+
+export interface LlamaOptions {
+  /** A GGUF file. */
+  readonly modelPath: string;
+  /** Tokens that prompt and completion share. Defaults to the model's own, at most 16,384. */
+  readonly contextSize?: number;
+  /**
+   * CPU threads. Defaults to the cores that are useful for arithmetic, less one for the SQL processes:
+   * llama.cpp's threads wait by spinning, and one that has to share its core stalls all others.
+   */
+  readonly threads?: number;
+  /** Layers on the GPU. Defaults to as many as fit; 0 keeps everything on the CPU. */
+  readonly gpuLayers?: number | "auto";
+}
+
+export interface LoadedModel {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly threads: number;
+  /** Cores that are useful for arithmetic. */
+  readonly cores: number;
+}
+
+const DEFAULT_CONTEXT_LIMIT = 16_384;
+
+/** The context to open a model with that was trained on `trained` tokens, unless an option says otherwise. */
+export const defaultContextSize = (trained: number) => Math.min(trained, DEFAULT_CONTEXT_LIMIT);
+
+/**
+ * Opens a GGUF with the llama.cpp library that node-llama-cpp ships for this platform; nothing is built or
+ * downloaded.
+ * @param part "vocabulary" leaves the weights where they are
+ * @throws LseError naming the file and what to do, for a file that is missing, damaged or of an
+ * architecture that llama.cpp does not know
+ */
+export async function loadModel(
+  options: LlamaOptions,
+  part: "everything" | "vocabulary" = "everything",
+): Promise<LoadedModel> {
+  const { modelPath, gpuLayers = "auto" } = options;
+  if (!existsSync(modelPath)) {
+    throw new LseError(
+      `${modelPath}: no such model file`,
+      "Give --model a GGUF file, or make a random one with `npm run make-random-model`",
+    );
+  }
+  await checkHeader(modelPath);
+  const llama = await library(gpuLayers === 0 ? false : "auto");
+  const model = await explainingFailure(llama, modelPath, () =>
+    llama.loadModel({
+      modelPath,
+      ...(part === "vocabulary" ? { vocabOnly: true, gpuLayers: 0 } : {}),
+      ...(part === "everything" && gpuLayers !== "auto" ? { gpuLayers } : {}),
+    }),
+  );
+  const cores = Math.min(llama.cpuMathCores, availableParallelism());
+  return { llama, model, cores, threads: options.threads ?? Math.max(1, cores - 1) };
+}
+
+/**
+ * Runs `load`, which fails by throwing or with null.
+ * @throws LseError with what llama.cpp complained of
+ */
+export async function explainingFailure<T>(
+  llama: Llama,
+  modelPath: string,
+  load: () => Promise<T>,
+): Promise<NonNullable<T>> {
+  const complaints: string[] = [];
+  llama.logger = (_level, message) => complaints.push(message.trim());
+  try {
+    const result = await load();
+    // The complaints come from another thread, after the result.
+    if (result === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (result === null || result === undefined) throw new Error("no reason given");
+    return result;
+  } catch (cause) {
+    const why = complaints.find((line) => line !== "") ?? (cause instanceof Error ? cause.message : "");
+    throw new LseError(
+      `${modelPath}: llama.cpp cannot load this model (${why.replace(/\s+/g, " ")})`,
+      why.includes("architecture")
+        ? "Use a model of an architecture that llama.cpp knows"
+        : "The file may be truncated or damaged: copy, download or make it again",
+      { cause },
+    );
+  } finally {
+    llama.logger = () => undefined;
+  }
+}
+
+const libraries = new Map<"auto" | false, Promise<Llama>>();
+
+/**
+ * The native library, loaded once per process and kept: it is global to the process anyway, and once it has
+ * been disposed of, a second one writes its complaints straight to standard error.
+ */
+function library(gpu: "auto" | false): Promise<Llama> {
+  let opened = libraries.get(gpu);
+  if (opened === undefined) {
+    opened = getLlama({
+      build: "never",
+      skipDownload: true,
+      progressLogs: false,
+      gpu,
+      maxThreads: 0,
+      logLevel: LlamaLogLevel.error,
+      logger: () => undefined,
+    });
+    libraries.set(gpu, opened);
+  }
+  return opened;
+}
+
+/** Reads only the header, because llama.cpp's own message for a file that is no GGUF helps nobody. */
+async function checkHeader(modelPath: string): Promise<void> {
+  try {
+    await readGgufFileInfo(modelPath, {
+      sourceType: "filesystem",
+      logWarnings: false,
+      spliceSplitFiles: false,
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.replace(/\s+/g, " ") : String(cause);
+    throw new LseError(
+      `${modelPath}: not a complete GGUF file (${why})`,
+      "Copy, download or make the file again",
+      { cause },
+    );
+  }
+}
+
+/**
+ * How keys, values and attention are computed, the same in every engine so that their answers agree.
+ *
+ * Answers of an f32 model on the CPU are exact: keys and values stay in f32, and logprobs change by 1e-5 at most
+ * with the company. That excludes llama.cpp's flash attention, which there adds up in 16 bits when few tokens
+ * are evaluated together and in 32 bits when many are, so that logprobs change by up to 1e-2. All other models
+ * have it, as far as llama.cpp supports it: quantised weights round their inputs and differ by as much without
+ * it, and it passes over the cells of other sequences, which attention without it pays for one by one.
+ */
+export function precisionOf(
+  { llama, model }: LoadedModel,
+  flashAttention: "auto" | boolean = "auto",
+): { readonly flashAttention: "auto" | boolean; readonly kvType: "F32" | "F16" } {
+  const exact = llama.gpu === false && model.fileInfo.metadata.general.file_type === GgufFileType.ALL_F32;
+  return exact
+    ? { flashAttention: flashAttention === true, kvType: "F32" }
+    : { flashAttention, kvType: "F16" };
+}
+
+/** @throws LseError when prompt and completion do not fit the context */
+export function requireRoom(contextSize: number, promptTokens: number, completionTokens: number): void {
+  if (promptTokens + completionTokens <= contextSize) return;
+  throw new LseError(
+    `The prompt has ${promptTokens} tokens and the context only ${contextSize}`,
+    "Raise --context, if the model was trained for more, or give a shorter schema and instructions",
+  );
+}
+
+export function notEnoughMemory(contextSize: number, cause?: unknown): LseError {
+  return new LseError(
+    `There is not enough memory for a context of ${contextSize} tokens`,
+    "Lower --context, or use a smaller model",
+    { cause },
+  );
+}
+
+/** SHA-256 of an adapter's file, in hex. */
+export async function hashAdapter(path: string): Promise<string> {
+  try {
+    return await hashFile(path);
+  } catch (cause) {
+    throw new LseError(`${path}: cannot read this adapter`, "Give the path of a GGUF LoRA adapter", {
+      cause,
+    });
+  }
+}
+
+export function adapterDoesNotFit(path: string, cause?: unknown): LseError {
+  return new LseError(
+    `${path}: this adapter does not fit the model`,
+    "Use a GGUF LoRA adapter made for the same base model",
+    { cause },
+  );
+}

@@ -1,0 +1,45 @@
+import type { LlamaModel, Token } from "node-llama-cpp";
+import { LseError } from "../../errors.js";
+import { ChatTemplate, type Vocabulary } from "../chat-template.js";
+
+/** The tokenizer of a loaded GGUF, in the form chat templates need. */
+export function vocabularyOf(model: LlamaModel): Vocabulary {
+  const controlTokens = new Map<string, number>();
+  for (const token of model.iterateAllTokens()) {
+    if (!model.isSpecialToken(token)) continue;
+    const text = model.detokenize([token], true);
+    if (text !== "") controlTokens.set(text, token);
+  }
+  const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
+  return {
+    tokenize: (text) => model.tokenize(text),
+    controlTokens,
+    bos: bos === null ? null : { token: bos, text: bosString ?? "", prepend: shouldPrependBosToken },
+    eosText: eosString,
+  };
+}
+
+/** node-llama-cpp brands its token ids; they are plain numbers. */
+export const asTokens = (tokens: readonly number[]) => tokens as readonly Token[] as Token[];
+
+/** @throws LseError naming the file, when it has no template or one that cannot be read */
+export function chatTemplateOf(
+  model: LlamaModel,
+  modelPath: string,
+  vocabulary = vocabularyOf(model),
+): ChatTemplate {
+  const source = model.fileInfo.metadata.tokenizer?.chat_template;
+  if (source === undefined) {
+    throw new LseError(
+      `${modelPath}: field tokenizer.chat_template is missing`,
+      "Use an instruction-tuned GGUF, which carries its chat template",
+    );
+  }
+  return new ChatTemplate(source, vocabulary, modelPath);
+}
+
+/** Where the first of these strings begins in the text, or null. */
+export function firstOccurrence(text: string, strings: readonly string[]): number | null {
+  const found = strings.map((string) => text.indexOf(string)).filter((index) => index >= 0);
+  return found.length === 0 ? null : Math.min(...found);
+}

@@ -1,0 +1,75 @@
+import type { ChatMessage } from "../chat.js";
+import { LseError } from "../errors.js";
+import type { Journal } from "../journal.js";
+import { completionKey, tokensKey } from "./cached-model.js";
+import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "./model.js";
+
+/**
+ * Answers from the events of an earlier run instead of from weights: the same requests get the same
+ * completions, any other request is an error. For tests, and for looking into a run on a machine without
+ * its model.
+ */
+export class RecordedModel implements LanguageModel {
+  readonly usage = emptyUsage();
+
+  readonly fingerprint: string;
+  readonly contextSize: number;
+
+  /**
+   * @param recording a run's events
+   * @param origin the recording's path, for error messages
+   * @throws LseError when the events are not those of a run
+   */
+  constructor(
+    private readonly recording: Pick<Journal, "recall">,
+    private readonly origin: string,
+  ) {
+    const inputs = recording.recall("inputs", "inputs");
+    if (inputs === undefined) {
+      throw new LseError(`${origin}: no recording of a run`, "Give the events.jsonl of a run folder");
+    }
+    this.fingerprint = inputs.model;
+    this.contextSize = inputs.contextSize;
+  }
+
+  countTokens(messages: readonly ChatMessage[]): number {
+    const known = this.recording.recall("tokens", tokensKey(this.fingerprint, messages));
+    if (known === undefined) throw this.#missing("the length of a prompt");
+    return known.count;
+  }
+
+  async generate(
+    requests: readonly GenerateRequest[],
+    onCompletion?: (index: number, completion: Completion) => void,
+    signal?: AbortSignal,
+  ): Promise<Completion[]> {
+    return requests.map((request, index) => {
+      signal?.throwIfAborted();
+      const { completion } =
+        this.recording.recall("generation", completionKey(this.fingerprint, request)) ?? {};
+      if (completion === undefined) throw this.#missing("an answer to a prompt");
+      this.usage.completions++;
+      this.usage.promptTokensAsked += completion.promptTokens;
+      this.usage.tokensGenerated += completion.tokens.length;
+      onCompletion?.(index, completion);
+      return completion;
+    });
+  }
+
+  async score(): Promise<Float32Array> {
+    throw this.#missing("log-probabilities of other completions");
+  }
+
+  async useAdapter(): Promise<void> {
+    throw this.#missing("a second set of weights");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #missing(what: string): LseError {
+    return new LseError(
+      `${this.origin}: the recording does not have ${what} that this run asks for`,
+      "Replay it with the data, options and seed it was made with, or give --model the GGUF itself",
+    );
+  }
+}
