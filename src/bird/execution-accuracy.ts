@@ -1,0 +1,59 @@
+import type { BirdData, BirdQuestion } from "./dataset.js";
+import { GoldResults } from "./gold.js";
+import { SqlExecutor, sameRows } from "./sql/executor.js";
+
+/** Execution accuracy of one prediction: 1 when it returns the gold query's set of rows, else 0. */
+export interface Verdict {
+  readonly ex: 0 | 1;
+  /** Why it is 0; null when it is 1. */
+  readonly error: string | null;
+}
+
+/**
+ * Grades SQL by EX as the official evaluator does (bird-bench/mini_dev, evaluation_ex.py:18-22), with these
+ * differences: the gold query has no time limit and runs once, so that 30 s (or `timeoutMs`) are the
+ * prediction's own; and SQL that is empty or writes is wrong rather than run.
+ */
+export class ExecutionAccuracy implements AsyncDisposable {
+  readonly #executor: SqlExecutor;
+  readonly #gold: GoldResults;
+
+  /**
+   * @param timeoutMs time limit of a prediction
+   * @param cacheFolder where gold results are kept; defaults to the user's cache folder
+   */
+  constructor(
+    private readonly data: BirdData,
+    timeoutMs: number,
+    cacheFolder?: string,
+  ) {
+    this.#executor = new SqlExecutor({ limits: { timeoutMs } });
+    this.#gold = new GoldResults(cacheFolder);
+  }
+
+  /** SHA-256 of a database's file. @throws LseError when it is missing, or no database */
+  async databaseHash(dbId: string): Promise<string> {
+    const path = this.data.databasePath(dbId);
+    await this.#executor.execute(path, "SELECT count(*) FROM sqlite_master");
+    return this.#gold.databaseHash(path);
+  }
+
+  /** @throws LseError when the database is missing or damaged */
+  async grade(question: BirdQuestion, sql: string): Promise<Verdict> {
+    const path = this.data.databasePath(question.dbId);
+    const [predicted, gold] = await Promise.all([
+      this.#executor.execute(path, sql),
+      this.#gold.get(path, question.sql),
+    ]);
+    if (!predicted.ok) return wrong(predicted.error);
+    if (!gold.ok) return wrong(`the gold SQL fails: ${gold.error}`);
+    if (sameRows(predicted, gold)) return { ex: 1, error: null };
+    return wrong(`result mismatch | predicted: ${predicted.preview} | gold: ${gold.preview}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#executor[Symbol.asyncDispose](), this.#gold[Symbol.asyncDispose]()]);
+  }
+}
+
+const wrong = (error: string): Verdict => ({ ex: 0, error });

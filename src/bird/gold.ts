@@ -1,0 +1,93 @@
+import { mkdirSync } from "node:fs";
+import { appendFile, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import envPaths from "env-paths";
+import { hashFile } from "../hash.js";
+import { SqlExecutor, type SqlLimits, type SqlResult } from "./sql/executor.js";
+
+/**
+ * Gold queries are trusted and some of them are slow (two of BIRD dev take over 30 s): they run once, with
+ * no time limit and much memory, and their results are kept for good.
+ */
+const GOLD_LIMITS: SqlLimits = { timeoutMs: null, memoryMb: 4096, maxRows: 20_000_000 };
+
+/** Changes with the form of a result or of its digest, so that older files are not taken for new ones. */
+const RESULT_FORMAT = "gold-1";
+
+/** Where gold results are kept unless a folder is named: the user's cache folder. */
+export const defaultCacheFolder = (): string => envPaths("lse", { suffix: "" }).cache;
+
+/** Results of gold queries, by content of the database and exact SQL. */
+export class GoldResults implements AsyncDisposable {
+  readonly #databases = new Map<string, Promise<DatabaseResults>>();
+  // Its own processes: one that alternated between two memory limits would be started anew each time.
+  readonly #executor = new SqlExecutor({ limits: GOLD_LIMITS });
+
+  constructor(private readonly cacheFolder: string = defaultCacheFolder()) {}
+
+  /** The result of a gold query; runs it when no earlier run has. */
+  async get(databasePath: string, sql: string): Promise<SqlResult> {
+    const { results, path } = await this.#open(databasePath);
+    let result = results.get(sql);
+    if (result === undefined) {
+      result = this.#execute(databasePath, sql, path);
+      results.set(sql, result);
+    }
+    return result;
+  }
+
+  /** SHA-256 of a database file, read once. */
+  async databaseHash(databasePath: string): Promise<string> {
+    return (await this.#open(databasePath)).hash;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#executor[Symbol.asyncDispose]();
+  }
+
+  async #execute(databasePath: string, sql: string, path: string): Promise<SqlResult> {
+    const result = await this.#executor.execute(databasePath, sql);
+    // A failure may be this machine's (memory, a crash): the next run tries again.
+    if (result.ok) await appendFile(path, `${JSON.stringify({ sql, result })}\n`);
+    return result;
+  }
+
+  #open(databasePath: string): Promise<DatabaseResults> {
+    let opened = this.#databases.get(databasePath);
+    if (opened === undefined) {
+      opened = this.#load(databasePath);
+      this.#databases.set(databasePath, opened);
+    }
+    return opened;
+  }
+
+  async #load(databasePath: string): Promise<DatabaseResults> {
+    const hash = await hashFile(databasePath);
+    const folder = join(this.cacheFolder, RESULT_FORMAT);
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${hash}.jsonl`);
+    const results = new Map<string, Promise<SqlResult>>();
+    const text = await readFile(path, "utf8").catch(() => "");
+    for (const line of text.split("\n")) {
+      const entry = parseEntry(line);
+      if (entry !== null) results.set(entry.sql, Promise.resolve(entry.result));
+    }
+    return { hash, path, results };
+  }
+}
+
+interface DatabaseResults {
+  readonly hash: string;
+  readonly path: string;
+  readonly results: Map<string, Promise<SqlResult>>;
+}
+
+/** Null for a line that a killed process left half written: that query simply runs again. */
+function parseEntry(line: string): { sql: string; result: SqlResult } | null {
+  try {
+    const { sql, result } = JSON.parse(line);
+    return typeof sql === "string" && result?.ok === true ? { sql, result } : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,164 @@
+import type { constants } from "@photostructure/sqlite";
+
+/** Longest statement accepted, in bytes of UTF-8. */
+export const MAX_SQL_BYTES = 1_000_000;
+
+const ALLOWED = new Set(["SELECT", "WITH", "VALUES"]);
+
+/** Every other word a statement of SQLite can start with (https://sqlite.org/lang.html). */
+const REFUSED = new Set([
+  "ALTER",
+  "ANALYZE",
+  "ATTACH",
+  "BEGIN",
+  "COMMIT",
+  "CREATE",
+  "DELETE",
+  "DETACH",
+  "DROP",
+  "END",
+  "EXPLAIN",
+  "INSERT",
+  "PRAGMA",
+  "REINDEX",
+  "RELEASE",
+  "REPLACE",
+  "ROLLBACK",
+  "SAVEPOINT",
+  "UPDATE",
+  "VACUUM",
+]);
+
+const ONLY = "only one SELECT, WITH … SELECT or VALUES may run";
+
+/**
+ * What makes a text unfit to be handed to SQLite at all, found without SQLite. A text that is not SQL (a
+ * sentence, a markdown fence) is not refused here: SQLite names the place of its syntax error.
+ *
+ * @returns one sentence, or null when the text may be prepared
+ */
+export function refusal(sql: string): string | null {
+  if (Buffer.byteLength(sql) > MAX_SQL_BYTES) {
+    return `The statement is longer than ${MAX_SQL_BYTES} bytes`;
+  }
+  if (sql.includes("\0")) return "The statement contains a NUL character";
+  if (!sql.isWellFormed()) {
+    return "The statement contains half of a surrogate pair, which UTF-8 cannot encode";
+  }
+  const start = statementStart(sql);
+  if (start === sql.length) return "The statement is empty: there is no SQL besides spaces and comments";
+  const word = firstWord(sql, start);
+  return REFUSED.has(word) ? `The statement starts with ${word}; ${ONLY}` : null;
+}
+
+/**
+ * What SQLite's own reading of the text shows to be wrong after a successful prepare.
+ *
+ * @param sql the text handed to prepare
+ * @param first `sqlite3_expanded_sql` of the prepared statement: the text up to and including the first
+ *   statement's `;`, with NULL in the place of each parameter; undefined when SQLite could not make it
+ * @param columns number of result columns
+ * @returns one sentence, or null when the statement may run
+ */
+export function preparedRefusal(sql: string, first: string | undefined, columns: number): string | null {
+  // A parameter is never spelled NULL, so the texts differ exactly when there is one.
+  if (first === undefined || !sql.startsWith(first)) {
+    return "The statement has parameters (?, :name, @name or $name), and there are no values for them";
+  }
+  // Python's sqlite3 skips the same characters after the first statement: a second ";" is refused there too.
+  if (skipBlank(sql, first.length, /[ \t\f\n\r]/) !== sql.length) {
+    return `There is more than one statement; ${ONLY}`;
+  }
+  const word = firstWord(sql, statementStart(sql));
+  if (!ALLOWED.has(word)) return `The statement starts with ${word}; ${ONLY}`;
+  return columns > 0 ? null : "The statement returns no columns";
+}
+
+/** Pragmas that only describe the schema; the table-valued form of one asks for permission like the pragma. */
+const HARMLESS_PRAGMA =
+  /^((foreign_key|table|index|collation|function|module|pragma)_list|(table|index)_x?info)$/;
+
+/** Functions that reach beyond the database. */
+const REFUSED_FUNCTIONS = new Set(["load_extension", "fts3_tokenizer"]);
+
+/**
+ * The answer to one question of SQLite's authorizer (https://sqlite.org/c3ref/set_authorizer.html): only what
+ * reads is allowed, so an action unknown to this code is not.
+ *
+ * @param codes the SQLite constants
+ * @returns what is refused, in words, or null
+ */
+export function actionRefusal(
+  codes: typeof constants,
+  action: number,
+  first: string | null,
+  second: string | null,
+): string | null {
+  switch (action) {
+    case codes.SQLITE_SELECT:
+    case codes.SQLITE_READ:
+    case codes.SQLITE_RECURSIVE:
+      return null;
+    case codes.SQLITE_FUNCTION:
+      return REFUSED_FUNCTIONS.has(second?.toLowerCase() ?? "") ? `the function ${second}` : null;
+    case codes.SQLITE_PRAGMA:
+      return HARMLESS_PRAGMA.test(first?.toLowerCase() ?? "") ? null : `PRAGMA ${first}`;
+  }
+  const isAction = (name: string) => !/^SQLITE_(OPEN_|CHANGESET_|OK$|DENY$|IGNORE$)/.test(name);
+  const name = Object.entries(codes).find(([key, code]) => code === action && isAction(key))?.[0];
+  return name === undefined ? `action ${action}` : name.replace("SQLITE_", "").replaceAll("_", " ");
+}
+
+const MAY_MAKE_NUL = /\bchar\s*\(|unhex\s*\(|x'[0-9a-f]*00|\\u0000|%c|(zero|random)blob/i;
+
+/** Whether the statement may build a text with a NUL, where the SQLite binding would end it early. */
+export function mayMakeNul(sql: string): boolean {
+  return MAY_MAKE_NUL.test(sql);
+}
+
+/**
+ * The same statement with each column as a pair: its value, a text as its bytes; and 1 when it is a text
+ * (`exactRow` reads them). The binding decodes text leniently (bytes that are not UTF-8 become U+FFFD) and up
+ * to the first NUL, bytes are exact. Known gap: a text stored with a NUL in the database itself is cut there,
+ * unless the statement is read in this form for another reason.
+ *
+ * @param first one complete statement, with or without its `;`
+ */
+export function exactForm(first: string, columns: number): string {
+  const names = Array.from({ length: columns }, (_, column) => `lse_${column}`);
+  const pairs = names.map(
+    (name) =>
+      `CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END, typeof(${name}) = 'text'`,
+  );
+  const body = first.slice(statementStart(first)).replace(/;$/, "");
+  // MATERIALIZED: random() and the like must be computed once per value.
+  return `WITH lse_exact(${names}) AS MATERIALIZED (${body}\n) SELECT ${pairs} FROM lse_exact`;
+}
+
+/** Index of the first character that is neither blank, nor `;`, nor in a comment; `sql.length` if none. */
+export function statementStart(sql: string): number {
+  return skipBlank(sql, 0, /[ \t\f\n\r;\uFEFF]/);
+}
+
+function firstWord(sql: string, start: number): string {
+  return (/^[A-Za-z_]*/.exec(sql.slice(start, start + 32))?.[0] ?? "").toUpperCase();
+}
+
+/** Skips what `blank` matches and comments; a comment that is not closed ends with the text, as in SQLite. */
+function skipBlank(sql: string, from: number, blank: RegExp): number {
+  let at = from;
+  while (at < sql.length) {
+    if (blank.test(sql.charAt(at))) {
+      at++;
+    } else if (sql.startsWith("--", at)) {
+      const end = sql.indexOf("\n", at);
+      at = end < 0 ? sql.length : end + 1;
+    } else if (sql.startsWith("/*", at)) {
+      const end = sql.indexOf("*/", at + 2);
+      at = end < 0 ? sql.length : end + 2;
+    } else {
+      break;
+    }
+  }
+  return at;
+}

@@ -1,0 +1,130 @@
+import { LseError } from "../errors.js";
+import { extractTag } from "../extract.js";
+import { hashJson } from "../hash.js";
+import type { Outcome, Task, ValidationReport } from "../task.js";
+import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
+import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
+import { ExecutionAccuracy } from "./execution-accuracy.js";
+import { fullQuestion, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
+import { describeSchema } from "./schema.js";
+
+export interface BirdTaskOptions {
+  /** BIRD's folder, or a question file in it. */
+  readonly dataPath: string;
+  /** May be left out when the questions are about one database. */
+  readonly dbId?: string | undefined;
+  /** Time limit of a predicted query. */
+  readonly timeoutMs: number;
+  /** Folder for gold results. Defaults to the user's cache folder. */
+  readonly cacheFolder?: string | undefined;
+}
+
+/** Longest error text the evolver reads (lse_reference §9: cut at 500 characters). */
+const MAX_ERROR_CHARS = 500;
+
+/** Text-to-SQL on one database of BIRD. */
+export class BirdTask implements Task {
+  readonly id: string;
+  readonly seedInstructions = SEED_INSTRUCTIONS;
+  readonly problemIds: readonly string[];
+  readonly #questions: ReadonlyMap<string, BirdQuestion>;
+
+  /** @throws LseError for missing or malformed files, or an unknown database */
+  static async open({ dataPath, dbId, timeoutMs, cacheFolder }: BirdTaskOptions): Promise<BirdTask> {
+    const data = openBird(dataPath);
+    const database = dbId ?? onlyDatabase(data);
+    const questions = questionsOf(data, database);
+    const path = data.databasePath(database);
+    const accuracy = new ExecutionAccuracy(data, timeoutMs, cacheFolder);
+    try {
+      const databaseHash = await accuracy.databaseHash(database);
+      const schema =
+        data.schemas.get(database) ?? describeSchema(path, data.columnNames.get(database) ?? new Map());
+      const fingerprint = hashJson([databaseHash, schema, questions, timeoutMs]);
+      return new BirdTask(database, questions, schema, fingerprint, accuracy);
+    } catch (error) {
+      await accuracy[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor(
+    dbId: string,
+    questions: readonly BirdQuestion[],
+    private readonly schema: string,
+    readonly fingerprint: string,
+    private readonly accuracy: ExecutionAccuracy,
+  ) {
+    this.id = `bird/${dbId}`;
+    this.problemIds = questions.map(({ id }) => id);
+    this.#questions = new Map(questions.map((question) => [question.id, question]));
+  }
+
+  systemPrompt(instructions: string): string {
+    return systemPrompt(this.schema, instructions);
+  }
+
+  prompt(problemId: string, instructions: string) {
+    return [
+      { role: "system" as const, content: this.systemPrompt(instructions) },
+      { role: "user" as const, content: userPrompt(this.#question(problemId), instructions) },
+    ];
+  }
+
+  async grade(problemId: string, response: string): Promise<Outcome> {
+    const answer = extractTag(response, "answer").trim();
+    if (answer === "") {
+      return {
+        score: 0,
+        correct: false,
+        answer,
+        error: "the response has no query between <answer> and </answer>",
+      };
+    }
+    const { ex, error } = await this.accuracy.grade(this.#question(problemId), answer);
+    return { score: ex, correct: ex === 1, answer, error };
+  }
+
+  report(problemId: string, { answer, correct, error }: Outcome): string {
+    const question = this.#question(problemId);
+    const lines = [
+      fullQuestion(question),
+      `Answer taken from the response: ${answer === "" ? "(none)" : answer}`,
+      `Correct SQL: ${question.sql}`,
+      `Correct: ${correct ? "True" : "False"}`,
+    ];
+    if (error !== null) lines.push(`Error: ${truncated(error)}`);
+    return lines.join("\n");
+  }
+
+  async validate(onProblem?: () => void): Promise<ValidationReport> {
+    const gold = goldAsPredictions([...this.#questions.values()]);
+    const { total, correct, questions } = await evaluatePredictions(gold, this.accuracy, onProblem);
+    const failures = questions.flatMap(({ error }, i) =>
+      error === null ? [] : [{ problem: this.problemIds[i] as string, error }],
+    );
+    return { total, passed: correct, failures };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.accuracy[Symbol.asyncDispose]();
+  }
+
+  #question(id: string): BirdQuestion {
+    const question = this.#questions.get(id);
+    if (question === undefined) throw new RangeError(`${this.id} has no problem ${id}`);
+    return question;
+  }
+}
+
+function onlyDatabase(data: BirdData): string {
+  const [first, ...others] = databasesOf(data);
+  if (first !== undefined && others.length === 0) return first;
+  throw new LseError(
+    `${data.questionsPath}: the questions are about ${others.length + 1} databases`,
+    `Choose one with --db: ${databasesOf(data).join(", ")}`,
+  );
+}
+
+const truncated = (text: string) =>
+  text.length <= MAX_ERROR_CHARS ? text : `${text.slice(0, MAX_ERROR_CHARS)}... (truncated)`;
