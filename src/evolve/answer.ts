@@ -1,0 +1,91 @@
+import type { AnswerPhase, Journal } from "../journal.js";
+import { deriveSeed } from "../random.js";
+import type { LanguageModel, Sampling } from "../runtime/model.js";
+import type { Outcome, Task } from "../task.js";
+
+export interface Answer {
+  readonly problem: string;
+  readonly sample: number;
+  readonly response: string;
+  readonly outcome: Outcome;
+}
+
+export interface AnswerPlan {
+  readonly node: number;
+  readonly instructions: string;
+  readonly phase: AnswerPhase;
+  readonly round: number;
+  readonly problems: readonly string[];
+  /** Completions per problem. */
+  readonly samples: number;
+  readonly seed: number;
+}
+
+/**
+ * Answers problems with one version of the instructions and grades each answer as soon as it is there.
+ *
+ * The seed of an answer depends on the problem, the phase and (in a batch) the round, but not on the node: two nodes
+ * are compared on the same problems with the same random numbers.
+ * @returns one answer per problem and sample, in the order of `problems`
+ */
+export async function answerProblems(
+  plan: AnswerPlan,
+  task: Task,
+  model: LanguageModel,
+  sampling: Sampling,
+  journal: Journal,
+  signal?: AbortSignal,
+): Promise<Answer[]> {
+  const asked = plan.problems.flatMap((problem) =>
+    Array.from({ length: plan.samples }, (_, sample) => ({ problem, sample })),
+  );
+  const scope = plan.phase === "holdout" ? 0 : plan.round;
+  const requests = asked.map(({ problem, sample }) => ({
+    messages: task.prompt(problem, plan.instructions),
+    sampling,
+    seed: deriveSeed(plan.seed, plan.phase, scope, problem),
+    sample,
+  }));
+  const answers: Promise<Answer>[] = [];
+  await model.generate(
+    requests,
+    (index, completion) => {
+      const { problem, sample } = asked[index] as (typeof asked)[number];
+      answers[index] = gradeOnce(plan, problem, sample, completion.text, task, journal);
+      // Awaited below; without this a rejection in the meantime would end the process.
+      answers[index].catch(() => undefined);
+    },
+    signal,
+  );
+  return Promise.all(answers);
+}
+
+async function gradeOnce(
+  { node, phase, round }: AnswerPlan,
+  problem: string,
+  sample: number,
+  response: string,
+  task: Task,
+  journal: Journal,
+): Promise<Answer> {
+  const key = [node, phase, round, problem, sample].join("/");
+  const outcome = journal.recall("answer", key)?.outcome ?? (await task.grade(problem, response));
+  journal.record({ type: "answer", key, node, phase, round, problem, sample, outcome });
+  return { problem, sample, response, outcome };
+}
+
+/** The reward of a node: the mean over problems of the mean over samples, with its standard error. */
+export function rewardOf(answers: readonly Answer[]): { reward: number; standardError: number } {
+  const scores = new Map<string, number[]>();
+  for (const { problem, outcome } of answers) {
+    scores.set(problem, [...(scores.get(problem) ?? []), outcome.score]);
+  }
+  const means = [...scores.values()].map(mean);
+  const reward = mean(means);
+  const squares = means.reduce((sum, value) => sum + (value - reward) ** 2, 0);
+  const standardError =
+    means.length < 2 ? Number.NaN : Math.sqrt(squares / (means.length - 1) / means.length);
+  return { reward, standardError };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

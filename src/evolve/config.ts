@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { PAPER_SAMPLING, type Sampling } from "../runtime/model.js";
+import type { Task } from "../task.js";
+
+const positive = z.int().min(1);
+
+export const samplingSchema = z.strictObject({
+  temperature: z.number().min(0).default(PAPER_SAMPLING.temperature),
+  topK: z.int().min(0).default(PAPER_SAMPLING.topK),
+  topP: z.number().gt(0).max(1).default(PAPER_SAMPLING.topP),
+  minP: z.number().min(0).max(1).default(PAPER_SAMPLING.minP),
+  presencePenalty: z.number().min(-2).max(2).default(PAPER_SAMPLING.presencePenalty),
+  maxTokens: positive.default(PAPER_SAMPLING.maxTokens),
+  stop: z.array(z.string().min(1)).default([]),
+}) satisfies z.ZodType<Sampling>;
+
+/** What a run of evolution does. Defaults are the paper's protocol, but for `samples` (8 in the paper). */
+export const evolveConfigSchema = z.strictObject({
+  /** Edits asked for; each round makes one. */
+  rounds: positive.default(25),
+  /** Problems the evolver reads about in a round. */
+  batch: positive.default(10),
+  /** Problems that score every node. */
+  holdout: positive.default(50),
+  /** Completions per holdout problem. */
+  samples: positive.default(1),
+  /** How the node to edit is chosen. */
+  select: z.enum(["ucb", "best", "deepest"]).default("ucb"),
+  /** Weight of the exploration bonus of `ucb`. */
+  ucbC: z.number().min(0).default(2),
+  /** Attempts at a valid edit in a round, before the round is given up. */
+  tries: positive.default(3),
+  seed: z.int().min(0).default(0),
+  sampling: samplingSchema.prefault({}),
+});
+
+export type EvolveConfig = z.infer<typeof evolveConfigSchema>;
+
+/** What a run will ask for, before it starts. Rounds whose edits all fail need fewer answers. */
+export interface Budget {
+  readonly rounds: number;
+  /** At most `tries` times as many when edits are invalid. */
+  readonly edits: number;
+  readonly answers: number;
+  /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
+  readonly promptTokens: number;
+  /** If every answer and edit uses all of `maxTokens`. */
+  readonly generatedTokensAtMost: number;
+}
+
+export function budgetOf(task: Task, config: EvolveConfig): Budget {
+  const { rounds, batch, holdout, samples, sampling } = config;
+  const answers = holdout * samples * (rounds + 1) + batch * rounds;
+  const lengths = task.problemIds.map((id) =>
+    task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),
+  );
+  const answerPrompt = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const editPrompt = batch * REPORT_CHARS + task.systemPrompt(task.seedInstructions).length;
+  return {
+    rounds,
+    edits: rounds,
+    answers,
+    promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
+    generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
+  };
+}
+
+const CHARS_PER_TOKEN = 4;
+/** A problem's report in the evolver's prompt, its response included, at a guess. */
+const REPORT_CHARS = 1000;

@@ -1,0 +1,176 @@
+import type { ChatMessage } from "../chat.js";
+import { LseError } from "../errors.js";
+import type { Journal } from "../journal.js";
+import { CachedModel } from "../runtime/cached-model.js";
+import type { LanguageModel } from "../runtime/model.js";
+import type { Outcome, Task } from "../task.js";
+import { answerProblems, rewardOf } from "./answer.js";
+import type { EvolveConfig } from "./config.js";
+import { type Evolver, LseEvolver } from "./evolver.js";
+import { roomCheck } from "./room.js";
+import { batchOf, type Split, splitProblems } from "./split.js";
+import { EvolutionTree, type TreeNode } from "./tree.js";
+
+/** What the tree file keeps of a node beside the tree itself: the data an evolver is trained on. */
+export interface NodeRecord {
+  /** The chat that wrote the node's instructions; null for the root. */
+  conversation: readonly ChatMessage[] | null;
+  /** Outcomes of the node's latest batch; null until it is selected. */
+  summary: readonly ({ readonly problem: string } & Outcome)[] | null;
+  /** The prompt that asks for an edit of the node, after its latest batch; null until it is selected. */
+  selfEvolvePrompt: readonly ChatMessage[] | null;
+}
+
+export interface Evolution {
+  readonly tree: EvolutionTree;
+  /** By node id. */
+  readonly records: readonly NodeRecord[];
+  readonly split: Split;
+  /** Edits that were not adopted, with the reason. */
+  readonly rejectedEdits: number;
+}
+
+export interface EvolveHooks {
+  /** Called with the state after the seed's holdout and after every round: the moment to save it. */
+  readonly onRound?: (evolution: Evolution, round: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Checks that there are problems enough and that the prompts fit the context, before anything is paid for.
+ * @returns the task's problems, divided
+ * @throws LseError naming the option to change
+ */
+export function requireRunnable(task: Task, model: LanguageModel, config: EvolveConfig): Split {
+  const split = splitProblems(task.id, task.problemIds, config);
+  const tooLong = roomCheck(task, model, config)(task.seedInstructions);
+  if (tooLong === null) return split;
+  throw new LseError(
+    `${task.id}: ${tooLong}`,
+    "Raise --context, if the model was trained for more, or give a shorter schema",
+  );
+}
+
+/**
+ * Evolves a task's instructions (paper, algorithm 1). The seed is scored on the holdout; then each round
+ * selects a node, answers a batch with its instructions, lets the evolver rewrite them, and scores the
+ * rewrite on the holdout as a new node. An edit that stays invalid after `tries` attempts costs the round
+ * and is never adopted.
+ *
+ * Deterministic given the model: everything random is seeded by `config.seed`, and everything paid for is
+ * recalled from the journal, so running it again with the journal of a killed run completes that run.
+ * @throws LseError before the first generation when problems or context do not suffice
+ */
+export async function evolve(
+  task: Task,
+  languageModel: LanguageModel,
+  config: EvolveConfig,
+  journal: Journal,
+  { onRound, signal }: EvolveHooks = {},
+): Promise<Evolution> {
+  requireSameInputs(journal, languageModel, task);
+  const model = new CachedModel(languageModel, journal);
+  const split = requireRunnable(task, model, config);
+  const tree = new EvolutionTree(task.seedInstructions);
+  const records: NodeRecord[] = [];
+  const evolver: Evolver = new LseEvolver(model, task, config.sampling, roomCheck(task, model, config));
+  const state = { tree, records, split, rejectedEdits: 0 };
+
+  const answer = (node: TreeNode, phase: "batch" | "holdout", round: number, problems: readonly string[]) =>
+    answerProblems(
+      {
+        node: node.id,
+        instructions: node.instructions,
+        phase,
+        round,
+        problems,
+        samples: phase === "holdout" ? config.samples : 1,
+        seed: config.seed,
+      },
+      task,
+      model,
+      config.sampling,
+      journal,
+      signal,
+    );
+
+  const scoreNode = async (node: TreeNode, conversation: readonly ChatMessage[] | null) => {
+    records[node.id] = { conversation, summary: null, selfEvolvePrompt: null };
+    Object.assign(node, rewardOf(await answer(node, "holdout", node.round, split.holdout)));
+    const { id, parent, round, reward, standardError } = node;
+    journal.record({ type: "node", key: String(id), node: id, parent, round, reward, standardError });
+  };
+
+  await scoreNode(tree.root, null);
+  onRound?.(state, 0);
+  for (let round = 1; round <= config.rounds; round++) {
+    const parent = tree.select(config.select, config.ucbC);
+    journal.record({ type: "round", key: String(round), round, selected: parent.id });
+    const batch = await answer(parent, "batch", round, batchOf(split.pool, config.batch, round, config.seed));
+    const record = records[parent.id] as NodeRecord;
+    const messages = evolver.messages(parent, batch);
+    record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
+    record.selfEvolvePrompt = messages;
+    const edit = await proposeUntilValid(
+      evolver,
+      parent,
+      messages,
+      round,
+      config,
+      (attempt, rejected) => {
+        journal.record({
+          type: "edit",
+          key: `${round}/${attempt}`,
+          round,
+          parent: parent.id,
+          attempt,
+          rejected,
+        });
+        if (rejected !== null) state.rejectedEdits++;
+      },
+      signal,
+    );
+    if (edit !== null) {
+      const child = tree.add(parent.id, edit.instructions, round);
+      await scoreNode(child, [...messages, { role: "assistant", content: edit.response }]);
+    }
+    onRound?.(state, round);
+  }
+  journal.record({ type: "done", key: "done", best: tree.best().id, reason: "all rounds were done" });
+  return state;
+}
+
+async function proposeUntilValid(
+  evolver: Evolver,
+  parent: TreeNode,
+  messages: readonly ChatMessage[],
+  round: number,
+  { tries, seed }: EvolveConfig,
+  onAttempt: (attempt: number, rejected: string | null) => void,
+  signal?: AbortSignal,
+): Promise<{ instructions: string; response: string } | null> {
+  for (let attempt = 1; attempt <= tries; attempt++) {
+    const edit = await evolver.propose(parent, messages, { seed, round, attempt }, signal);
+    onAttempt(attempt, edit.rejected);
+    if (edit.rejected === null) return edit;
+  }
+  return null;
+}
+
+/** A resumed run must go on with what it began with: its kept answers belong to that model and those problems. */
+function requireSameInputs(journal: Journal, { fingerprint, contextSize }: LanguageModel, task: Task): void {
+  const inputs = { model: fingerprint, contextSize, task: task.fingerprint };
+  journal.record({ type: "inputs", key: "inputs", ...inputs });
+  const recorded = journal.recall("inputs", "inputs");
+  for (const [name, what] of [
+    ["model", "model file"],
+    ["contextSize", "context size"],
+    ["task", "data or time limit"],
+  ] as const) {
+    if (recorded?.[name] === inputs[name]) continue;
+    throw new LseError(
+      `The run to resume was made with another ${what}`,
+      "Resume it with what it was started with, or start a new run",
+    );
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * The evolver's one message: its job, the whole prompt the model works under, how a batch went, and how to
+ * write. Contents after the published code's evolve prompt; the words are ours.
+ */
+export function evolverPrompt(systemPrompt: string, instructions: string, summary: string): string {
+  return `You improve the instructions of a language model. The model answers problems under the prompt below. You will see how it did on some of them, and you will rewrite its instructions so that it does better on new problems of the same kind.
+
+Only the instructions can change. The description of the task, the data and the form of the answer are fixed and will be put around your instructions exactly as they are now.
+
+# The model's whole prompt
+${systemPrompt}
+
+# The instructions in it, which you will replace
+${instructions}
+
+# How the model did
+${summary}
+
+# How to write the new instructions
+- Look for what the failures have in common: a wrong reading of the question, of the data, of the form of the answer. Keep what already works.
+- Write rules that hold for any problem of this kind. Never mention a single problem or its answer.
+- Facts about the data that a problem brought to light, and that others will need, are worth writing down.
+- Be brief and concrete. Organise them as you like.
+- The model must still give its final answer inside <answer> and </answer>.
+
+First think step by step about what went wrong and why. Then write the complete new instructions once, between <prompt> and </prompt>. They replace the old ones as a whole.`;
+}

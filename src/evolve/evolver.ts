@@ -1,0 +1,91 @@
+import type { ChatMessage } from "../chat.js";
+import { extractTag } from "../extract.js";
+import { deriveSeed } from "../random.js";
+import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
+import type { Task } from "../task.js";
+import type { Answer } from "./answer.js";
+import { evolverPrompt } from "./evolver-prompt.js";
+import { evolverPromptLimit } from "./room.js";
+import { summarise } from "./summary.js";
+import type { TreeNode } from "./tree.js";
+
+/** Shorter instructions are taken for an accident (the published reward function draws the line here too). */
+export const MIN_INSTRUCTIONS_CHARS = 10;
+
+export interface EditAttempt {
+  /** The new instructions; not to be used when they are rejected. */
+  readonly instructions: string;
+  /** Why the edit must not be adopted; null when it may. */
+  readonly rejected: string | null;
+  readonly response: string;
+}
+
+/** Proposes new instructions for a node, from how the model did under its old ones. */
+export interface Evolver {
+  /** The messages it answers; saved with the node, since they are what the evolver is trained on. */
+  messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[];
+  propose(
+    parent: TreeNode,
+    messages: readonly ChatMessage[],
+    attempt: EditSeed,
+    signal?: AbortSignal,
+  ): Promise<EditAttempt>;
+}
+
+export interface EditSeed {
+  readonly seed: number;
+  readonly round: number;
+  readonly attempt: number;
+}
+
+/** The evolver of the paper: one prompt, one answer, the new instructions between prompt tags. */
+export class LseEvolver implements Evolver {
+  constructor(
+    private readonly model: LanguageModel,
+    private readonly task: Task,
+    private readonly sampling: Sampling,
+    /** Why instructions cannot be used even though they are well-formed; null when they can. */
+    private readonly unusable: (instructions: string) => string | null,
+  ) {}
+
+  messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
+    const compose = (summary: string): ChatMessage[] => [
+      {
+        role: "user",
+        content: evolverPrompt(this.task.systemPrompt(parent.instructions), parent.instructions, summary),
+      },
+    ];
+    const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
+    return compose(summarise(batch, this.task, (text) => this.model.countTokens(compose(text)) <= limit));
+  }
+
+  async propose(
+    parent: TreeNode,
+    messages: readonly ChatMessage[],
+    at: EditSeed,
+    signal?: AbortSignal,
+  ): Promise<EditAttempt> {
+    const request = {
+      messages,
+      sampling: this.sampling,
+      seed: deriveSeed(at.seed, "edit", at.round, at.attempt),
+      sample: 0,
+    };
+    const [completion] = await this.model.generate([request], undefined, signal);
+    if (completion === undefined) throw new Error("the model returned no completion");
+    const instructions = extractTag(completion.text, "prompt").trim();
+    const rejected = whyRejected(instructions, completion, parent) ?? this.unusable(instructions);
+    return { instructions, rejected, response: completion.text };
+  }
+}
+
+function whyRejected(instructions: string, completion: Completion, parent: TreeNode): string | null {
+  if (completion.finishReason === "length") return `cut off after ${completion.tokens.length} tokens`;
+  if (instructions === "") return "no <prompt>…</prompt> in the answer";
+  if (instructions.length < MIN_INSTRUCTIONS_CHARS) {
+    return `only ${instructions.length} characters long`;
+  }
+  return sameText(instructions, parent.instructions) ? "the same as its parent" : null;
+}
+
+const sameText = (a: string, b: string) => a.replace(/\s+/g, " ").trim() === b.replace(/\s+/g, " ").trim();

@@ -1,0 +1,43 @@
+import type { LanguageModel } from "../runtime/model.js";
+import type { Task } from "../task.js";
+import type { EvolveConfig } from "./config.js";
+import { evolverPrompt } from "./evolver-prompt.js";
+
+/** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
+const MIN_ROOM_TOKENS = 64;
+
+/**
+ * How many tokens of the context the evolver's prompt may fill: an edit gets what it may ask for, but never
+ * more than a quarter.
+ */
+export function evolverPromptLimit(contextSize: number, maxTokens: number): number {
+  return contextSize - Math.min(maxTokens, Math.floor(contextSize / 4));
+}
+
+/**
+ * Tells whether the task can be answered, and evolved further, under given instructions within the context.
+ * Checked for the seed before anything is generated, and for every edit before it is adopted.
+ * @returns a function that says why not, or null
+ */
+export function roomCheck(
+  task: Task,
+  model: LanguageModel,
+  { sampling }: EvolveConfig,
+): (instructions: string) => string | null {
+  const promptLength = (id: string) =>
+    task.prompt(id, "").reduce((sum, { content }) => sum + content.length, 0);
+  const longest = task.problemIds.reduce((a, b) => (promptLength(b) > promptLength(a) ? b : a));
+  const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, sampling.maxTokens);
+  const editLimit = evolverPromptLimit(model.contextSize, sampling.maxTokens) - MIN_ROOM_TOKENS;
+  const tooLong = (what: string, tokens: number, limit: number) =>
+    tokens <= limit ? null : `${what} takes ${tokens} tokens, and the context has room for ${limit}`;
+
+  return (instructions) => {
+    const prompt = task.prompt(longest, instructions);
+    const content = evolverPrompt(task.systemPrompt(instructions), instructions, "");
+    return (
+      tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
+      tooLong("the evolver's prompt", model.countTokens([{ role: "user", content }]), editLimit)
+    );
+  };
+}

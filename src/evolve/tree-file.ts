@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import type { EvolveConfig } from "./config.js";
+import type { Evolution } from "./evolve.js";
+import { EvolutionTree } from "./tree.js";
+
+/**
+ * The tree as the published code writes and reads it (lse/core/tree.py:183-279, format_version 1), with one
+ * field more per node, `standard_error`. `performance` is null where the reward is unknown. `history` stays
+ * null: it repeats what the run's events hold.
+ */
+export function treeToJson({ tree, records }: Evolution, config: EvolveConfig): string {
+  const nodes = tree.nodes.map((node) => ({
+    id: node.id,
+    parent_id: node.parent,
+    depth: node.depth,
+    visits: node.visits,
+    performance: orNull(node.reward),
+    standard_error: orNull(node.standardError),
+    round_idx: node.round,
+    instructions: node.instructions,
+    conversation: records[node.id]?.conversation ?? null,
+    summary: records[node.id]?.summary ?? null,
+    history: null,
+    self_evolve_prompt: records[node.id]?.selfEvolvePrompt ?? null,
+  }));
+  const document = {
+    format_version: 1,
+    selection: config.select,
+    ucb_c: config.ucbC,
+    next_id: tree.nodes.length,
+    total_selections: tree.totalSelections,
+    root_id: 0,
+    nodes,
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+const nodeSchema = z.object({
+  id: z.int().min(0),
+  parent_id: z.int().nullable(),
+  visits: z.int().default(0),
+  performance: z.number().nullable().default(null),
+  standard_error: z.number().nullable().default(null),
+  round_idx: z.int().nullable().default(null),
+  instructions: z.string(),
+});
+
+const treeSchema = z.object({
+  format_version: z.literal(1),
+  root_id: z.literal(0),
+  total_selections: z.int().default(0),
+  nodes: z.array(nodeSchema).min(1),
+});
+
+/**
+ * Reads a tree file, ours or the published code's.
+ * @param origin the file's path, for error messages
+ * @throws LseError naming the field that is wrong
+ */
+export function treeFromJson(text: string, origin: string): EvolutionTree {
+  const { total_selections, nodes } = parseTree(text, origin);
+  const sorted = [...nodes].sort((a, b) => a.id - b.id);
+  const tree = new EvolutionTree(sorted[0]?.instructions ?? "");
+  tree.totalSelections = total_selections;
+  for (const [index, saved] of sorted.entries()) {
+    const parent = saved.parent_id;
+    if (saved.id !== index || (index === 0) !== (parent === null) || (parent !== null && parent >= index)) {
+      throw new LseError(
+        `${origin}: node ${saved.id} with parent ${parent} does not fit into a tree of consecutive ids`,
+        "Give a tree.json that a run has written",
+      );
+    }
+    const node = parent === null ? tree.root : tree.add(parent, saved.instructions, saved.round_idx ?? 0);
+    node.visits = saved.visits;
+    node.reward = saved.performance ?? Number.NaN;
+    node.standardError = saved.standard_error ?? Number.NaN;
+  }
+  return tree;
+}
+
+function parseTree(text: string, origin: string): z.infer<typeof treeSchema> {
+  try {
+    return treeSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+    throw new LseError(`${origin}: not a tree file (${why.replace(/\s+/g, " ")})`, "Give a run's tree.json", {
+      cause,
+    });
+  }
+}
+
+const orNull = (value: number) => (Number.isNaN(value) ? null : value);

@@ -1,0 +1,115 @@
+/** How the node to edit next is chosen. */
+export type Selection = "deepest" | "best" | "ucb";
+
+export interface TreeNode {
+  readonly id: number;
+  readonly parent: number | null;
+  readonly depth: number;
+  /** The round that made the node; 0 for the root. */
+  readonly round: number;
+  readonly instructions: string;
+  /** How often the node was selected. Not how often it was evaluated. */
+  visits: number;
+  /** Mean score on the holdout; NaN until it is known. */
+  reward: number;
+  /** Of the reward, over the holdout's problems; NaN until it is known. */
+  standardError: number;
+}
+
+/**
+ * Versions of the instructions, each but the root an edit of its parent. Selection follows the published
+ * code exactly (lse/core/tree.py:117-160, quirks Q1 and Q2 of its description): every node is a candidate,
+ * leaf or not, and visits count selections.
+ */
+export class EvolutionTree {
+  readonly nodes: TreeNode[] = [];
+  /** Selections made so far, by all rules together. */
+  totalSelections = 0;
+
+  constructor(seedInstructions: string) {
+    this.nodes.push(newNode(0, null, 0, 0, seedInstructions));
+  }
+
+  get root(): TreeNode {
+    return this.node(0);
+  }
+
+  /** @throws RangeError for an id the tree does not have */
+  node(id: number): TreeNode {
+    const node = this.nodes[id];
+    if (node === undefined) throw new RangeError(`the tree has no node ${id}`);
+    return node;
+  }
+
+  add(parent: number, instructions: string, round: number): TreeNode {
+    const node = newNode(this.nodes.length, parent, this.node(parent).depth + 1, round, instructions);
+    this.nodes.push(node);
+    return node;
+  }
+
+  children(id: number): TreeNode[] {
+    return this.nodes.filter((node) => node.parent === id);
+  }
+
+  /**
+   * Chooses a node and counts the visit.
+   * - `deepest`: the greatest depth, then the highest id: a linear chain.
+   * - `best`: the highest reward, then depth, then id.
+   * - `ucb`: the highest reward + c·√(ln N ∕ max(1, visits)), N = max(1, selections before this one);
+   *   ties go to the lowest id.
+   *
+   * An unknown reward ranks below every known one, for `ucb` too.
+   */
+  select(selection: Selection, ucbC: number): TreeNode {
+    const chosen = this.#choose(selection, ucbC);
+    chosen.visits++;
+    this.totalSelections++;
+    return chosen;
+  }
+
+  /** The node to hand out at the end: the highest reward; of equal ones the oldest, since nothing speaks for more edits. */
+  best(): TreeNode {
+    return this.nodes.reduce((best, node) => (known(node.reward) > known(best.reward) ? node : best));
+  }
+
+  #choose(selection: Selection, ucbC: number): TreeNode {
+    switch (selection) {
+      case "deepest":
+        return maximum(this.nodes, (node) => [node.depth, node.id]);
+      case "best":
+        return maximum(this.nodes, (node) => [known(node.reward), node.depth, node.id]);
+      case "ucb": {
+        const total = Math.log(Math.max(1, this.totalSelections));
+        return maximum(this.nodes, (node) => [
+          known(node.reward) + ucbC * Math.sqrt(total / Math.max(1, node.visits)),
+          -node.id,
+        ]);
+      }
+    }
+  }
+}
+
+const known = (reward: number) => (Number.isNaN(reward) ? Number.NEGATIVE_INFINITY : reward);
+
+function newNode(
+  id: number,
+  parent: number | null,
+  depth: number,
+  round: number,
+  instructions: string,
+): TreeNode {
+  return { id, parent, depth, round, instructions, visits: 0, reward: Number.NaN, standardError: Number.NaN };
+}
+
+/** The item with the lexicographically greatest key. */
+function maximum<T>(items: readonly T[], key: (item: T) => readonly number[]): T {
+  return items.reduce((best, item) => (isGreater(key(item), key(best)) ? item : best));
+}
+
+function isGreater(a: readonly number[], b: readonly number[]): boolean {
+  for (const [i, value] of a.entries()) {
+    const other = b[i] as number;
+    if (value !== other) return value > other;
+  }
+  return false;
+}
