@@ -1,0 +1,186 @@
+import { type Budget, budgetOf } from "../evolve/config.js";
+import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
+import type { TreeNode } from "../evolve/tree.js";
+import { treeToJson } from "../evolve/tree-file.js";
+import type { RunEvent } from "../journal.js";
+import { EventLog } from "../ledger/event-log.js";
+import { RunFolder } from "../ledger/run-folder.js";
+import type { LanguageModel, Usage } from "../runtime/model.js";
+import type { Task } from "../task.js";
+import { formatSeconds, Progress } from "./progress.js";
+import { renderTree, rewardText } from "./render-tree.js";
+import { openModel, openTask, type RunConfig, resolveConfig } from "./run-config.js";
+
+/** Exit code of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+/**
+ * Evolves in a new run folder and prints the result. The folder is made when nothing but the work itself can
+ * fail any more.
+ */
+export async function startRun(path: string, config: RunConfig, json: boolean): Promise<void> {
+  RunFolder.requireFree(path);
+  await using task = await openTask(config);
+  const opened = await openModel(config, task);
+  await using model = opened.model;
+  requireRunnable(task, model, config.evolve);
+  const folder = RunFolder.create(path, { ...config, model: opened.resolved });
+  await evolveIn(folder, config, task, model, json);
+}
+
+/** Continues a run that was killed, interrupted or is done already, and prints the result. */
+export async function resumeRun(path: string, json: boolean): Promise<void> {
+  const folder = RunFolder.open(path);
+  const config = resolveConfig(folder.readConfig(), folder.configPath);
+  await using task = await openTask(config);
+  const opened = await openModel(config, task);
+  await using model = opened.model;
+  await evolveIn(folder, config, task, model, json);
+}
+
+async function evolveIn(
+  folder: RunFolder,
+  config: RunConfig,
+  task: Task,
+  model: LanguageModel,
+  json: boolean,
+): Promise<void> {
+  using log = new EventLog(folder.eventsPath);
+  const budget = budgetOf(task, config.evolve);
+  console.error(`${task.id}: ${describeBudget(budget)}`);
+  const evolution = await evolveUntilInterrupted(folder, config, task, model, log, budget);
+  if (evolution === null) {
+    console.error(`lse: interrupted. Continue with \`lse evolve --resume ${folder.path}\`.`);
+    process.exitCode = INTERRUPTED;
+  } else if (json) {
+    console.log(JSON.stringify(resultOf(folder, evolution, log, model.usage)));
+  } else {
+    printResult(folder, evolution, log, model.usage);
+  }
+}
+
+/** Evolves with a progress bar, saving tree and best instructions after each round. @returns null on Ctrl-C */
+async function evolveUntilInterrupted(
+  folder: RunFolder,
+  config: RunConfig,
+  task: Task,
+  model: LanguageModel,
+  log: EventLog,
+  budget: Budget,
+): Promise<Evolution | null> {
+  const { rounds, tries, holdout, samples } = config.evolve;
+  const failed = Array.from({ length: rounds }, (_, i) => log.recall("edit", `${i + 1}/${tries}`));
+  const saved = failed.filter((edit) => edit != null && edit.rejected !== null).length * holdout * samples;
+  using progress = new Progress("answers", budget.answers - saved, log.count("answer"));
+  log.onEvent = (event) => follow(event, progress, config);
+  const interrupt = new AbortController();
+  const onInterrupt = () => interrupt.abort();
+  process.once("SIGINT", onInterrupt);
+  try {
+    return await evolve(task, model, config.evolve, log, {
+      signal: interrupt.signal,
+      onRound: (state) => {
+        log.sync();
+        folder.writeTree(treeToJson(state, config.evolve));
+        folder.writeBest(state.tree.best().instructions);
+      },
+    });
+  } catch (error) {
+    if (interrupt.signal.aborted) return null;
+    throw error;
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
+/** Prints what a run would do, without its model. */
+export async function dryRun(config: RunConfig, json: boolean): Promise<void> {
+  await using task = await openTask(config);
+  const budget = budgetOf(task, config.evolve);
+  if (json) console.log(JSON.stringify({ config, budget }));
+  else console.log(`${JSON.stringify(config, null, 2)}\n\n${task.id}: ${describeBudget(budget)}`);
+}
+
+function describeBudget({ rounds, edits, answers, promptTokens, generatedTokensAtMost }: Budget): string {
+  return (
+    `${count(rounds)} rounds, ${count(edits)} edits, ${count(answers)} answers; ` +
+    `about ${count(promptTokens)} prompt tokens, most of them shared, ` +
+    `and at most ${count(generatedTokensAtMost)} generated`
+  );
+}
+
+/** Moves the bar; outside a terminal, prints a line a round instead. */
+function follow(
+  event: RunEvent,
+  progress: Progress,
+  { evolve: { rounds, holdout, samples, tries } }: RunConfig,
+) {
+  switch (event.type) {
+    case "answer":
+      progress.tick();
+      break;
+    case "round":
+      progress.note(`round ${event.round} of ${rounds}`);
+      break;
+    case "node":
+      progress.say(`round ${event.round} of ${rounds}: node ${event.node} scores ${event.reward.toFixed(3)}`);
+      break;
+    case "edit":
+      if (event.rejected === null) break;
+      progress.say(
+        `round ${event.round} of ${rounds}: edit ${event.attempt} is not usable: ${event.rejected}`,
+      );
+      if (event.attempt === tries) progress.drop(holdout * samples);
+      break;
+  }
+}
+
+function resultOf(folder: RunFolder, { tree, rejectedEdits }: Evolution, log: EventLog, usage: Usage) {
+  const summary = ({ id, reward, standardError, instructions }: TreeNode) => ({
+    node: id,
+    reward,
+    standard_error: Number.isNaN(standardError) ? null : standardError,
+    instructions,
+  });
+  return {
+    run: folder.path,
+    stop_reason: log.recall("done", "done")?.reason ?? null,
+    seed: summary(tree.root),
+    best: summary(tree.best()),
+    nodes: tree.nodes.length,
+    rejected_edits: rejectedEdits,
+    answers: log.count("answer"),
+    generations: log.count("generation"),
+    usage,
+  };
+}
+
+function printResult(
+  folder: RunFolder,
+  { tree, rejectedEdits }: Evolution,
+  log: EventLog,
+  usage: Usage,
+): void {
+  const best = tree.best();
+  const lines = [
+    renderTree(tree),
+    "",
+    best.id === 0
+      ? `No edit scored higher than the seed instructions (${rewardText(best)} on the holdout).`
+      : `Best: node ${best.id}, ${rewardText(best)} on the holdout; the seed ${rewardText(tree.root)}. ` +
+        "It was chosen on that holdout, so expect less on new problems.",
+    `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
+    `Instructions: ${folder.path}/best.md. What each edit changed: lse tree ${folder.path}`,
+  ];
+  console.log(lines.join("\n"));
+}
+
+function describeUsage(usage: Usage): string {
+  const { completions, promptTokensAsked, promptTokensEvaluated, tokensGenerated, seconds } = usage;
+  return (
+    `${count(completions)} completions, ${count(tokensGenerated)} tokens generated, ` +
+    `${count(promptTokensEvaluated)} of ${count(promptTokensAsked)} prompt tokens evaluated, in ${formatSeconds(seconds)}`
+  );
+}
+
+const count = (value: number) => value.toLocaleString("en-US");

@@ -1,0 +1,134 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
+import { readJson } from "../json-file.js";
+import { dryRun, resumeRun, startRun } from "./evolve-run.js";
+import { decimal, integer, timeoutOption } from "./options.js";
+import { type RunConfig, resolveConfig } from "./run-config.js";
+
+export function evolveCommand() {
+  return new Command("evolve")
+    .description("evolve a task's instructions with a model in this process")
+    .option("--config <file>", "a config.json to start from; other options override it")
+    .option("--task <name>", "the problems' domain (bird)", "bird")
+    .option("--data <path>", "BIRD's folder, or its question file")
+    .option("--db <name>", "which of the databases")
+    .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
+    .option("--cache <folder>", "where gold results are kept (your cache folder)")
+    .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
+    .option("--context <tokens>", "tokens of context (the model's, at most 16384)", integer(1))
+    .addOption(
+      new Option("--engine <name>", "exact, or fast: all answers at once (exact)").choices([
+        "exact",
+        "fast",
+      ] as const),
+    )
+    .option("--gpu-layers <count>", "layers on the GPU (as many as fit)", integer(0))
+    .option("--threads <count>", "CPU threads (all cores but one; fast: measured)", integer(1))
+    .option("--decode-batch <tokens>", "fast: most tokens evaluated at once (measured)", integer(1))
+    .option("--sequences <count>", "fast: answers generated at once, up to 120 (measured)", integer(1))
+    .option("--flash-attention", "fast: use flash attention (measured)")
+    .option("--no-flash-attention", "fast: do without it")
+    .option("--rounds <count>", "edits to make (25)", integer(1))
+    .option("--batch <count>", "problems the evolver reads about in a round (10)", integer(1))
+    .option("--holdout <count>", "problems that score each node (50)", integer(1))
+    .option("--samples <count>", "completions per holdout problem (1; the paper takes 8)", integer(1))
+    .addOption(
+      new Option("--select <rule>", "how the node to edit is chosen (ucb)").choices([
+        "ucb",
+        "best",
+        "deepest",
+      ] as const),
+    )
+    .option("--ucb-c <weight>", "weight of exploration in ucb (2)", decimal(0))
+    .option("--tries <count>", "attempts at a valid edit in a round (3)", integer(1))
+    .option("--seed <number>", "seed of everything random (0)", integer(0))
+    .option("--temperature <value>", "0 takes the most likely token (0.7)", decimal(0))
+    .option("--top-k <count>", "0 keeps all tokens (20)", integer(0))
+    .option("--top-p <share>", "1 keeps all tokens (0.8)", decimal(0, 1))
+    .option("--min-p <share>", "0 drops no token (0)", decimal(0, 1))
+    .option("--presence-penalty <value>", "on tokens generated before (0.5)", decimal(-2, 2))
+    .option("--max-tokens <count>", "longest answer and edit (4096)", integer(1))
+    .option("--out <folder>", "new folder for the run")
+    .option("--resume <folder>", "continue the run in this folder, with its own configuration")
+    .option("--dry-run", "print the configuration and what the run would cost, and stop")
+    .option("--json", "print one JSON document")
+    .action(async (options, command) => {
+      const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
+      if (options.resume !== undefined) {
+        const extra = given.filter((name) => name !== "resume" && name !== "json");
+        if (extra.length > 0) {
+          throw new LseError(
+            `--resume goes on with the run's own configuration and takes no other option (${extra.join(", ")})`,
+            "Leave the other options away, or start a new run with --config and --out",
+          );
+        }
+        await resumeRun(options.resume, options.json === true);
+        return;
+      }
+      const config = configOf(options);
+      if (options.dryRun) {
+        await dryRun(config, options.json === true);
+        return;
+      }
+      if (options.out === undefined) {
+        throw new LseError("--out is missing", "Give a new folder for the run, such as --out runs/first");
+      }
+      await startRun(options.out, config, options.json === true);
+    });
+}
+
+type Options = ReturnType<ReturnType<typeof evolveCommand>["opts"]>;
+
+/** The configuration that the options give, over the one in `--config` if there is one. */
+function configOf(options: Options): RunConfig {
+  const base = (options.config === undefined ? {} : readJson(options.config)) as Partial<RunConfig>;
+  const task = {
+    name: options.task,
+    data: options.data,
+    db: options.db,
+    timeout: options.timeout,
+    cache: options.cache,
+  };
+  const {
+    model: path,
+    engine,
+    context,
+    gpuLayers,
+    threads,
+    decodeBatch,
+    sequences,
+    flashAttention,
+  } = options;
+  const { rounds, batch, holdout, samples, select, ucbC, tries, seed } = options;
+  const { temperature, topK, topP, minP, presencePenalty, maxTokens } = options;
+  const config = {
+    task: override(base.task, task),
+    model: override(base.model, {
+      ...{ path, engine, context, gpuLayers, threads, decodeBatch, sequences, flashAttention },
+    }),
+    evolve: {
+      ...override(base.evolve, { rounds, batch, holdout, samples, select, ucbC, tries, seed }),
+      sampling: override(base.evolve?.sampling, {
+        temperature,
+        topK,
+        topP,
+        minP,
+        presencePenalty,
+        maxTokens,
+      }),
+    },
+  };
+  for (const [value, option] of [
+    [config.task.data, "--data"],
+    [config.model.path, "--model"],
+  ] as const) {
+    if (value === undefined) throw new LseError(`${option} is missing`, "See `lse evolve --help`");
+  }
+  return resolveConfig(config, options.config ?? "the command line");
+}
+
+/** `base` with those values of `over` that are given. */
+function override(base: object | undefined, over: Record<string, unknown>): Record<string, unknown> {
+  const given = Object.entries(over).filter(([, value]) => value !== undefined);
+  return { ...base, ...Object.fromEntries(given) };
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { createRequire } from "node:module";
+import { Command } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
+import { birdCommand } from "./bird.js";
+import { evolveCommand } from "./evolve.js";
+import { treeCommand } from "./tree.js";
+
+const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+
+const program = new Command("lse")
+  .description("Learning to Self-Evolve: instructions that learn from their mistakes")
+  .version(version)
+  .showSuggestionAfterError()
+  .addCommand(evolveCommand())
+  .addCommand(treeCommand())
+  .addCommand(birdCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Anything else is a defect of this program, and whoever reports it needs the stack.
+  console.error(error instanceof LseError ? `lse: ${error.message}` : error);
+  process.exitCode = 1;
+}

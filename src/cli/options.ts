@@ -1,0 +1,28 @@
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+
+/** Parses an option that is a whole number of at least `min`. */
+export function integer(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= min) return value;
+    throw new InvalidArgumentError(`Give a whole number of at least ${min}.`);
+  };
+}
+
+/** Parses an option that is a number from `min` to `max`. */
+export function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= min && value <= max && Number.isFinite(value)) return value;
+    const range = max === Number.POSITIVE_INFINITY ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`Give a number ${range}.`);
+  };
+}
+
+/** The time limit of a predicted query, in seconds; BIRD's evaluator gives it 30. */
+export const timeoutOption = {
+  flags: "--timeout <seconds>",
+  description: "time limit of a predicted query",
+  parse: decimal(0.001),
+  default: 30,
+} as const;

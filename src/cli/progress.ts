@@ -1,0 +1,81 @@
+import { MultiBar, type SingleBar } from "cli-progress";
+
+/** Counts work done on standard error: a bar in a terminal; elsewhere only what is said. */
+export class Progress implements Disposable {
+  /** One bar; only a group of bars can print lines above it. Null when standard error is no terminal. */
+  readonly #group: MultiBar | null;
+  readonly #bar: SingleBar | undefined;
+  readonly #started = performance.now();
+  readonly #doneBefore: number;
+  #done: number;
+  #total: number;
+  #note = "";
+
+  /**
+   * @param unit what is counted, such as "answers"
+   * @param done what an earlier process did already; the estimate of the time left is made from this
+   *   process's own speed
+   */
+  constructor(unit: string, total: number, done = 0) {
+    this.#total = total;
+    this.#done = done;
+    this.#doneBefore = done;
+    this.#group = process.stderr.isTTY
+      ? new MultiBar({
+          format: `{bar} {value}/{total} ${unit} · {left}{note}`,
+          stream: process.stderr,
+          barsize: 24,
+          hideCursor: true,
+        })
+      : null;
+    this.#bar = this.#group?.create(total, done, { left: "…", note: "" });
+  }
+
+  tick(): void {
+    this.#done++;
+    this.#update();
+  }
+
+  /** Work that turned out not to be needed. */
+  drop(count: number): void {
+    this.#total -= count;
+    this.#update();
+  }
+
+  /** Shown behind the bar. */
+  note(text: string): void {
+    this.#note = ` · ${text}`;
+    this.#update();
+  }
+
+  /** Prints a line above the bar. */
+  say(line: string): void {
+    if (this.#group === null) console.error(line);
+    else this.#group.log(`${line}\n`);
+  }
+
+  [Symbol.dispose](): void {
+    // Lines wait for the next drawing, which `stop` would not do.
+    this.#group?.update();
+    this.#group?.stop();
+  }
+
+  #update(): void {
+    this.#bar?.setTotal(this.#total);
+    this.#bar?.update(this.#done, { left: this.#timeLeft(), note: this.#note });
+  }
+
+  #timeLeft(): string {
+    const doneHere = this.#done - this.#doneBefore;
+    if (doneHere === 0) return "…";
+    const secondsEach = (performance.now() - this.#started) / 1000 / doneHere;
+    return `${formatSeconds(secondsEach * (this.#total - this.#done))} left`;
+  }
+}
+
+export function formatSeconds(seconds: number): string {
+  const rounded = Math.round(seconds);
+  if (rounded < 60) return `${rounded} s`;
+  if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
+  return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
+}

@@ -1,0 +1,109 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { defaultCacheFolder } from "../bird/gold.js";
+import { BirdTask } from "../bird/task.js";
+import { LseError } from "../errors.js";
+import { evolveConfigSchema } from "../evolve/config.js";
+import { EventFile } from "../ledger/event-log.js";
+import type { LanguageModel } from "../runtime/model.js";
+import { RecordedModel } from "../runtime/recorded-model.js";
+import type { Task } from "../task.js";
+
+const path = z.string().min(1);
+
+/** The whole of a run's configuration, as `config.json` holds it. */
+export const runConfigSchema = z.strictObject({
+  task: z.strictObject({
+    name: z.literal("bird"),
+    data: path,
+    db: z.string().min(1).optional(),
+    /** Seconds a predicted query may take. */
+    timeout: z.number().positive().default(30),
+    /** Folder for gold results. */
+    cache: path.optional(),
+  }),
+  model: z.strictObject({
+    /** A GGUF file, or the events.jsonl of a run to replay. */
+    path,
+    /**
+     * "exact": one answer at a time, to the bit the same in any company, so that a killed run ends like an
+     * unbroken one. "fast": all answers at once; what is in flight at a kill may come out otherwise.
+     */
+    engine: z.enum(["exact", "fast"]).default("exact"),
+    context: z.int().min(1).optional(),
+    gpuLayers: z.int().min(0).optional(),
+    /** For the fast engine, what is left out from here on is measured when the model is opened, and filled in. */
+    threads: z.int().min(1).optional(),
+    decodeBatch: z.int().min(1).optional(),
+    sequences: z.int().min(1).max(120).optional(),
+    flashAttention: z.boolean().optional(),
+  }),
+  evolve: evolveConfigSchema,
+});
+
+export type RunConfig = z.infer<typeof runConfigSchema>;
+
+/**
+ * Checks a configuration and fills in its defaults; paths become absolute.
+ * @param origin the file it comes from, for error messages
+ */
+export function resolveConfig(value: unknown, origin: string): RunConfig {
+  const parsed = runConfigSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new LseError(
+      `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
+      "Correct that field",
+    );
+  }
+  const { task, model, evolve } = parsed.data;
+  return {
+    task: {
+      ...task,
+      data: resolve(task.data),
+      ...(task.cache === undefined ? {} : { cache: resolve(task.cache) }),
+    },
+    model: { ...model, path: resolve(model.path) },
+    evolve,
+  };
+}
+
+export function openTask({ task }: RunConfig): Promise<Task> {
+  const { data, db, timeout, cache } = task;
+  return BirdTask.open({ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache });
+}
+
+/**
+ * Opens the model of a configuration, on the problems of `task` as the workload to tune it for.
+ * @returns the model, and its part of the configuration with what was found to be fast on this machine
+ */
+export async function openModel(
+  { model, task: { cache } }: RunConfig,
+  task: Task,
+): Promise<{ model: LanguageModel; resolved: RunConfig["model"] }> {
+  if (model.path.endsWith(".jsonl")) {
+    return { model: new RecordedModel(new EventFile(model.path), model.path), resolved: model };
+  }
+  // Loaded when it is needed: the library takes longer to load than all other commands take to run.
+  const { LlamaModel, NodeLlamaCppModel, openLlama } = await import("../runtime/llama/open.js");
+  const { decodeBatch, sequences, flashAttention, context, gpuLayers, threads } = model;
+  const options = given({ modelPath: model.path, contextSize: context, gpuLayers, threads });
+  if (model.engine === "exact") return { model: await NodeLlamaCppModel.open(options), resolved: model };
+  const opened = await openLlama({
+    ...options,
+    ...given({ batchSize: decodeBatch, sequences, flashAttention }),
+    tuning: {
+      prompts: task.problemIds.map((id) => task.prompt(id, task.seedInstructions)),
+      folder: cache ?? defaultCacheFolder(),
+    },
+  });
+  if (!(opened instanceof LlamaModel)) return { model: opened, resolved: model };
+  const { batchSize, ...settings } = opened.settings;
+  return { model: opened, resolved: { ...model, ...settings, decodeBatch: batchSize } };
+}
+
+/** An object without what is undefined. */
+function given<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
