@@ -1,0 +1,38 @@
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { NAMED_SHAPES, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
+import { loadModel } from "#lse/runtime/llama/load.js";
+import { chatTemplateOf } from "#lse/runtime/llama/vocabulary.js";
+import { CACHE } from "./paths.js";
+import type { BenchShape, Encode } from "./workloads.js";
+
+/** Random weights as q8_0; kept in the cache once written. @returns the path of the GGUF */
+export async function modelOf(shape: BenchShape): Promise<string> {
+  const folder = join(CACHE, "models");
+  const tokenizer = shape === "0.6b" ? "qwen" : "small";
+  const path = join(folder, `${shape}-q8_0-${tokenizer}.gguf`);
+  if (existsSync(path)) return path;
+  await mkdir(folder, { recursive: true });
+  const unfinished = `${path}.${process.pid}`;
+  try {
+    await writeRandomModel(unfinished, {
+      shape: NAMED_SHAPES[shape],
+      type: "q8_0",
+      tokenizer,
+      seed: 1,
+      contextLength: 32_768,
+    });
+    await rename(unfinished, path);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+  return path;
+}
+
+/** The chat template and tokenizer of a model, which stay in memory. */
+export async function encoderOf(modelPath: string): Promise<Encode> {
+  const { model } = await loadModel({ modelPath, gpuLayers: 0 }, "vocabulary");
+  const template = chatTemplateOf(model, modelPath);
+  return (messages) => template.encode(messages);
+}
