@@ -1,0 +1,261 @@
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { buildDemoData } from "../../scripts/demo/build.js";
+import { lse, lseWithEnvironment, startLse } from "../cli.js";
+import { writeMarkovModel } from "../markov-model.js";
+
+const folder = mkdtempSync(join(tmpdir(), "lse-cli-"));
+const path = (name: string) => join(folder, name);
+
+const OPTIONS = [
+  ...["--data", path("data"), "--db", "bakery", "--cache", path("cache"), "--model", path("model.gguf")],
+  ...["--rounds", "4", "--batch", "3", "--holdout", "5", "--seed", "1", "--tries", "2"],
+  ...["--max-tokens", "80", "--temperature", "1", "--top-k", "0", "--top-p", "1"],
+  ...["--context", "4096", "--gpu-layers", "0", "--threads", "1"],
+];
+
+const read = (run: string, file: string) => readFileSync(join(path(run), file), "utf8");
+
+/** Completed generations in a run's events, half a line at the end aside. */
+function generations(run: string): number {
+  const file = join(path(run), "events.jsonl");
+  if (!existsSync(file)) return 0;
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .filter((line) => line.includes('"type":"generation"')).length;
+}
+
+beforeAll(async () => {
+  buildDemoData(path("data"));
+  await writeMarkovModel(path("model.gguf"));
+  expect(lse("evolve", ...OPTIONS, "--out", path("whole"))).toMatchObject({ status: 0 });
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("lse evolve", () => {
+  it("grows a tree with some valid and some rejected edits", () => {
+    const tree = JSON.parse(read("whole", "tree.json"));
+    expect(tree.nodes.length).toBeGreaterThan(1);
+    expect(tree.nodes.length).toBeLessThan(5);
+    expect(tree.total_selections).toBe(4);
+    expect(read("whole", "events.jsonl")).toMatch(/"rejected":"(no <prompt>|cut off)/);
+    expect(read("whole", "best.md").trim()).toBe(tree.nodes[0].instructions);
+  });
+
+  it("gives the same tree again, from the same options and from its own config.json", () => {
+    lse("evolve", ...OPTIONS, "--out", path("again"));
+    expect(read("again", "tree.json")).toBe(read("whole", "tree.json"));
+    lse("evolve", "--config", join(path("whole"), "config.json"), "--out", path("configured"));
+    expect(read("configured", "tree.json")).toBe(read("whole", "tree.json"));
+  });
+
+  it("the fast engine grows the same tree, where floating point leaves no doubt", () => {
+    expect(lse("evolve", ...OPTIONS, "--engine", "fast", "--out", path("fast"))).toMatchObject({ status: 0 });
+    expect(read("fast", "tree.json")).toBe(read("whole", "tree.json"));
+    // What it measured is in its configuration, so that a resumed run computes alike.
+    const { model } = JSON.parse(read("fast", "config.json"));
+    expect(model).toMatchObject({ engine: "fast", threads: 1 });
+    expect([8, 16, 32, 64]).toContain(model.sequences);
+    expect([128, 256, 512, 1024]).toContain(model.decodeBatch);
+    expect(model.flashAttention).toBeTypeOf("boolean");
+  });
+
+  const total = () => generations("whole");
+
+  it.each([
+    0.02, 0.15, 0.3, 0.5, 0.7,
+  ])("killed after %f of the generations and resumed, it ends the same and pays nothing twice", async (share) => {
+    const run = `killed-${share}`;
+    const child = startLse("evolve", ...OPTIONS, "--out", path(run));
+    while (generations(run) < share * total()) await sleep(5);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    const before = generations(run);
+    expect(before).toBeLessThan(total());
+
+    const { status, stdout } = lse("evolve", "--resume", path(run), "--json");
+    expect(status).toBe(0);
+    expect(read(run, "tree.json")).toBe(read("whole", "tree.json"));
+    expect(generations(run)).toBe(total());
+    expect(JSON.parse(stdout).usage.completions).toBe(total() - before);
+  });
+
+  it("resuming a finished run generates nothing", () => {
+    const { stdout } = lse("evolve", "--resume", path("whole"), "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      usage: { completions: 0 },
+      stop_reason: "all rounds were done",
+    });
+  });
+
+  it("Ctrl-C ends with 130 and says how to go on", async () => {
+    const child = startLse("evolve", ...OPTIONS, "--out", path("interrupted"));
+    while (generations("interrupted") < 3) await sleep(5);
+    child.kill("SIGINT");
+    const [code] = await once(child, "exit");
+    expect(code).toBe(130);
+    expect(lse("evolve", "--resume", path("interrupted")).status).toBe(0);
+    expect(read("interrupted", "tree.json")).toBe(read("whole", "tree.json"));
+  });
+
+  it("replays from its events without the model", () => {
+    const replay = [...OPTIONS];
+    replay[replay.indexOf(path("model.gguf"))] = join(path("whole"), "events.jsonl");
+    expect(lse("evolve", ...replay, "--out", path("replayed"))).toMatchObject({ status: 0 });
+    expect(read("replayed", "tree.json")).toBe(read("whole", "tree.json"));
+    const otherSeed = lse("evolve", ...replay, "--seed", "2", "--out", path("replayed-2"));
+    expect(otherSeed.status).toBe(1);
+    expect(otherSeed.stderr).toMatch(/events\.jsonl: the recording does not have/);
+  });
+
+  it("--json prints one document on standard output and nothing else", () => {
+    const { stdout } = lse("evolve", ...OPTIONS, "--out", path("json"), "--json");
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      run: path("json"),
+      answers: expect.any(Number),
+      seed: { node: 0, reward: 0 },
+    });
+    expect(result.generations).toBe(total());
+    expect(result.rejected_edits).toBe(read("json", "events.jsonl").match(/"rejected":"/g)?.length ?? 0);
+  });
+
+  it("--dry-run prints configuration and budget and writes nothing", () => {
+    const { stdout, status } = lse("evolve", ...OPTIONS, "--dry-run", "--json", "--out", path("dry"));
+    expect(status).toBe(0);
+    const { config, budget } = JSON.parse(stdout);
+    expect(config.evolve).toMatchObject({ rounds: 4, select: "ucb", sampling: { maxTokens: 80, minP: 0 } });
+    // 5 holdout problems for the seed and four children, and four batches of 3.
+    expect(budget).toMatchObject({ rounds: 4, edits: 4, answers: 5 * 5 + 4 * 3 });
+    expect(budget.promptTokens).toBeGreaterThan(37 * 300);
+    expect(existsSync(path("dry"))).toBe(false);
+  });
+});
+
+describe("lse tree", () => {
+  it("shows every node, marks the best, and what each edit changed", () => {
+    const { stdout } = lse("tree", path("whole"));
+    const tree = JSON.parse(read("whole", "tree.json"));
+    for (const { id } of tree.nodes) expect(stdout).toContain(`node ${id}  0.000 ± 0.000`);
+    expect(stdout).toMatch(/node 0 .*← best/);
+    expect(stdout).toContain("- Read the question and the hints");
+    // Nothing that a model wrote may steer the terminal.
+    expect(stdout).not.toMatch(/[^\P{Cc}\n\t]/u);
+    expect(JSON.parse(lse("tree", path("whole"), "--json").stdout)).toEqual(tree);
+  });
+
+  it("is plain text in a pipe, in CI too, unless colour is asked for", () => {
+    const coloured = (environment: NodeJS.ProcessEnv) =>
+      lseWithEnvironment(environment, "tree", path("whole")).stdout.includes("\u001B[");
+    expect(coloured({ CI: "true", FORCE_COLOR: undefined, NO_COLOR: undefined })).toBe(false);
+    expect(coloured({ FORCE_COLOR: "1", NO_COLOR: undefined })).toBe(true);
+    expect(coloured({ FORCE_COLOR: undefined, NO_COLOR: "1" })).toBe(false);
+  });
+});
+
+describe("what a user gets wrong", () => {
+  const change = (option: string, value: string) => {
+    const options = [...OPTIONS];
+    const at = options.indexOf(option);
+    if (at >= 0) options[at + 1] = value;
+    else options.push(option, value);
+    return options;
+  };
+
+  beforeAll(() => {
+    const model = readFileSync(path("model.gguf"));
+    writeFileSync(path("half.gguf"), model.subarray(0, model.length / 2));
+    writeFileSync(path("text.gguf"), "no model");
+    buildDemoData(path("no-database"));
+    rmSync(join(path("no-database"), "dev_databases", "bakery"), { recursive: true });
+    buildDemoData(path("bad-json"));
+    writeFileSync(join(path("bad-json"), "dev.json"), '[{"db_id": ');
+    buildDemoData(path("no-gold"));
+    const rows = JSON.parse(readFileSync(join(path("no-gold"), "dev.json"), "utf8"));
+    delete rows[3].SQL;
+    writeFileSync(join(path("no-gold"), "dev.json"), JSON.stringify(rows));
+    buildDemoData(path("no-sqlite"));
+    writeFileSync(join(path("no-sqlite"), "dev_databases", "bakery", "bakery.sqlite"), "text");
+  });
+
+  it.each([
+    [
+      "a missing model",
+      () => change("--model", path("nowhere.gguf")),
+      /nowhere\.gguf: no such model file.*Give --model/,
+    ],
+    [
+      "a truncated GGUF",
+      () => change("--model", path("half.gguf")),
+      /half\.gguf.*copy, download or make it again/,
+    ],
+    ["a file that is no GGUF", () => change("--model", path("text.gguf")), /text\.gguf: not a complete GGUF/],
+    [
+      "a missing database",
+      () => change("--data", path("no-database")),
+      /bakery\.sqlite: no such database.*Put BIRD/,
+    ],
+    [
+      "a database that is none",
+      () => change("--data", path("no-sqlite")),
+      /bakery\.sqlite.*Check that it is a SQLite/,
+    ],
+    [
+      "malformed questions",
+      () => change("--data", path("bad-json")),
+      /dev\.json: not valid JSON.*Correct the file/,
+    ],
+    [
+      "a question without gold",
+      () => change("--data", path("no-gold")),
+      /dev\.json: row 3: field SQL.*Correct that row/,
+    ],
+    [
+      "an unknown database",
+      () => change("--db", "bank"),
+      /no question is about the database "bank".*bakery, library/,
+    ],
+    [
+      "a holdout larger than the pool",
+      () => change("--holdout", "13"),
+      /12 problems.*Lower --holdout or --batch/,
+    ],
+    ["a context too small", () => change("--context", "300"), /bird\/bakery: .*tokens.*Raise --context/],
+    ["no --out", () => OPTIONS, /--out is missing/],
+    ["a folder in use", () => [...OPTIONS, "--out", path("data")], /not empty.*another --out/],
+    [
+      "--resume with options",
+      () => ["--resume", path("whole"), "--seed", "2"],
+      /takes no other option \(seed\)/,
+    ],
+    ["nothing to resume", () => ["--resume", path("data")], /no run here/],
+    ["an unknown option", () => [...OPTIONS, "--round", "3"], /unknown option '--round'.*--rounds/s],
+    ["a bad number", () => change("--rounds", "three"), /--rounds.*whole number of at least 1/s],
+    ["a bad choice", () => change("--select", "newest"), /--select.*ucb, best, deepest/s],
+    ["a bad task", () => change("--task", "chess"), /task\.name/],
+  ])("%s: an error with the next step, no stack, exit code 1", (name, options, message) => {
+    const args = options();
+    const needsOut = !args.includes("--out") && !args.includes("--resume") && name !== "no --out";
+    const { status, stdout, stderr } = lse(
+      "evolve",
+      ...args,
+      ...(needsOut ? ["--out", path(`bad ${name}`)] : []),
+    );
+    expect(status).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    const complaints = stderr
+      .trim()
+      .split("\n")
+      .filter((line) => !line.startsWith("bird/"));
+    if (needsOut) expect(existsSync(path(`bad ${name}`))).toBe(false);
+    expect(complaints.length).toBeLessThanOrEqual(name.startsWith("an unknown option") ? 2 : 1);
+  });
+});

@@ -1,0 +1,396 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getLlama, LlamaLogLevel } from "node-llama-cpp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LseError } from "#lse/errors.js";
+import { uniformStream } from "#lse/random.js";
+import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
+import { type FastLlamaOptions, LlamaModel } from "#lse/runtime/llama/llama-model.js";
+import { EXPECTED, installed, nativeLlama } from "#lse/runtime/llama/native.js";
+import { openLlama } from "#lse/runtime/llama/open.js";
+import { NodeLlamaCppModel } from "#lse/runtime/llama/public-engine.js";
+import { type Completion, type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/runtime/model.js";
+import { languageModelContract } from "./language-model-contract.js";
+
+languageModelContract("LlamaModel", (modelPath, contextSize) =>
+  LlamaModel.open({ modelPath, contextSize, threads: 1, gpuLayers: 0 }),
+);
+
+const folder = mkdtempSync(join(tmpdir(), "lse-llama-"));
+const modelPath = join(folder, "model.gguf");
+const loraPath = join(folder, "lora.gguf");
+const shape = NAMED_SHAPES["1m"];
+
+beforeAll(async () => {
+  await writeRandomModel(modelPath, { shape, type: "f32", tokenizer: "small", seed: 3, contextLength: 2048 });
+  await writeRandomLora(loraPath, { shape, rank: 4, alpha: 8, scale: 1, seed: 4 });
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const open = (options: Partial<FastLlamaOptions> = {}) =>
+  LlamaModel.open({ modelPath, contextSize: 1024, threads: 1, gpuLayers: 0, ...options });
+
+const WORDS = "SELECT name country customers orders total date id join where group by having".split(" ");
+const uniform = uniformStream(7);
+const random = (below: number) => Math.floor(uniform() * below);
+const words = (count: number) => Array.from({ length: count }, () => WORDS[random(WORDS.length)]).join(" ");
+const SCHEMAS = [words(60), words(90), words(40)] as const;
+
+const HOT = { temperature: 1, topK: 0, topP: 1 };
+
+function ask(system: string, user: string, over: Partial<Sampling> = {}, sample = 0): GenerateRequest {
+  return {
+    messages: [
+      { role: "system", content: system },
+      { role: "user", content: user },
+    ],
+    sampling: { ...PAPER_SAMPLING, temperature: 0, maxTokens: 12, ...over },
+    seed: 5,
+    sample,
+  };
+}
+
+/** Tokens to the letter, logprobs to the last bits. */
+function expectSame(found: readonly Completion[], wanted: readonly Completion[]): void {
+  expect(found.map(({ tokens }) => tokens)).toEqual(wanted.map(({ tokens }) => tokens));
+  expect(found.map(({ text }) => text)).toEqual(wanted.map(({ text }) => text));
+  expect(found.map(({ finishReason }) => finishReason)).toEqual(
+    wanted.map(({ finishReason }) => finishReason),
+  );
+  const difference = found.flatMap(({ logprobs }, i) =>
+    logprobs.map((logprob, k) => Math.abs(logprob - (wanted[i]?.logprobs[k] as number))),
+  );
+  expect(Math.max(...difference)).toBeLessThan(1e-4);
+}
+
+/** The completions of the simple engine, each by itself. */
+async function reference(requests: readonly GenerateRequest[], adapter: string | null = null) {
+  await using model = await NodeLlamaCppModel.open({
+    modelPath,
+    contextSize: 1025,
+    threads: 1,
+    gpuLayers: 0,
+  });
+  await model.useAdapter(adapter);
+  return await model.generate(requests);
+}
+
+describe("LlamaModel agrees with NodeLlamaCppModel", () => {
+  it("on 200 greedy completions, to the token, and in their logprobs", async () => {
+    const requests = Array.from({ length: 200 }, (_, i) =>
+      ask(SCHEMAS[Math.floor(i / 67)] as string, words(1 + random(30)), { maxTokens: 1 + random(24) }),
+    );
+    await using model = await open();
+    expectSame(await model.generate(requests), await reference(requests));
+  });
+
+  it("on sampled completions of every kind", async () => {
+    const kinds: Partial<Sampling>[] = [
+      { temperature: 0.7 },
+      HOT,
+      { ...HOT, topK: 5 },
+      { ...HOT, topP: 0.5, presencePenalty: 2 },
+      { ...HOT, minP: 0.6, stop: ["e", "zz"], maxTokens: 40 },
+    ];
+    const requests = kinds.flatMap((kind) =>
+      Array.from({ length: 8 }, (_, i) => ask(SCHEMAS[0], words(3), { presencePenalty: 0.5, ...kind }, i)),
+    );
+    await using model = await open();
+    expectSame(await model.generate(requests), await reference(requests));
+  });
+});
+
+/** Distinct prompt prefixes: the tokens on the edges of their trie. */
+function trieTokens(prompts: readonly (readonly number[])[]): number {
+  const prefixes = new Set<string>();
+  for (const prompt of prompts) {
+    let prefix = "";
+    for (const token of prompt) {
+      prefix += `${token},`;
+      prefixes.add(prefix);
+    }
+  }
+  return prefixes.size;
+}
+
+describe("the prefix trie of LlamaModel", () => {
+  it("evaluates each edge once, and none again when only the instructions change", async () => {
+    const vocabulary = await (await getLlama({ build: "never", skipDownload: true, gpu: false })).loadModel({
+      modelPath,
+      vocabOnly: true,
+    });
+    const [opening, end] = ["<|im_start|>", "<|im_end|>"].map((tag) => vocabulary.tokenize(tag, true));
+    const tokenize = ({ messages }: GenerateRequest): number[] => [
+      ...messages.flatMap(({ role, content }) => [
+        ...(opening ?? []),
+        ...vocabulary.tokenize(`${role}\n${content}`),
+        ...(end ?? []),
+        ...vocabulary.tokenize("\n"),
+      ]),
+      ...(opening ?? []),
+      ...vocabulary.tokenize("assistant\n"),
+    ];
+    await using model = await open({ contextSize: 2048 });
+    const schema = words(280);
+    const questions = Array.from({ length: 64 }, (_, i) => `${words(8)} ${i}`);
+    const round = (instructions: string) =>
+      questions.map((question) => ask(`${schema}\n\n${instructions}`, question, { maxTokens: 8 }));
+    const evaluatedBy = async (requests: readonly GenerateRequest[]) => {
+      const before = model.usage.promptTokensEvaluated;
+      const completions = await model.generate(requests);
+      expect(completions.map(({ promptTokens }) => promptTokens)).toEqual(
+        requests.map((request) => tokenize(request).length),
+      );
+      return model.usage.promptTokensEvaluated - before;
+    };
+
+    const first = round("Answer in SQL.");
+    const second = round("Think first, then answer.");
+    const firstPrompts = first.map(tokenize);
+    expect(firstPrompts[0]?.length).toBeGreaterThan(600);
+    expect(await evaluatedBy(first)).toBe(trieTokens(firstPrompts));
+    const both = trieTokens([...firstPrompts, ...second.map(tokenize)]);
+    expect(await evaluatedBy(second)).toBe(both - trieTokens(firstPrompts));
+
+    // The very same prompts again: only the last token, whose logits are needed, once for all samples.
+    const again = [0, 1, 2, 3].map((sample) => ask("s", "q", HOT, sample));
+    await model.generate(again.slice(0, 1));
+    expect(await evaluatedBy(again)).toBe(1);
+    await vocabulary.dispose();
+  });
+
+  it("keeps nothing of its own of a question among others, so that later rounds are no slower", async () => {
+    await using model = await open();
+    const questions = Array.from({ length: 20 }, (_, i) => ask(SCHEMAS[0], `${i} ${words(40)}`, HOT));
+    const evaluated = async () => {
+      const before = model.usage.promptTokensEvaluated;
+      await model.generate(questions);
+      return model.usage.promptTokensEvaluated - before;
+    };
+    const first = await evaluated();
+    const second = await evaluated();
+    expect(second).toBeGreaterThan(20 * 40);
+    expect(second).toBeLessThan(first);
+  });
+
+  it("gives the samples of one prompt one evaluation", async () => {
+    await using model = await open();
+    const requests = Array.from({ length: 40 }, (_, sample) => ask(SCHEMAS[0], "q", HOT, sample));
+    const completions = await model.generate(requests);
+    expect(model.usage.promptTokensEvaluated).toBe(completions[0]?.promptTokens);
+    expect(model.usage.promptTokensAsked).toBe(40 * (completions[0]?.promptTokens as number));
+    expectSame(completions, await reference(requests));
+  });
+});
+
+describe("LlamaModel under pressure", () => {
+  const mixed = (count: number, maxTokens: number) =>
+    Array.from({ length: count }, (_, i) =>
+      ask(
+        SCHEMAS[random(3)] as string,
+        words(1 + random(60)),
+        { ...HOT, maxTokens: 1 + random(maxTokens) },
+        i,
+      ),
+    );
+
+  const requests = mixed(40, 60);
+  let wanted: Completion[];
+  beforeAll(async () => {
+    wanted = await reference(requests);
+  });
+
+  it.each([
+    ["more requests than sequences", { sequences: 3 }],
+    ["a batch smaller than a prompt", { batchSize: 32, sequences: 40 }],
+    ["more tokens than cells", { contextSize: 700, kvCells: 768, sequences: 16 }],
+    ["one sequence and no spare cell", { contextSize: 768, kvCells: 768, sequences: 1 }],
+  ] as const)("%s: the same completions", async (_, options) => {
+    await using model = await open(options);
+    expectSame(await model.generate(requests), wanted);
+    expectSame(await model.generate(requests.slice(0, 9)), wanted.slice(0, 9));
+  });
+
+  it("puts requests back when their completions outgrow the cells", async () => {
+    const requests = Array.from({ length: 12 }, (_, i) =>
+      ask("s", `question ${i}`, { ...HOT, maxTokens: 200 }, i),
+    );
+    await using model = await open({ contextSize: 512, kvCells: 512, sequences: 12 });
+    expectSame(await model.generate(requests), await reference(requests));
+  });
+
+  it("keeps what an adapter computed apart from what the model did", async () => {
+    const requests = mixed(10, 12);
+    await using model = await open();
+    const plain = await reference(requests);
+    const adapted = await reference(requests, loraPath);
+    for (let round = 0; round < 2; round++) {
+      await model.useAdapter(null);
+      expectSame(await model.generate(requests), plain);
+      await model.useAdapter(loraPath);
+      expectSame(await model.generate(requests), adapted);
+    }
+    // What the prompts share is still there, under both.
+    for (const path of [null, loraPath]) {
+      await model.useAdapter(path);
+      const [evaluated, asked] = [model.usage.promptTokensEvaluated, model.usage.promptTokensAsked];
+      await model.generate(requests);
+      const share = (model.usage.promptTokensEvaluated - evaluated) / (model.usage.promptTokensAsked - asked);
+      expect(share).toBeLessThan(0.4);
+    }
+  });
+
+  it("is clean after an abort or a failing callback", async () => {
+    const requests = mixed(30, 30);
+    await using model = await open({ sequences: 8 });
+    const wanted = await reference(requests);
+    for (const after of [1, 7, 20]) {
+      const abort = new AbortController();
+      let ready = 0;
+      const count = () => {
+        if (++ready === after) abort.abort(new Error("enough"));
+      };
+      await expect(model.generate(requests, count, abort.signal)).rejects.toThrow("enough");
+    }
+    const fail = () => {
+      throw new Error("disk full");
+    };
+    await expect(model.generate(requests, fail)).rejects.toThrow("disk full");
+    await expect(model.generate(requests, undefined, AbortSignal.abort())).rejects.toThrow("aborted");
+    expectSame(await model.generate(requests), wanted);
+  });
+
+  it("answers calls that overlap one after another, and ends them before it is disposed of", async () => {
+    const requests = mixed(6, 12);
+    const model = await open();
+    const running = [model.generate(requests.slice(0, 3)), model.generate(requests.slice(3))];
+    await model[Symbol.asyncDispose]();
+    expectSame((await Promise.all(running)).flat(), await reference(requests));
+  });
+
+  it("leaves the event loop free", async () => {
+    await using model = await open();
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 5);
+    const started = performance.now();
+    await model.generate(mixed(30, 60));
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan((performance.now() - started) / 100);
+  });
+
+  it("with flash attention gives nearly the same first logprobs", async () => {
+    await using plain = await open();
+    await using flash = await open({ flashAttention: true });
+    const requests = mixed(10, 1);
+    const [a, b] = [await plain.generate(requests), await flash.generate(requests)];
+    const firsts = a.map(({ logprobs }, i) => Math.abs((logprobs[0] ?? 0) - (b[i]?.logprobs[0] ?? 0)));
+    expect(Math.max(...firsts)).toBeGreaterThan(0);
+    expect(firsts.filter((difference) => difference < 0.05).length).toBeGreaterThan(7);
+  });
+
+  it("generates nothing for maxTokens 0 and scores nothing for no tokens", async () => {
+    await using model = await open();
+    const [completion] = await model.generate([ask("s", "q", { maxTokens: 0 })]);
+    expect(completion).toMatchObject({ text: "", tokens: [], finishReason: "length" });
+    expect(await model.score(ask("s", "q").messages, [])).toHaveLength(0);
+  });
+});
+
+describe("a LlamaModel that cannot be", () => {
+  it("says so when memory is short", async () => {
+    const failure = open({ contextSize: 2 ** 31 });
+    await expect(failure).rejects.toBeInstanceOf(LseError);
+    await expect(failure).rejects.toThrow(/not enough memory.*--context/i);
+  });
+
+  it("refuses a batch larger than the context", async () => {
+    await expect(open({ contextSize: 512, batchSize: 513 })).rejects.toThrow(/from 1 to 512/);
+  });
+
+  it("refuses a number of sequences that llama.cpp cannot have", async () => {
+    await expect(open({ sequences: 500 })).rejects.toThrow(/from 1 to 120/);
+  });
+});
+
+describe("the guard", () => {
+  const library = () =>
+    getLlama({ build: "never", skipDownload: true, gpu: false, logLevel: LlamaLogLevel.error });
+
+  it.each([
+    ["version of node-llama-cpp", { nodeLlamaCpp: "9.9.9" }, /node-llama-cpp is 3/],
+    ["version of llama.cpp", { llamaCpp: "0.6.0" }, /libllama is 0\.5\.0-dev/],
+    ["size of a struct", { contextParamsBytes: 168 }, /llama_context_params is 160/],
+    ["place of a field", { kvUnifiedOffset: 134 }, /kv_unified is 133/],
+  ])("refuses another %s", async (_, other, message) => {
+    const llama = await library();
+    const source = await installed(llama);
+    const expected = { ...EXPECTED, ...other } as typeof EXPECTED;
+    await expect(nativeLlama(llama, source, expected)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ["missing", () => join(folder, "libllama.so"), /libllama\.so cannot be used/],
+    ["corrupted", () => corrupted(), /corrupted\.so cannot be used/],
+    [
+      "another one",
+      async () => (await installed(await library())).libraryPath.replace(/libllama\b/, "libggml"),
+      /libggml/,
+    ],
+  ] as const)("a library that is %s: the public engine takes over and says so once", async (_, path, message) => {
+    const notices: string[] = [];
+    const nativeSource = { packageVersion: EXPECTED.nodeLlamaCpp, libraryPath: await path() };
+    await using model = await openLlama(
+      { modelPath, contextSize: 512, threads: 1, gpuLayers: 0, nativeSource },
+      (notice) => notices.push(notice),
+    );
+    expect(model).toBeInstanceOf(NodeLlamaCppModel);
+    expect(notices).toEqual([expect.stringMatching(message)]);
+    expect(notices[0]).not.toContain("\n");
+    expect(await model.generate([ask("s", "q")])).toHaveLength(1);
+  });
+
+  it("lets the fast engine through without a word", async () => {
+    await using model = await openLlama({ modelPath, contextSize: 512, threads: 1, gpuLayers: 0 }, (notice) =>
+      expect.fail(notice),
+    );
+    expect(model).toBeInstanceOf(LlamaModel);
+  });
+
+  function corrupted(): string {
+    const path = join(folder, "corrupted.so");
+    writeFileSync(path, "\u007fELF and then something else");
+    return path;
+  }
+});
+
+describe("tuning", () => {
+  const tuningFolder = join(folder, "tuning");
+  /** Threads are left to measuring, unlike in all other tests. */
+  const tuned = (given: Partial<FastLlamaOptions> = {}) =>
+    LlamaModel.open({
+      ...{ modelPath, contextSize: 1024, gpuLayers: 0 },
+      tuning: { prompts: [0, 1, 2, 3].map((i) => ask(SCHEMAS[0], `q ${i}`).messages), folder: tuningFolder },
+      ...given,
+    });
+  const kept = () => readdirSync(join(tuningFolder, "tuning-1")).sort();
+
+  it("measures once per model and machine, and keeps what it found", async () => {
+    await using first = await tuned();
+    const [file] = kept();
+    expect(JSON.parse(readFileSync(join(tuningFolder, "tuning-1", file as string), "utf8"))).toEqual(
+      first.settings,
+    );
+    const doctored = { ...first.settings, sequences: 5 };
+    writeFileSync(join(tuningFolder, "tuning-1", file as string), JSON.stringify(doctored));
+    await using second = await tuned();
+    expect(second.settings).toEqual(doctored);
+    const requests = [ask(SCHEMAS[0], "which?", HOT), ask(SCHEMAS[1], "how many?", HOT)];
+    expectSame(await second.generate(requests), await reference(requests));
+  });
+
+  it("leaves what is given as it is", async () => {
+    await using model = await tuned({ threads: 1, sequences: 7, batchSize: 100 });
+    expect(model.settings).toMatchObject({ threads: 1, sequences: 7, batchSize: 100 });
+  });
+});

@@ -1,0 +1,56 @@
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { LseError } from "#lse/errors.js";
+import { NAMED_SHAPES, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
+import { NodeLlamaCppModel } from "#lse/runtime/llama/public-engine.js";
+import { languageModelContract } from "./language-model-contract.js";
+
+languageModelContract("NodeLlamaCppModel", (modelPath, contextSize) =>
+  NodeLlamaCppModel.open({ modelPath, contextSize, threads: 1, gpuLayers: 0 }),
+);
+
+describe("a file that is no usable model", () => {
+  const folder = mkdtempSync(join(tmpdir(), "lse-models-"));
+  const path = (name: string) => join(folder, name);
+
+  beforeAll(async () => {
+    await writeRandomModel(path("good.gguf"), {
+      shape: NAMED_SHAPES["1m"],
+      type: "f16",
+      tokenizer: "small",
+      seed: 1,
+      contextLength: 512,
+    });
+    const good = readFileSync(path("good.gguf"));
+    writeFileSync(path("half.gguf"), good.subarray(0, good.length / 2));
+    writeFileSync(path("header.gguf"), good.subarray(0, 1000));
+    writeFileSync(path("text.gguf"), "this is not a model\n".repeat(100));
+    writeFileSync(path("empty.gguf"), "");
+    const renamed = Buffer.from(good);
+    for (let at = renamed.indexOf("qwen3"); at >= 0 && at < 5000; at = renamed.indexOf("qwen3", at)) {
+      renamed.write("qwenX", at);
+    }
+    writeFileSync(path("architecture.gguf"), renamed);
+    const untemplated = Buffer.from(good);
+    untemplated.write("Xhat_template", untemplated.indexOf("chat_template"));
+    writeFileSync(path("template.gguf"), untemplated);
+  });
+
+  it.each([
+    ["missing.gguf", /no such model file/],
+    ["half.gguf", /truncated or damaged/],
+    ["header.gguf", /truncated or damaged/],
+    ["text.gguf", /not a complete GGUF/],
+    ["empty.gguf", /not a complete GGUF/],
+    ["architecture.gguf", /architecture/],
+    ["template.gguf", /tokenizer\.chat_template is missing/],
+  ])("%s is refused with its name and the next step", async (name, message) => {
+    const failure = NodeLlamaCppModel.open({ modelPath: path(name), threads: 1, gpuLayers: 0 });
+    await expect(failure).rejects.toThrow(message);
+    await expect(failure).rejects.toThrow(name);
+    await expect(failure).rejects.toBeInstanceOf(LseError);
+    await failure.catch((error: Error) => expect(error.message).not.toContain("\n"));
+  });
+});

@@ -1,0 +1,174 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "@photostructure/sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openBird, questionsOf } from "#lse/bird/dataset.js";
+import { formatPredictions, readPredictions } from "#lse/bird/predictions.js";
+import { describeSchema } from "#lse/bird/schema.js";
+import { LseError } from "#lse/errors.js";
+import { buildDemoData } from "../../scripts/demo/build.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "lse-bird-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const write = (name: string, content: unknown) => {
+  const text = typeof content === "string" ? content : JSON.stringify(content);
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+
+const row = (over: object = {}) => ({
+  question_id: 1,
+  db_id: "d",
+  question: "q?",
+  evidence: "",
+  SQL: "SELECT 1",
+  difficulty: "simple",
+  ...over,
+});
+
+describe("question files", () => {
+  it("are found in a folder, or named; .json and .jsonl read alike", () => {
+    write(
+      "mini_dev_sqlite.jsonl",
+      `${JSON.stringify(row())}\n\n${JSON.stringify(row({ question_id: 2 }))}\n`,
+    );
+    const fromFolder = openBird(folder);
+    expect(fromFolder.questions.map(({ id }) => id)).toEqual(["1", "2"]);
+    const json = write("other.json", [row(), row({ question_id: 2 })]);
+    expect(openBird(json).questions).toEqual(fromFolder.questions);
+  });
+
+  it("question ids that come twice, or not at all, still name one question each", () => {
+    const { question_id, ...withoutId } = row();
+    write("dev.json", [row(), row({ question: "another?" }), withoutId]);
+    const { questions } = openBird(folder);
+    expect(new Set(questions.map(({ id }) => id)).size).toBe(3);
+    expect(questions.map(({ questionId }) => questionId)).toEqual([1, 1, 2]);
+  });
+
+  it("golds that allow for ties take the place of the published ones", () => {
+    write("dev.json", [row(), row({ question_id: 2 })]);
+    write("dev_tied_append.json", [row({ question_id: 2, SQL: "SELECT 2" }), row({ question_id: 9 })]);
+    const data = openBird(folder);
+    expect(data.questions.map(({ sql }) => sql)).toEqual(["SELECT 1", "SELECT 2"]);
+    expect(data.tiedGold).toBe(1);
+  });
+
+  it.each([
+    ["no folder", () => join(folder, "nowhere"), /nowhere: no such file or folder/],
+    ["no question file", () => folder, /none of dev\.json/],
+    ["malformed JSON", () => write("dev.json", "[{"), /dev\.json: not valid JSON/],
+    [
+      "malformed JSON in a line",
+      () => write("x.jsonl", `${JSON.stringify(row())}\n{`),
+      /x\.jsonl: line 2: not valid/,
+    ],
+    ["no list", () => write("dev.json", {}), /dev\.json: not a list/],
+    ["no gold", () => write("dev.json", [row(), row({ SQL: undefined })]), /dev\.json: row 1: field SQL/],
+    [
+      "an empty gold",
+      () => write("dev.json", [row({ SQL: " " })]),
+      /row 0: field SQL: the gold SQL is empty/,
+    ],
+    ["no database id", () => write("dev.json", [row({ db_id: 3 })]), /row 0: field db_id/],
+  ])("%s: an error that names file and field", (_name, make, message) => {
+    const path = make();
+    expect(() => openBird(path)).toThrow(message);
+    expect(() => openBird(path)).toThrow(LseError);
+  });
+
+  it("unknown and missing databases are named, with those there are", () => {
+    write("dev.json", [row(), row({ db_id: "e" })]);
+    const data = openBird(folder);
+    expect(() => questionsOf(data, "f")).toThrow(/no question is about the database "f".*d, e/);
+    expect(() => data.databasePath("d")).toThrow(/dev_databases.d.d\.sqlite: no such database/);
+    mkdirSync(join(folder, "train_databases", "d"), { recursive: true });
+    write("train_databases/d/d.sqlite", "");
+    expect(data.databasePath("d")).toBe(join(folder, "train_databases", "d", "d.sqlite"));
+  });
+});
+
+describe("predictions", () => {
+  const official = { "0": "SELECT 'a\tb'\t----- bird -----\td", "2": "SELECT 3\t----- bird -----\td" };
+
+  beforeEach(() => {
+    write("dev.json", [row({ question_id: 7 }), row({ question_id: 8 }), row({ question_id: 9 })]);
+  });
+
+  it("official form: keys are rows, only the named ones count, and writing gives them back", () => {
+    const data = openBird(folder);
+    const predictions = readPredictions(write("p.json", official), data);
+    expect(predictions.map(({ question, sql }) => [question.questionId, sql])).toEqual([
+      [7, "SELECT 'a\tb'"],
+      [9, "SELECT 3"],
+    ]);
+    expect(JSON.parse(formatPredictions(predictions, data))).toEqual(official);
+  });
+
+  it("array form: found by question id and database", () => {
+    const list = [{ question_id: 9, db_id: "d", predicted_sql: "SELECT 3", ex: 1 }];
+    const [prediction] = readPredictions(write("p.json", list), openBird(folder));
+    expect(prediction?.question.questionId).toBe(9);
+    expect(prediction?.sql).toBe("SELECT 3");
+  });
+
+  it("what is not a string is an empty prediction, as in the official evaluator", () => {
+    expect(readPredictions(write("p.json", { "1": 0 }), openBird(folder))[0]?.sql).toBe("");
+  });
+
+  it.each([
+    ["another form", "text", /not a prediction file/],
+    ["a row that is not there", { "3": "SELECT 1\t----- bird -----\td" }, /entry "3".*no row 3/],
+    [
+      "a question that is not there",
+      [{ question_id: 7, db_id: "x", predicted_sql: "" }],
+      /no question_id 7 of x/,
+    ],
+    ["the wrong database", { "0": "SELECT 1\t----- bird -----\tx" }, /about x.*about d/],
+  ])("%s is an error", (_name, content, message) => {
+    const path = write("p.json", JSON.stringify(content));
+    expect(() => readPredictions(path, openBird(folder))).toThrow(message);
+  });
+});
+
+describe("a schema made from the database", () => {
+  it("shows tables, keys, example values and readable names, and runs as SQL", () => {
+    buildDemoData(folder);
+    const path = join(folder, "dev_databases", "library", "library.sqlite");
+    const schema = describeSchema(path, new Map([["books.state", "circulation state"]]));
+    expect(schema).toContain("CREATE TABLE loans (");
+    expect(schema).toContain("title text, -- example: ['Salt Roads', 'The Ferryman's Map']");
+    expect(schema).toContain("born integer -- example: [1931, 1958]".replace(" --", ", --"));
+    expect(schema).toContain("state text, -- circulation state; example: ['S', 'L']");
+    expect(schema).toContain("FOREIGN KEY (book_id) REFERENCES books (book_id)");
+    const copy = new DatabaseSync(":memory:");
+    copy.exec(schema);
+    const tables = copy.prepare("SELECT count(*) AS n FROM sqlite_master WHERE type = 'table'").get();
+    expect(tables).toMatchObject({ n: 3 });
+  });
+
+  it("quotes names that need it, skips blobs, cuts long values", () => {
+    const path = join(folder, "odd.sqlite");
+    const db = new DatabaseSync(path);
+    db.exec(`CREATE TABLE "order" ("Free Meal (%)" REAL, "group" TEXT, data BLOB, big INTEGER);
+      INSERT INTO "order" VALUES (0.5, '${"long ".repeat(50)}', x'00ff', 9007199254740993)`);
+    db.close();
+    const schema = describeSchema(path, new Map());
+    expect(schema).toContain('CREATE TABLE "order"');
+    expect(schema).toContain('"Free Meal (%)" real, -- example: [0.5]');
+    expect(schema).toMatch(/"group" text, -- example: \['long .{20,60}…'\]/);
+    expect(schema).toContain("data blob,\n");
+    expect(schema).toContain("big integer -- example: [9007199254740993]");
+  });
+});
+
+it("the demo's questions are BIRD's own form", () => {
+  const rows = JSON.parse(readFileSync(new URL("../../scripts/demo/dev.json", import.meta.url), "utf8"));
+  expect(rows).toHaveLength(24);
+  for (const demoRow of rows) expect(Object.keys(demoRow).sort()).toEqual(Object.keys(row()).sort());
+});

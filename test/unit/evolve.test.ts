@@ -1,0 +1,242 @@
+import { describe, expect, it } from "vitest";
+import { LseError } from "#lse/errors.js";
+import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
+import { evolve } from "#lse/evolve/evolve.js";
+import { treeFromJson, treeToJson } from "#lse/evolve/tree-file.js";
+import { MemoryJournal, type RunEvent } from "#lse/journal.js";
+import type { GenerateRequest } from "#lse/runtime/model.js";
+import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
+
+const config = (over: Partial<EvolveConfig> = {}) =>
+  evolveConfigSchema.parse({
+    rounds: 4,
+    batch: 3,
+    holdout: 10,
+    seed: 7,
+    sampling: { maxTokens: 50 },
+    ...over,
+  });
+
+/** Adds the numbers of the batch's wrong answers to the instructions: what an evolver should do. */
+function learn({ messages }: GenerateRequest): string {
+  const prompt = messages[0]?.content ?? "";
+  const known = prompt.match(/SYSTEM known: (.*)/)?.[1] ?? "";
+  const failed = [...prompt.matchAll(/p(\d+) answered wrong/g)].map(([, number]) => number);
+  return `Some failed.\n<prompt>known: ${known} ${failed.join(" ")}</prompt>`;
+}
+
+const learner = () =>
+  new ScriptedModel((request) => (isEdit(request) ? learn(request) : answersByInstructions(request)));
+
+describe("evolve", () => {
+  it("scores the seed, then selects, answers a batch, edits and scores the child, each round", async () => {
+    const journal = new MemoryJournal();
+    const { tree, split } = await evolve(new NumberTask(30), learner(), config(), journal);
+    const told = journal.events.flatMap((event) => {
+      if (event.type === "answer") return [`${event.phase} ${event.node}`];
+      return event.type === "generation" || event.type === "tokens" || event.type === "inputs"
+        ? []
+        : [event.type];
+    });
+    expect(told.filter((step, i) => step !== told[i - 1])).toEqual([
+      "holdout 0",
+      "node",
+      ...["round", "batch 0", "edit", "holdout 1", "node"],
+      ...["round", "batch 0", "edit", "holdout 2", "node"],
+      ...["round", "batch 1", "edit", "holdout 3", "node"],
+      ...["round", "batch 1", "edit", "holdout 4", "node"],
+      "done",
+    ]);
+    expect(split.holdout).toHaveLength(10);
+    expect(new Set([...split.holdout, ...split.pool]).size).toBe(30);
+    expect(tree.nodes.map(({ parent }) => parent)).toEqual([null, 0, 0, 1, 1]);
+  });
+
+  it("a node's reward is the share of the holdout that its instructions solve", async () => {
+    const { tree, split } = await evolve(
+      new NumberTask(14),
+      learner(),
+      config({ holdout: 8 }),
+      new MemoryJournal(),
+    );
+    for (const { instructions, reward } of tree.nodes) {
+      const known = numbersIn(instructions);
+      const solved = split.holdout.filter((id) => known.includes(id.slice(1))).length;
+      expect(reward).toBe(solved / 8);
+    }
+  });
+
+  it("the evolver never reads about a holdout problem", async () => {
+    const model = learner();
+    const { split } = await evolve(new NumberTask(30), model, config(), new MemoryJournal());
+    for (const { messages } of model.requests.filter(isEdit)) {
+      for (const id of split.holdout) expect(messages[0]?.content).not.toContain(`\n${id} answered`);
+    }
+  });
+
+  it("all nodes are scored on the same problems with the same random numbers", async () => {
+    const model = learner();
+    const { split, tree } = await evolve(
+      new NumberTask(30),
+      model,
+      config({ samples: 2 }),
+      new MemoryJournal(),
+    );
+    const drawn = model.requests
+      .filter((request) => !isEdit(request) && split.holdout.includes(request.messages[1]?.content ?? ""))
+      .map(({ seed, sample, messages }) => `${messages[1]?.content} ${seed} ${sample}`);
+    const perNode = 10 * 2;
+    expect(drawn).toHaveLength(perNode * tree.nodes.length);
+    for (let node = 1; node < tree.nodes.length; node++) {
+      expect(drawn.slice(node * perNode, (node + 1) * perNode)).toEqual(drawn.slice(0, perNode));
+    }
+    expect(new Set(drawn).size).toBe(perNode);
+  });
+
+  it("batches come in the same order whatever is selected", async () => {
+    const batches = async (select: EvolveConfig["select"]) => {
+      const journal = new MemoryJournal();
+      await evolve(new NumberTask(30), learner(), config({ select, rounds: 9 }), journal);
+      return journal.events.flatMap((e) =>
+        e.type === "answer" && e.phase === "batch" ? [`${e.round} ${e.problem}`] : [],
+      );
+    };
+    const order = await batches("ucb");
+    expect(order).toHaveLength(27);
+    expect(await batches("deepest")).toEqual(order);
+  });
+
+  it("returns the best node, not the last", async () => {
+    const model: ScriptedModel = new ScriptedModel((request) => {
+      if (!isEdit(request)) return answersByInstructions(request);
+      return model.requests.filter(isEdit).length === 1
+        ? `<prompt>known: ${Array.from({ length: 30 }, (_, i) => i).join(" ")}</prompt>`
+        : "<prompt>forget everything</prompt>";
+    });
+    const { tree } = await evolve(new NumberTask(30), model, config(), new MemoryJournal());
+    expect(tree.best()).toMatchObject({ id: 1, reward: 1 });
+    expect(tree.nodes.at(-1)?.reward).toBe(0);
+  });
+});
+
+describe("edits that must not be adopted", () => {
+  const cases: [string, string | { text: string; finishReason: "length" }, RegExp][] = [
+    ["no tags", "known: 1 2 3", /no <prompt>/],
+    ["an empty tag", "<prompt> </prompt>", /no <prompt>/],
+    ["too short", "<prompt>known</prompt>", /5 characters/],
+    ["its parent again", "<prompt>known:  none so far\n</prompt>", /same as its parent/],
+    ["cut off", { text: "<prompt>known: 1 2 3 4</prompt>", finishReason: "length" }, /cut off/],
+    ["too long for the context", `<prompt>${"x".repeat(9000)}</prompt>`, /tokens/],
+  ];
+
+  it.each(cases)("%s: tried again, counted, skipped", async (_name, answer, reason) => {
+    const model = new ScriptedModel((request) => (isEdit(request) ? answer : "wrong"), 10_000);
+    const journal = new MemoryJournal();
+    const { tree, rejectedEdits } = await evolve(new NumberTask(30), model, config({ rounds: 2 }), journal);
+    expect(tree.nodes).toHaveLength(1);
+    expect(tree.root.visits).toBe(2);
+    expect(rejectedEdits).toBe(6);
+    const reasons = journal.events.flatMap((e) => (e.type === "edit" ? [e.rejected ?? ""] : []));
+    expect(reasons).toHaveLength(6);
+    for (const why of reasons) expect(why).toMatch(reason);
+  });
+
+  it("a second attempt asks with another seed and is adopted when valid", async () => {
+    const model: ScriptedModel = new ScriptedModel((request) => {
+      if (!isEdit(request)) return "wrong";
+      return model.requests.filter(isEdit).length % 2 === 1 ? "nothing" : "<prompt>known: 1 2 3</prompt>";
+    });
+    const { tree, rejectedEdits } = await evolve(
+      new NumberTask(30),
+      model,
+      config({ rounds: 1 }),
+      new MemoryJournal(),
+    );
+    expect(tree.nodes).toHaveLength(2);
+    expect(rejectedEdits).toBe(1);
+    expect(new Set(model.requests.filter(isEdit).map(({ seed }) => seed)).size).toBe(2);
+  });
+});
+
+const sorted = (events: readonly RunEvent[]) => events.map((event) => JSON.stringify(event)).sort();
+
+describe("resuming", () => {
+  /** A model that dies after so many completions. */
+  const mortal = (completions: number) => {
+    const model: ScriptedModel = new ScriptedModel((request) => {
+      if (model.requests.length > completions) throw new Error("killed");
+      return isEdit(request) ? learn(request) : answersByInstructions(request);
+    });
+    return model;
+  };
+
+  it.each([
+    0, 1, 9, 10, 13, 14, 15, 40, 60,
+  ])("after %i completions pays for nothing twice and ends the same", async (alive) => {
+    const whole = new MemoryJournal();
+    const unbroken = await evolve(new NumberTask(30), learner(), config(), whole);
+    const journal = new MemoryJournal();
+    const first = mortal(alive);
+    await expect(evolve(new NumberTask(30), first, config(), journal)).rejects.toThrow("killed");
+    const second = learner();
+    const task = new NumberTask(30);
+    const resumed = await evolve(task, second, config(), journal);
+    expect(treeToJson(resumed, config())).toBe(treeToJson(unbroken, config()));
+    // Grading goes on while answers are generated, so a kill may change the order of events, not their set.
+    expect(sorted(journal.events)).toEqual(sorted(whole.events));
+    expect(alive + second.requests.length).toBe(whole.events.filter((e) => e.type === "generation").length);
+  });
+
+  it("refuses to go on with another model, context or task", async () => {
+    const journal = new MemoryJournal();
+    await evolve(new NumberTask(30), learner(), config({ rounds: 1 }), journal);
+    const other = new ScriptedModel(() => "", 5000);
+    await expect(evolve(new NumberTask(30), other, config({ rounds: 1 }), journal)).rejects.toThrow(
+      /context size/,
+    );
+  });
+});
+
+describe("before anything is generated", () => {
+  it.each([
+    [
+      "a holdout larger than the pool",
+      10_000,
+      { holdout: 28 },
+      /30 problems.*holdout of 28 and batches of 3/,
+    ],
+    ["a context too small for the prompt", 60, {}, /context has room for/],
+    ["a context too small for the evolver", 900, {}, /evolver's prompt takes/],
+  ])("%s is refused", async (_name, contextSize, over, message) => {
+    const model = new ScriptedModel(() => "", contextSize);
+    const failure = evolve(new NumberTask(30), model, config(over), new MemoryJournal());
+    await expect(failure).rejects.toThrow(message);
+    await expect(failure).rejects.toBeInstanceOf(LseError);
+    expect(model.requests).toHaveLength(0);
+  });
+});
+
+describe("the tree file", () => {
+  it("reads back what it wrote", async () => {
+    const evolution = await evolve(new NumberTask(30), learner(), config(), new MemoryJournal());
+    const text = treeToJson(evolution, config());
+    const tree = treeFromJson(text, "tree.json");
+    expect(tree.nodes).toEqual(evolution.tree.nodes);
+    expect(tree.totalSelections).toBe(4);
+    const nodes = JSON.parse(text).nodes;
+    expect(nodes[1].conversation.at(-1).content).toContain("<prompt>");
+    expect(nodes[0].self_evolve_prompt[0].content).toContain("answered wrong");
+    expect(nodes[4].self_evolve_prompt).toBeNull();
+  });
+
+  it("names the file and the field of a broken one", () => {
+    expect(() => treeFromJson("{", "x/tree.json")).toThrow(/x\/tree\.json/);
+    expect(() => treeFromJson('{"format_version":1,"root_id":0,"nodes":[{"id":0}]}', "t")).toThrow(
+      /parent_id/,
+    );
+    const orphan = { id: 3, parent_id: 0, instructions: "" };
+    expect(() =>
+      treeFromJson(JSON.stringify({ format_version: 1, root_id: 0, nodes: [orphan] }), "t"),
+    ).toThrow(/node 3/);
+  });
+});

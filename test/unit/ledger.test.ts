@@ -1,0 +1,100 @@
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { LseError } from "#lse/errors.js";
+import type { RunEvent } from "#lse/journal.js";
+import { EventFile, EventLog } from "#lse/ledger/event-log.js";
+import { RunFolder } from "#lse/ledger/run-folder.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "lse-ledger-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const edit = (round: number, rejected: string | null = null): RunEvent => ({
+  type: "edit",
+  key: String(round),
+  round,
+  parent: 0,
+  attempt: 1,
+  rejected,
+});
+
+describe("the event log", () => {
+  const path = () => join(folder, "events.jsonl");
+
+  it("recalls what it recorded, in this process and the next, and keeps the first of a key", () => {
+    {
+      using log = new EventLog(path());
+      log.record(edit(1, "naïve – “quoted”\n"));
+      log.record(edit(1, "another"));
+      expect(log.recall("edit", "1")?.rejected).toBe("naïve – “quoted”\n");
+    }
+    using log = new EventLog(path());
+    expect(log.recall("edit", "1")?.rejected).toBe("naïve – “quoted”\n");
+    expect(log.recall("edit", "2")).toBeUndefined();
+    expect(log.recall("node", "1")).toBeUndefined();
+    expect(log.count("edit")).toBe(1);
+    expect(readFileSync(path(), "utf8").trim().split("\n")).toHaveLength(1);
+  });
+
+  it("has an event on the disk as soon as record returns", () => {
+    using log = new EventLog(path());
+    log.record(edit(1));
+    expect(new EventFile(path()).count("edit")).toBe(1);
+  });
+
+  it.each([1, 10, 40])("drops a last line torn after %i bytes and goes on behind the whole ones", (bytes) => {
+    {
+      using log = new EventLog(path());
+      log.record(edit(1));
+    }
+    const whole = readFileSync(path(), "utf8");
+    appendFileSync(path(), JSON.stringify(edit(2, "é".repeat(50))).slice(0, bytes));
+    expect(new EventFile(path()).count("edit")).toBe(1);
+    using log = new EventLog(path());
+    expect(readFileSync(path(), "utf8")).toBe(whole);
+    log.record(edit(3));
+    expect(new EventFile(path()).recall("edit", "3")?.round).toBe(3);
+  });
+
+  it("names file and line of a damaged line that is not the last", () => {
+    writeFileSync(path(), `${JSON.stringify(edit(1))}\nnonsense\n${JSON.stringify(edit(2))}\n`);
+    expect(() => new EventLog(path())).toThrow(/events\.jsonl: line 2/);
+  });
+
+  it("tells about new events only", () => {
+    using log = new EventLog(path());
+    const seen: string[] = [];
+    log.record(edit(1));
+    log.onEvent = ({ key }) => seen.push(key);
+    log.record(edit(1));
+    log.record(edit(2));
+    expect(seen).toEqual(["2"]);
+  });
+});
+
+describe("the run folder", () => {
+  it("keeps the configuration and leaves no half-written file", () => {
+    const path = join(folder, "deep", "run");
+    RunFolder.create(path, { seed: 3 }).writeTree("{}");
+    expect(RunFolder.open(path).readConfig()).toEqual({ seed: 3 });
+    expect(RunFolder.open(path).readTree()).toBe("{}");
+    expect(existsSync(join(path, "tree.json.part"))).toBe(false);
+  });
+
+  it("does not touch a folder in use, and says how to go on with a run in it", () => {
+    const path = join(folder, "run");
+    RunFolder.create(path, {});
+    expect(() => RunFolder.create(path, {})).toThrow(/--resume/);
+    writeFileSync(join(folder, "note.txt"), "mine");
+    expect(() => RunFolder.create(folder, {})).toThrow(LseError);
+  });
+
+  it("says what is missing", () => {
+    expect(() => RunFolder.open(folder)).toThrow(/config\.json is missing/);
+    expect(() => RunFolder.create(join(folder, "run"), {}).readTree()).toThrow(/tree\.json: not written yet/);
+  });
+});

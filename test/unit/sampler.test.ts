@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { uniformStream } from "#lse/random.js";
+import { PAPER_SAMPLING } from "#lse/runtime/model.js";
+import { candidatesNeeded, sampleToken } from "#lse/runtime/sampler.js";
+
+const plain = { ...PAPER_SAMPLING, temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0 };
+const none: ReadonlySet<number> = new Set();
+
+/** Probabilities .5, .3, .15, .05 of the tokens 10, 11, 12, 13. */
+const candidates = [0.5, 0.3, 0.15, 0.05].map((p, i) => ({ token: 10 + i, logit: Math.log(p) + 3 }));
+
+/** How the uniform numbers are divided among the tokens, to 1/1000. */
+function shares(sampling: typeof plain, generated = none): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (let i = 0; i < 1000; i++) {
+    const token = sampleToken(candidates, sampling, generated, (i + 0.5) / 1000);
+    counts[token] = (counts[token] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe("sampleToken", () => {
+  it("draws in proportion to the probabilities", () => {
+    expect(shares(plain)).toEqual({ 10: 500, 11: 300, 12: 150, 13: 50 });
+  });
+
+  it("temperature 0 takes the most likely token, the lower id of equal ones", () => {
+    expect(sampleToken(candidates, { ...plain, temperature: 0 }, none, 0.99)).toBe(10);
+    const equal = [7, 3, 5].map((token) => ({ token, logit: 1 }));
+    expect(sampleToken(equal, { ...plain, temperature: 0 }, none, 0.99)).toBe(3);
+  });
+
+  it("temperature ½ squares the odds", () => {
+    const total = 0.25 + 0.09 + 0.0225 + 0.0025;
+    expect((shares({ ...plain, temperature: 0.5 })[10] ?? 0) / 1000).toBeCloseTo(0.25 / total, 2);
+  });
+
+  it("top-k, top-p and min-p keep what they say", () => {
+    expect(Object.keys(shares({ ...plain, topK: 2 }))).toEqual(["10", "11"]);
+    expect(Object.keys(shares({ ...plain, topP: 0.5 }))).toEqual(["10"]);
+    expect(Object.keys(shares({ ...plain, topP: 0.51 }))).toEqual(["10", "11"]);
+    expect(Object.keys(shares({ ...plain, minP: 0.3 }))).toEqual(["10", "11", "12"]);
+    expect(Object.keys(shares({ ...plain, minP: 0.31 }))).toEqual(["10", "11"]);
+  });
+
+  it("top-p counts within what top-k left", () => {
+    // After top-k 2 the probabilities are .625 and .375.
+    expect(Object.keys(shares({ ...plain, topK: 2, topP: 0.6 }))).toEqual(["10"]);
+  });
+
+  it("temperature comes before top-p, as in vLLM", () => {
+    // At temperature ½ the first token has .69 of the mass, so 0.6 keeps it alone; before it, .5 would not do.
+    expect(Object.keys(shares({ ...plain, temperature: 0.5, topP: 0.6 }))).toEqual(["10"]);
+    expect(Object.keys(shares({ ...plain, topP: 0.6 }))).toEqual(["10", "11"]);
+  });
+
+  it("the presence penalty lowers a generated token's logit once", () => {
+    const greedy = { ...plain, temperature: 0, presencePenalty: 0.6 };
+    expect(sampleToken(candidates, greedy, new Set([10]), 0)).toBe(11);
+    expect(sampleToken(candidates, greedy, new Set([10, 11]), 0)).toBe(10);
+  });
+
+  it("needs no more candidates than it asks for", () => {
+    const sampling = { ...PAPER_SAMPLING, topK: 3, presencePenalty: 2 };
+    const uniform = uniformStream(5);
+    const all = Array.from({ length: 200 }, (_, token) => ({ token, logit: 4 * uniform() }));
+    const ranked = [...all].sort((a, b) => b.logit - a.logit);
+    const generated = new Set(ranked.slice(0, 6).map(({ token }) => token));
+    const needed = candidatesNeeded(sampling, generated.size) ?? 0;
+    for (let i = 0; i < 200; i++) {
+      const u = uniform();
+      expect(sampleToken(ranked.slice(0, needed), sampling, generated, u)).toBe(
+        sampleToken(all, sampling, generated, u),
+      );
+    }
+  });
+});

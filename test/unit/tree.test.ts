@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { EvolutionTree, type Selection } from "#lse/evolve/tree.js";
+import { describeWithShared, sharedPath } from "../shared.js";
+
+/** The reference's experiment: score the newest node, select, add a child of the selected node. */
+function grow(rewards: readonly (number | null)[], selection: Selection, c: number) {
+  const tree = new EvolutionTree("seed");
+  const selected: number[] = [];
+  for (const [i, reward] of rewards.entries()) {
+    tree.node(i).reward = reward ?? Number.NaN;
+    const node = tree.select(selection, c);
+    selected.push(node.id);
+    tree.add(node.id, `edit ${i}`, i + 1);
+  }
+  return { tree, selected, visits: tree.nodes.map((node) => node.visits) };
+}
+
+describeWithShared("tree selection equals the published code's", ["notes/reference_vectors.json"], () => {
+  const vectors: {
+    perfs: (number | null)[];
+    selection: Selection;
+    ucb_c: number;
+    selected: number[];
+    visits?: number[];
+  }[] = JSON.parse(readFileSync(sharedPath("notes/reference_vectors.json"), "utf8")).tree;
+
+  it.each(vectors)("$selection, c = $ucb_c, rewards $perfs", ({
+    perfs,
+    selection,
+    ucb_c,
+    selected,
+    visits,
+  }) => {
+    const grown = grow(perfs, selection, ucb_c);
+    expect(grown.selected).toEqual(selected);
+    if (visits !== undefined) expect(grown.visits).toEqual(visits);
+  });
+});
+
+it("ucb takes equal nodes breadth-first, two children each, at c = 2", () => {
+  expect(grow([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], "ucb", 2).selected).toEqual([0, 0, 1, 1, 2, 2]);
+});
+
+it("deepest is a chain, best goes back to the best node", () => {
+  expect(grow([0.4, 0.5, 0.3, 0.2], "deepest", 2).selected).toEqual([0, 1, 2, 3]);
+  expect(grow([0.4, 0.5, 0.3, 0.2], "best", 2).selected).toEqual([0, 1, 1, 1]);
+});
+
+it("an unscored node is never preferred to a scored one", () => {
+  for (const selection of ["best", "ucb"] as const) {
+    expect(grow([0.1, null, null], selection, 2).selected).toEqual([0, 0, 0]);
+  }
+});
+
+it("best at equal rewards: selection takes the newest, the result is the oldest", () => {
+  const { tree } = grow([0.5, 0.5, 0.5], "best", 2);
+  tree.node(3).reward = 0.5;
+  expect(tree.select("best", 2).id).toBe(3);
+  expect(tree.best().id).toBe(0);
+});
