@@ -8,7 +8,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import type { Contestant } from "./contestants/contestant.js";
+import { CONTESTANTS, type Contestant, type ContestantName } from "./contestants/contestant.js";
 import { cppBound } from "./contestants/cpp-bound.js";
 import { llamaServer } from "./contestants/llama-server.js";
 import { lse } from "./contestants/lse.js";
@@ -35,10 +35,19 @@ function shapes(text: string): BenchShape[] {
   });
 }
 
+function contestantNames(text: string): ContestantName[] {
+  return text.split(",").map((name) => {
+    const known = CONTESTANTS.find((contestant) => contestant === name.trim());
+    if (known === undefined) throw new InvalidArgumentError(`Give some of ${CONTESTANTS.join(", ")}.`);
+    return known;
+  });
+}
+
 const options = new Command("bench")
   .description("Measure the engine beside its peers, as ratios of times taken side by side.")
   .addOption(new Option("--only <workload>", "one workload").choices(WORKLOADS))
   .option("--shape <list>", "shapes, separated by commas (default: 1m,25m,0.6b; --no-peers: 1m)", shapes)
+  .option("--contestants <list>", "only these beside lse, separated by commas", contestantNames)
   .option("--rounds <n>", "interleaved rounds", integer(1), 5)
   .option("--threads <n>", "CPU threads of each contestant", integer(1), 1)
   .addOption(new Option("--full", "no workload scaled down; takes hours").conflicts("noPeers"))
@@ -56,10 +65,13 @@ const built: readonly { readonly program: string; readonly contestants: readonly
 
 const { peers, rounds, threads } = options;
 const ready = peers ? built.filter(({ program }) => isBuilt(program)) : [];
-const contestants = [...inProcess, ...ready.flatMap((each) => each.contestants)];
+const isAsked = ({ name }: Contestant) =>
+  name === "lse" || options.contestants === undefined || options.contestants.includes(name);
+const contestants = [...inProcess, ...ready.flatMap((each) => each.contestants)].filter(isAsked);
 const unbuilt = (peers ? built : [])
   .filter((each) => !ready.includes(each))
-  .flatMap((each) => each.contestants.map(({ name }) => `${name} is not built; run ${BUILD_COMMAND}`));
+  .flatMap((each) => each.contestants.filter(isAsked))
+  .map(({ name }) => `${name} is not built; run ${BUILD_COMMAND}`);
 
 const scale = !peers ? "quick" : options.full ? "full" : "default";
 const results: Result[] = [];

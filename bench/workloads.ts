@@ -49,8 +49,8 @@ const DEFAULT_SIZES: Sizes = {
 const QUICK_SIZES: Sizes = {
   "1m": {
     "plain-decode": { prompts: 8, generate: 60 },
-    "evolve-round": { prompts: 12, generate: 20 },
-    holdout: { prompts: 2, samples: 6, generate: 20 },
+    "evolve-round": { prompts: 8, generate: 16 },
+    holdout: { prompts: 2, samples: 4, generate: 16 },
   },
   "25m": {
     "plain-decode": { prompts: 8, generate: 20 },

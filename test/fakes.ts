@@ -5,6 +5,7 @@ import type { Outcome, Task } from "#lse/task.js";
 /** A model that answers by a function; one "token" is one character. */
 export class ScriptedModel implements LanguageModel {
   readonly fingerprint = "scripted";
+  readonly repeats: LanguageModel["repeats"] = "request";
   readonly usage = emptyUsage();
   readonly requests: GenerateRequest[] = [];
 

@@ -5,20 +5,27 @@ import { type Contestant, type Outcome, parallel, type Session, type Setup } fro
 
 /**
  * This program's engine through `LanguageModel`: from messages to texts and logprobs. How many sequences are
- * fastest is found out here as for every other contestant; a run of evolution leaves that to the tuner.
+ * fastest, with or without flash attention, is found out here as for every other contestant; a run of evolution
+ * leaves that to the tuner.
  */
 export const lse: Contestant = {
   name: "lse",
   repeats: true,
   settings: (size) =>
-    parallel(size, [8, 16, 32]).map((count) => ({
-      label: `sequences: ${count}`,
-      open: (setup: Setup) => openLse(setup, count),
-    })),
+    parallel(size, [8, 16, 32]).flatMap((count) =>
+      [false, true].map((flashAttention) => ({
+        label: `sequences: ${count}, flash attention: ${flashAttention ? "on" : "off"}`,
+        open: (setup: Setup) => openLse(setup, count, flashAttention),
+      })),
+    ),
 };
 
-async function openLse({ modelPath, threads }: Setup, sequences: number): Promise<Session> {
-  const model = await LlamaModel.open({ modelPath, threads, gpuLayers: 0, sequences });
+async function openLse(
+  { modelPath, threads }: Setup,
+  sequences: number,
+  flashAttention: boolean,
+): Promise<Session> {
+  const model = await LlamaModel.open({ modelPath, threads, gpuLayers: 0, sequences, flashAttention });
   const run = async (work: Work, sampling: Sampling): Promise<Outcome> => {
     const requests = requestsOf(work, { ...sampling, maxTokens: work.generate });
     const before = { ...model.usage, decodeSeconds: model.decodeSeconds };
@@ -37,7 +44,7 @@ async function openLse({ modelPath, threads }: Setup, sequences: number): Promis
     };
   };
   return {
-    run: (work) => run(work, { ...PAPER_SAMPLING, temperature: 0, presencePenalty: 0 }),
+    run: (work) => run(work, { ...PAPER_SAMPLING, temperature: 0, presencePenalty: 0, ignoreEos: true }),
     runSampled: (work) => run(work, PAPER_SAMPLING),
     close: () => model[Symbol.asyncDispose](),
   };

@@ -17,13 +17,13 @@ export function evolveCommand() {
     .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
     .option("--context <tokens>", "tokens of context (the model's, at most 16384)", integer(1))
     .addOption(
-      new Option("--engine <name>", "exact, or fast: all answers at once (exact)").choices([
-        "exact",
+      new Option("--engine <name>", "fast: all answers at once; exact: one at a time (fast)").choices([
         "fast",
+        "exact",
       ] as const),
     )
     .option("--gpu-layers <count>", "layers on the GPU (as many as fit)", integer(0))
-    .option("--threads <count>", "CPU threads (all cores but one; fast: measured)", integer(1))
+    .option("--threads <count>", "CPU threads (measured; exact: all cores but one)", integer(1))
     .option("--decode-batch <tokens>", "fast: most tokens evaluated at once (measured)", integer(1))
     .option("--sequences <count>", "fast: answers generated at once, up to 120 (measured)", integer(1))
     .option("--flash-attention", "fast: use flash attention (measured)")

@@ -26,10 +26,10 @@ export const runConfigSchema = z.strictObject({
     /** A GGUF file, or the events.jsonl of a run to replay. */
     path,
     /**
-     * "exact": one answer at a time, to the bit the same in any company, so that a killed run ends like an
-     * unbroken one. "fast": all answers at once; what is in flight at a kill may come out otherwise.
+     * "fast": all answers of a call at once. "exact": one answer at a time, to the bit the same in any company.
+     * Both end a killed run like an unbroken one; the fast one computes the call that was cut off again for it.
      */
-    engine: z.enum(["exact", "fast"]).default("exact"),
+    engine: z.enum(["fast", "exact"]).default("fast"),
     context: z.int().min(1).optional(),
     gpuLayers: z.int().min(0).optional(),
     /** For the fast engine, what is left out from here on is measured when the model is opened, and filled in. */
@@ -37,6 +37,8 @@ export const runConfigSchema = z.strictObject({
     decodeBatch: z.int().min(1).optional(),
     sequences: z.int().min(1).max(120).optional(),
     flashAttention: z.boolean().optional(),
+    /** Tokens that the KV cache holds; by default as many as memory allows. */
+    kvCells: z.int().min(1).optional(),
   }),
   evolve: evolveConfigSchema,
 });
@@ -86,12 +88,13 @@ export async function openModel(
   }
   // Loaded when it is needed: the library takes longer to load than all other commands take to run.
   const { LlamaModel, NodeLlamaCppModel, openLlama } = await import("../runtime/llama/open.js");
-  const { decodeBatch, sequences, flashAttention, context, gpuLayers, threads } = model;
+  const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads } = model;
   const options = given({ modelPath: model.path, contextSize: context, gpuLayers, threads });
   if (model.engine === "exact") return { model: await NodeLlamaCppModel.open(options), resolved: model };
   const opened = await openLlama({
     ...options,
-    ...given({ batchSize: decodeBatch, sequences, flashAttention }),
+    ...given({ batchSize: decodeBatch, sequences, flashAttention, kvCells }),
+    repeatable: true,
     tuning: {
       prompts: task.problemIds.map((id) => task.prompt(id, task.seedInstructions)),
       folder: cache ?? defaultCacheFolder(),
@@ -99,7 +102,8 @@ export async function openModel(
   });
   if (!(opened instanceof LlamaModel)) return { model: opened, resolved: model };
   const { batchSize, ...settings } = opened.settings;
-  return { model: opened, resolved: { ...model, ...settings, decodeBatch: batchSize } };
+  const { kvCells: cells } = opened;
+  return { model: opened, resolved: { ...model, ...settings, decodeBatch: batchSize, kvCells: cells } };
 }
 
 /** An object without what is undefined. */

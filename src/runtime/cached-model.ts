@@ -14,7 +14,11 @@ export function completionKey(
 export const tokensKey = (fingerprint: string, messages: readonly ChatMessage[]): string =>
   hashJson([fingerprint, messages]);
 
-/** A model whose completions are kept in a journal as they are ready and never generated twice. */
+/**
+ * A model whose completions are kept in a journal as they are ready and never asked for again. One exception: where
+ * only a whole call repeats to the bit and a kill cut one off, the whole call is computed again, and of it what the
+ * journal does not have is kept.
+ */
 export class CachedModel implements LanguageModel {
   constructor(
     private readonly inner: LanguageModel,
@@ -27,6 +31,10 @@ export class CachedModel implements LanguageModel {
 
   get contextSize() {
     return this.inner.contextSize;
+  }
+
+  get repeats() {
+    return this.inner.repeats;
   }
 
   get usage() {
@@ -50,14 +58,17 @@ export class CachedModel implements LanguageModel {
     const { fingerprint } = this;
     const keys = requests.map((request) => completionKey(fingerprint, request));
     const completions = keys.map((key) => this.journal.recall("generation", key)?.completion);
-    const missing = completions.flatMap((completion, index) => (completion === undefined ? [index] : []));
+    const isMissing = completions.map((completion) => completion === undefined);
+    const wholeCall = this.repeats === "call" && isMissing.includes(true);
+    const asked = [...requests.keys()].filter((index) => wholeCall || isMissing[index]);
     for (const [index, completion] of completions.entries()) {
       if (completion !== undefined) onCompletion?.(index, completion);
     }
     await this.inner.generate(
-      missing.map((index) => requests[index] as GenerateRequest),
+      asked.map((index) => requests[index] as GenerateRequest),
       (position, fresh) => {
-        const index = missing[position] as number;
+        const index = asked[position] as number;
+        if (!isMissing[index]) return;
         const completion = { ...fresh, logprobs: fresh.logprobs.map(toMicronats) };
         completions[index] = completion;
         this.journal.record({ type: "generation", key: keys[index] as string, fingerprint, completion });

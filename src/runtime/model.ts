@@ -16,6 +16,10 @@ export interface Sampling {
   readonly maxTokens: number;
   /** Generation ends before the first of these strings, which is left out of the text. */
   readonly stop: readonly string[];
+  /** Every completion keeps to this grammar, in llama.cpp's GBNF. Left out: anything goes. */
+  readonly grammar?: string;
+  /** Goes on after the end-of-turn token, up to `maxTokens`: for measuring. Defaults to `false`. */
+  readonly ignoreEos?: boolean;
 }
 
 /** The sampling of the paper's code (configs/base.yaml, model.sampling). */
@@ -77,12 +81,17 @@ export interface LanguageModel extends AsyncDisposable {
   readonly fingerprint: string;
   /** Tokens that prompt and completion share. */
   readonly contextSize: number;
+  /**
+   * The least that gives the same completions to the bit when it is asked again: one request, or one call with
+   * all its requests. "nothing" where arithmetic depends on what came before.
+   */
+  readonly repeats: "request" | "call" | "nothing";
   readonly usage: Readonly<Usage>;
   /** Tokens of the rendered prompt, the opening of the answer's turn included. */
   countTokens(messages: readonly ChatMessage[]): number;
   /**
    * Completes all requests and returns the completions in their order. A completion depends on its own
-   * request only, never on what it was batched with.
+   * request only, never on what it was batched with, up to what `repeats` says of its last bits.
    * @param onCompletion called as each completion is ready, in any order, so that it can be kept at once
    * @throws LseError when a prompt does not fit the context; `signal.reason` when aborted
    */

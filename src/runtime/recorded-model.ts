@@ -10,6 +10,7 @@ import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel }
  * its model.
  */
 export class RecordedModel implements LanguageModel {
+  readonly repeats = "request";
   readonly usage = emptyUsage();
 
   readonly fingerprint: string;

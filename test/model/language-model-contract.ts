@@ -148,6 +148,12 @@ export function languageModelContract(
       expect(ended?.text).not.toContain("<|im_end|>");
       expect(ended?.tokens.length).toBeLessThan(500);
 
+      const at = long.indexOf(ended as Completion);
+      const endless = await generateOne(request("q", { ...hot, maxTokens: 500, ignoreEos: true }, at));
+      expect(endless.finishReason).toBe("length");
+      expect(endless.tokens.slice(0, ended?.tokens.length)).toEqual(ended?.tokens);
+      expect(endless.tokens.length).toBeGreaterThan(ended?.tokens.length as number);
+
       const whole = await generateOne(request("q", { ...hot, maxTokens: 60 }, 1));
       const stop = whole.text.slice(10, 13);
       const stopped = await generateOne(request("q", { ...hot, maxTokens: 60, stop: [stop] }, 1));

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
+import { MemoryJournal } from "#lse/journal.js";
 import { uniformStream } from "#lse/random.js";
+import { CachedModel, completionKey } from "#lse/runtime/cached-model.js";
 import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
 import { type FastLlamaOptions, LlamaModel } from "#lse/runtime/llama/llama-model.js";
 import { EXPECTED, installed, nativeLlama } from "#lse/runtime/llama/native.js";
@@ -221,7 +223,7 @@ describe("LlamaModel under pressure", () => {
   });
 
   it("keeps what an adapter computed apart from what the model did", async () => {
-    const requests = mixed(10, 12);
+    const requests = mixed(5, 12);
     await using model = await open();
     const plain = await reference(requests);
     const adapted = await reference(requests, loraPath);
@@ -294,6 +296,83 @@ describe("LlamaModel under pressure", () => {
     const [completion] = await model.generate([ask("s", "q", { maxTokens: 0 })]);
     expect(completion).toMatchObject({ text: "", tokens: [], finishReason: "length" });
     expect(await model.score(ask("s", "q").messages, [])).toHaveLength(0);
+  });
+});
+
+describe("LlamaModel with a grammar", () => {
+  const LIST = 'root ::= "[" item (", " item)* "]"\nitem ::= [a-z]+ | [0-9]';
+  const inGrammar = /^\[([a-z]+|[0-9])(, ([a-z]+|[0-9]))*\]$/;
+
+  it.each([
+    ["greedily", { temperature: 0 }],
+    ["from all tokens", HOT],
+    ["from few tokens", { temperature: 1, topK: 3, topP: 0.9, minP: 0.01, presencePenalty: 0.5 }],
+  ])("writes nothing else: %s", async (_, over) => {
+    await using model = await open();
+    const requests = Array.from({ length: 12 }, (_, i) =>
+      ask(
+        SCHEMAS[0],
+        `question ${i}`,
+        { ...over, maxTokens: 300, grammar: i < 8 ? LIST : 'root ::= "yes"' },
+        i,
+      ),
+    );
+    const completions = await model.generate([...requests, ask(SCHEMAS[0], "free", HOT)]);
+    const ended = completions.slice(0, 8).filter(({ finishReason }) => finishReason === "stop");
+    if (over.temperature === 1) expect(ended.length).toBeGreaterThan(3);
+    for (const { text } of ended) expect(text).toMatch(inGrammar);
+    for (const { text } of completions.slice(0, 8)) expect(text).toMatch(/^\[[a-z0-9, ]*\]?$/);
+    for (const { text } of completions.slice(8, 12)) expect(text).toBe("yes");
+    expect(completions[12]?.text).not.toMatch(/^\[/);
+  });
+
+  it("says what is wrong with a text that is no grammar, and which engine has none", async () => {
+    await using model = await open();
+    const request = ask("s", "q", { grammar: 'answer ::= "x"' });
+    const failure = model.generate([ask("s", "q"), request]);
+    await expect(failure).rejects.toThrow(/cannot read the grammar that begins "answer ::= "x""/);
+    await expect(failure).rejects.toBeInstanceOf(LseError);
+    await expect(reference([request])).rejects.toThrow(/cannot keep to a grammar/);
+  });
+});
+
+describe("a repeatable LlamaModel", () => {
+  it("gives the rest of a call that was cut off to the bit, through a journal", async () => {
+    const quantised = join(folder, "quantised.gguf");
+    await writeRandomModel(quantised, {
+      shape,
+      type: "q8_0",
+      tokenizer: "small",
+      seed: 3,
+      contextLength: 2048,
+    });
+    const requests = Array.from({ length: 20 }, (_, i) =>
+      ask(SCHEMAS[0], words(1 + random(30)), { ...HOT, maxTokens: 1 + random(40) }, i),
+    );
+    const earlier = Array.from({ length: 5 }, () => ask(SCHEMAS[1], words(20), HOT));
+    const logprobsOf = async (repeatable: boolean, kept: number, history: GenerateRequest[]) => {
+      await using model = await open({ modelPath: quantised, sequences: 8, repeatable });
+      if (history.length > 0) await model.generate(history);
+      const journal = new MemoryJournal();
+      const { fingerprint } = model;
+      for (const [i, request] of requests.slice(0, kept).entries()) {
+        const completion = { ...(whole[i] as Completion) };
+        journal.record({
+          type: "generation",
+          key: completionKey(fingerprint, request),
+          fingerprint,
+          completion,
+        });
+      }
+      const completions = await new CachedModel(model, journal).generate(requests);
+      whole = completions;
+      return completions.map(({ logprobs }) => logprobs);
+    };
+    let whole: Completion[] = [];
+    const unbroken = await logprobsOf(true, 0, earlier);
+    expect(await logprobsOf(true, 7, [])).toEqual(unbroken);
+    // Without it the company of the tokens shows in the last bits: otherwise this test could not fail.
+    expect(await logprobsOf(false, 7, [])).not.toEqual(unbroken);
   });
 });
 

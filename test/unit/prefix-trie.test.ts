@@ -76,7 +76,7 @@ describe("KvCache", () => {
     const uniform = uniformStream(seed);
     const random = (below: number) => Math.floor(uniform() * below);
     const memory = new FakeMemory();
-    const cache = new KvCache(memory, CELLS, SEQUENCES);
+    const cache = new KvCache(memory, CELLS, SEQUENCES, 0.01);
     const users: { node: TrieNode; prompt: number[]; branch: Branch | null; own: number[] }[] = [];
     let evaluated = 0;
 
@@ -125,7 +125,8 @@ describe("KvCache", () => {
       if (choice < 2 && users.length < 5) start();
       else if (choice < 3) stop();
       else if (choice < 9) advance();
-      else cache.evict();
+      else if (random(2) === 0) cache.evict();
+      else cache.giveUpCostly(random(120));
 
       for (const { node, prompt, branch, own } of users) {
         if (branch !== null) expect(memory.tokens(branch.sequence)).toEqual(own);
@@ -142,6 +143,42 @@ describe("KvCache", () => {
     expect(cache.makeRoom(CELLS)).toBe(true);
     expect(memory.cells).toEqual([]);
     expect(evaluated).toBeGreaterThan(500);
+  });
+
+  it("gives up what costs more attention than evaluating it again, unless it is awaited", () => {
+    const memory = new FakeMemory();
+    const cache = new KvCache(memory, CELLS, SEQUENCES, 0.01);
+    const prompts = [
+      [1, 1, 1, 2, 2],
+      [1, 1, 1, 3, 3],
+    ];
+    const nodes = cache.want("", prompts).map(({ node }) => node);
+    for (const node of nodes) {
+      cache.retain(node);
+      for (const edge of node.path().filter(({ complete }) => !complete)) {
+        const sequence = cache.sequenceOf(edge) as number;
+        for (const [i, token] of edge.edge.entries()) memory.write(sequence, edge.start + i, token);
+        cache.filled(edge, edge.edge.length);
+      }
+      cache.release(node);
+    }
+    const [first, second] = nodes as [TrieNode, TrieNode];
+    cache.unwant(first);
+    const cached = () => [first.parent?.cached, first.cached, second.cached];
+    cache.giveUpCostly(60);
+    expect(cached()).toEqual([3, 2, 2]);
+    // The costs of all calls since it was used count; what is awaited costs nothing, nor what leads to it.
+    cache.giveUpCostly(60);
+    expect(cached()).toEqual([3, 0, 2]);
+    cache.unwant(second);
+    cache.giveUpCostly(50);
+    cache.retain(second);
+    cache.release(second);
+    cache.giveUpCostly(99);
+    expect(second.cached).toBe(2);
+    cache.giveUpCostly(100);
+    expect(memory.cells).toEqual([]);
+    expect(cache.available).toBe(CELLS);
   });
 
   it("evicts the least recently used leaf first, and one that is still wanted last", () => {

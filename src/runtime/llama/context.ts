@@ -1,4 +1,5 @@
 import koffi from "koffi";
+import { Grammar } from "./grammar.js";
 import type { BatchStruct, NativeLlama, Pointer } from "./native.js";
 
 /** Sequences that one llama.cpp context can tell apart (LLAMA_MAX_SEQ in its llama-cparams.h). */
@@ -179,6 +180,11 @@ export class NativeContext {
         ? this.#native.set_adapters_lora(this.#context, null, 0, null)
         : this.#native.set_adapters_lora(this.#context, [adapter], 1, [1]);
     if (code !== 0) throw new Error(`llama.cpp could not set the adapter (code ${code})`);
+  }
+
+  /** A new state in a GBNF grammar, to be freed. @throws LseError for a text that is none */
+  grammar(text: string): Grammar {
+    return new Grammar(this.#native, this.#native.model_get_vocab(this.#model), text);
   }
 
   /** Frees the context and leaves the model. Nothing may be decoding. */

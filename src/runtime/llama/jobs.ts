@@ -1,7 +1,9 @@
 import type { LlamaModel } from "node-llama-cpp";
+import { LseError } from "../../errors.js";
 import { deriveSeed, uniformStream } from "../../random.js";
 import type { Completion, GenerateRequest } from "../model.js";
-import { candidatesNeeded, sampleToken } from "../sampler.js";
+import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
+import type { Grammar } from "./grammar.js";
 import { logSumExp, TopTokens } from "./logits.js";
 import type { Job } from "./scheduler.js";
 import { asTokens, firstOccurrence } from "./vocabulary.js";
@@ -21,6 +23,7 @@ export class Generation implements Job {
 
   /**
    * @param limit most tokens to generate
+   * @param grammar what `request` asks for, or null; to be freed by the caller
    * @param onEnd gets the completion
    */
   constructor(
@@ -28,6 +31,7 @@ export class Generation implements Job {
     request: GenerateRequest,
     readonly prompt: readonly number[],
     readonly limit: number,
+    readonly grammar: Grammar | null,
     private readonly onEnd: (completion: Completion) => void,
   ) {
     this.#request = request;
@@ -44,15 +48,15 @@ export class Generation implements Job {
   take(row: Float32Array): boolean {
     this.begin();
     const { sampling } = this.#request;
-    const candidates = top.of(row, candidatesNeeded(sampling, this.#generated.size) ?? row.length);
+    const candidates = this.#candidates(row, candidatesNeeded(sampling, this.#generated.size) ?? row.length);
     const token = sampleToken(candidates, sampling, this.#generated, this.#uniform());
+    this.grammar?.accept(token);
     this.tokens.push(token);
     this.#generated.add(token);
     this.#logprobs.push((row[token] as number) - logSumExp(row));
 
-    const stoppedAt = this.model.isEogToken(asTokens([token])[0])
-      ? Number.POSITIVE_INFINITY
-      : this.#findStop(sampling.stop);
+    const isEnd = sampling.ignoreEos !== true && this.model.isEogToken(asTokens([token])[0]);
+    const stoppedAt = isEnd ? Number.POSITIVE_INFINITY : this.#findStop(sampling.stop);
     if (stoppedAt === null && this.tokens.length < this.limit) return false;
     this.end(stoppedAt);
     return true;
@@ -68,6 +72,22 @@ export class Generation implements Job {
       promptTokens: this.prompt.length,
       seconds: (performance.now() - (this.#started ?? performance.now())) / 1000,
     });
+  }
+
+  /** The most likely tokens that may come next: `needed` of them, or more, or all there are. */
+  #candidates(row: Float32Array, needed: number): Candidate[] {
+    if (this.grammar === null) return top.of(row, needed);
+    // To ask about a token costs more than to find it, so those are asked about that come into question.
+    for (let count = needed; ; count *= 8) {
+      const allowed = this.grammar.allowed(top.of(row, count));
+      if (allowed.length >= needed) return allowed;
+      if (count < row.length) continue;
+      if (allowed.length > 0) return allowed;
+      throw new LseError(
+        "The grammar allows no token of this model's vocabulary to come next",
+        "Correct the grammar",
+      );
+    }
   }
 
   /** Where in the text a stop string begins, or null. The whole text is only read when its end has one. */

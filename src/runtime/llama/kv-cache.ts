@@ -39,6 +39,8 @@ export class KvCache {
     private readonly memory: CellMemory,
     readonly cells: number,
     private readonly sequences: number,
+    /** What one token pays for every cell that is taken, whosever it is, as a share of evaluating a token. */
+    private readonly costOfCell = 0,
   ) {
     this.clear();
   }
@@ -147,6 +149,21 @@ export class KvCache {
     }
   }
 
+  /**
+   * Gives up what no waiting request needs and what it costs more to keep than to evaluate again. Attention looks
+   * at every cell that is taken, so an idle one is paid for by each token that is evaluated meanwhile.
+   * @param tokens how many are about to be evaluated
+   */
+  giveUpCostly(tokens: number): void {
+    for (const leaf of [...this.#sequences.keys()]) {
+      for (let node = leaf; this.#sequences.has(node) && isIdle(node); node = node.parent as TrieNode) {
+        node.idleCost += tokens * this.costOfCell;
+        if (node.idleCost < 1) break;
+        this.#giveUp(node);
+      }
+    }
+  }
+
   /** Gives up the least recently used leaf; one that a waiting request will need only when there is no other. */
   evict(): boolean {
     let victim: TrieNode | null = null;
@@ -210,6 +227,9 @@ export class KvCache {
     return true;
   }
 }
+
+/** Nobody uses it, and nobody waits for it or for anything below it. */
+const isIdle = ({ users, wanted, children }: TrieNode) => users === 0 && wanted === 0 && children.size === 0;
 
 function goesBefore(a: TrieNode, b: TrieNode): boolean {
   const awaited = (node: TrieNode) => Number(node.wanted > 0 || node.children.size > 0);

@@ -21,7 +21,7 @@ import { Scheduler } from "./scheduler.js";
 import { type SettingsOptions, settingsFor } from "./settings.js";
 import type { EngineSettings } from "./tuner.js";
 import { chatTemplateOf, vocabularyOf } from "./vocabulary.js";
-import { cellsFor, gpuLayersFor, loadWeights } from "./weights.js";
+import { cellsFor, costOfCell, gpuLayersFor, loadWeights } from "./weights.js";
 
 export interface FastLlamaOptions extends SettingsOptions {
   /**
@@ -29,6 +29,11 @@ export interface FastLlamaOptions extends SettingsOptions {
    * `contextSize`. Defaults to the context and 1,024 for each sequence, as far as half the free memory goes.
    */
   readonly kvCells?: number;
+  /**
+   * Whether each call starts with an empty cache, so that the same call gives the same completions to the bit,
+   * whatever came before it. Costs one evaluation of the shared prefix a call. Defaults to `false`.
+   */
+  readonly repeatable?: boolean;
   /** The library to use in place of node-llama-cpp's own, for tests of what happens when it does not fit. */
   readonly nativeSource?: NativeSource;
 }
@@ -44,6 +49,7 @@ const MOST_ADAPTERS = 4;
  * point: llama.cpp adds up in an order that depends on how many tokens are evaluated together and on where
  * their cells lie. So logits differ a little with the company, and a token can change where two candidates, or
  * the draw and the border between two, are that close. How close is a matter of the weights' type: `precisionOf`.
+ * With `repeatable`, the same call is at least the same to the bit.
  */
 export class LlamaModel implements LanguageModel {
   readonly usage = emptyUsage();
@@ -83,7 +89,18 @@ export class LlamaModel implements LanguageModel {
         ...{ threads, cells, batchSize, maxRows: sequences, flashAttention, kvType },
       });
       if (context === null) throw notEnoughMemory(contextSize);
-      return new LlamaModel(loaded.model, modelHash, template, context, contextSize, settings);
+      const cache = new KvCache(context, context.cells, MAX_SEQUENCES, costOfCell(native, weights));
+      const repeats = options.repeatable ? "call" : "nothing";
+      return new LlamaModel(
+        loaded.model,
+        modelHash,
+        template,
+        context,
+        cache,
+        contextSize,
+        settings,
+        repeats,
+      );
     } catch (error) {
       if (weights !== null) native?.model_free(weights);
       await loaded.model.dispose();
@@ -96,12 +113,18 @@ export class LlamaModel implements LanguageModel {
     private readonly modelHash: string,
     private readonly template: ChatTemplate,
     private readonly context: NativeContext,
+    private readonly cache: KvCache,
     readonly contextSize: number,
     /** What it runs with, found or given. */
     readonly settings: EngineSettings,
+    readonly repeats: "call" | "nothing",
   ) {
-    const cache = new KvCache(context, context.cells, MAX_SEQUENCES);
     this.#scheduler = new Scheduler(context, cache, settings.sequences);
+  }
+
+  /** Tokens that the KV cache holds. */
+  get kvCells(): number {
+    return this.context.cells;
   }
 
   get fingerprint(): string {
@@ -125,24 +148,27 @@ export class LlamaModel implements LanguageModel {
     return this.#calls.run(async () => {
       signal?.throwIfAborted();
       const completions: Completion[] = [];
-      const generations = requests.map((request, index) => {
-        const prompt = this.template.encode(request.messages);
-        requireRoom(this.contextSize, prompt.length, 1);
-        const limit = Math.min(request.sampling.maxTokens, this.contextSize - prompt.length);
-        return new Generation(this.model, request, prompt, limit, (completion) => {
-          completions[index] = completion;
-          this.usage.completions++;
-          this.usage.promptTokensAsked += completion.promptTokens;
-          this.usage.tokensGenerated += completion.tokens.length;
-          onCompletion?.(index, completion);
-        });
-      });
-      for (const generation of generations) if (generation.limit === 0) generation.end(null);
-      await this.#evaluate(
-        generations.filter(({ limit }) => limit > 0),
-        signal,
-      );
-      return completions;
+      const generations: Generation[] = [];
+      try {
+        for (const [index, request] of requests.entries()) {
+          const generation = this.#generation(request, (completion) => {
+            completions[index] = completion;
+            this.usage.completions++;
+            this.usage.promptTokensAsked += completion.promptTokens;
+            this.usage.tokensGenerated += completion.tokens.length;
+            onCompletion?.(index, completion);
+          });
+          generations.push(generation);
+        }
+        for (const generation of generations) if (generation.limit === 0) generation.end(null);
+        await this.#evaluate(
+          generations.filter(({ limit }) => limit > 0),
+          signal,
+        );
+        return completions;
+      } finally {
+        for (const { grammar } of generations) grammar?.free();
+      }
     });
   }
 
@@ -180,7 +206,17 @@ export class LlamaModel implements LanguageModel {
     await this.model.dispose();
   }
 
+  #generation(request: GenerateRequest, onEnd: (completion: Completion) => void): Generation {
+    const prompt = this.template.encode(request.messages);
+    requireRoom(this.contextSize, prompt.length, 1);
+    const { maxTokens, grammar } = request.sampling;
+    const limit = Math.min(maxTokens, this.contextSize - prompt.length);
+    const state = grammar === undefined ? null : this.context.grammar(grammar);
+    return new Generation(this.model, request, prompt, limit, state, onEnd);
+  }
+
   async #evaluate(jobs: readonly (Generation | Scoring)[], signal?: AbortSignal): Promise<void> {
+    if (this.repeats === "call") this.cache.clear();
     const before = this.#scheduler.promptTokensEvaluated;
     try {
       await this.#scheduler.run(this.#adapterHash ?? "", jobs, signal);

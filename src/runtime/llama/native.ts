@@ -15,6 +15,7 @@ export const EXPECTED = {
   modelParamsBytes: 80,
   contextParamsBytes: 160,
   batchBytes: 56,
+  tokenDataArrayBytes: 32,
   kvUnifiedOffset: 133,
 } as const;
 
@@ -71,6 +72,14 @@ export interface BatchStruct {
   readonly logits: bigint;
 }
 
+/** llama_token_data_array; `data` points to `size` times id, logit and probability. */
+export interface TokenDataArray {
+  readonly data: bigint;
+  readonly size: number;
+  readonly selected: number;
+  readonly sorted: boolean;
+}
+
 /** A native function that can also run on another thread, the event loop going on meanwhile. */
 interface Native<Arguments extends unknown[], Result> {
   (...args: Arguments): Result;
@@ -84,6 +93,9 @@ export interface NativeLlama {
   readonly model_load_from_file: Native<[path: string, ModelParams], Pointer>;
   readonly model_free: (model: Pointer) => void;
   readonly model_n_ctx_train: (model: Pointer) => number;
+  readonly model_n_layer: (model: Pointer) => number;
+  readonly model_n_embd: (model: Pointer) => number;
+  readonly model_n_params: (model: Pointer) => number | bigint;
   readonly model_is_recurrent: (model: Pointer) => boolean;
   readonly model_is_hybrid: (model: Pointer) => boolean;
   readonly model_has_encoder: (model: Pointer) => boolean;
@@ -106,6 +118,10 @@ export interface NativeLlama {
     count: number,
     scales: number[] | null,
   ) => number;
+  readonly sampler_init_grammar: (vocab: Pointer, grammar: string, root: string) => Pointer;
+  readonly sampler_apply: (sampler: Pointer, candidates: TokenDataArray) => void;
+  readonly sampler_accept: (sampler: Pointer, token: number) => void;
+  readonly sampler_free: (sampler: Pointer) => void;
 }
 
 /** What the guard looks at. */
@@ -169,10 +185,11 @@ function gpuOfBuild(libraryPath: string): string | false | null {
 }
 
 type TypeSpec = Parameters<typeof koffi.sizeof>[0];
-type Types = Record<"ModelParams" | "ContextParams" | "Batch", ReturnType<typeof koffi.struct>>;
+type StructName = "ModelParams" | "ContextParams" | "Batch" | "TokenDataArray";
+type Types = Record<StructName, ReturnType<typeof koffi.struct>>;
 let types: Types | undefined;
 
-/** The structs of llama.h that are passed by value. */
+/** The structs of llama.h that the engine fills in or reads. */
 function structs(): Types {
   // llama.cpp works with large frames; koffi gives its worker threads 128 KiB unless told before the first call.
   if (types === undefined) koffi.config({ async_stack_size: 8 << 20 });
@@ -244,13 +261,19 @@ function structs(): Types {
       seq_id: "void *",
       logits: "void *",
     }),
+    TokenDataArray: koffi.struct({
+      data: "void *",
+      size: "size_t",
+      selected: "int64_t",
+      sorted: "bool",
+    }),
   };
   return types;
 }
 
 function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
   try {
-    const { ModelParams, ContextParams, Batch } = structs();
+    const { ModelParams, ContextParams, Batch, TokenDataArray } = structs();
     const library = koffi.load(libraryPath);
     const fn = (name: string, result: TypeSpec, ...args: TypeSpec[]) =>
       library.func(`llama_${name}`, result, args);
@@ -259,6 +282,7 @@ function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
     requireEqual("llama_model_params", koffi.sizeof(ModelParams), expected.modelParamsBytes);
     requireEqual("llama_context_params", koffi.sizeof(ContextParams), expected.contextParamsBytes);
     requireEqual("llama_batch", koffi.sizeof(Batch), expected.batchBytes);
+    requireEqual("llama_token_data_array", koffi.sizeof(TokenDataArray), expected.tokenDataArrayBytes);
     requireEqual("kv_unified", koffi.offsetof(ContextParams, "kv_unified"), expected.kvUnifiedOffset);
     const native = {
       model_default_params: fn("model_default_params", ModelParams),
@@ -266,6 +290,9 @@ function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
       model_load_from_file: fn("model_load_from_file", "void *", "const char *", ModelParams),
       model_free: fn("model_free", "void", "void *"),
       model_n_ctx_train: fn("model_n_ctx_train", "int32_t", "void *"),
+      model_n_layer: fn("model_n_layer", "int32_t", "void *"),
+      model_n_embd: fn("model_n_embd", "int32_t", "void *"),
+      model_n_params: fn("model_n_params", "uint64_t", "void *"),
       model_is_recurrent: fn("model_is_recurrent", "bool", "void *"),
       model_is_hybrid: fn("model_is_hybrid", "bool", "void *"),
       model_has_encoder: fn("model_has_encoder", "bool", "void *"),
@@ -283,6 +310,10 @@ function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
       adapter_lora_init: fn("adapter_lora_init", "void *", "void *", "const char *"),
       adapter_lora_free: fn("adapter_lora_free", "void", "void *"),
       set_adapters_lora: fn("set_adapters_lora", "int32_t", "void *", "void **", "size_t", "float *"),
+      sampler_init_grammar: fn("sampler_init_grammar", "void *", "void *", "const char *", "const char *"),
+      sampler_apply: fn("sampler_apply", "void", "void *", koffi.pointer(TokenDataArray)),
+      sampler_accept: fn("sampler_accept", "void", "void *", "int32_t"),
+      sampler_free: fn("sampler_free", "void", "void *"),
     } as unknown as NativeLlama;
     for (const [field, value] of Object.entries(DEFAULTS)) {
       const found = { ...native.context_default_params(), ...native.model_default_params() };

@@ -12,6 +12,8 @@ export class TrieNode {
   users = 0;
   /** When it was last taken into use or given up, on the clock of `PrefixTrie`. */
   lastUsed = 0;
+  /** What its cells have cost since, as a share of what evaluating them again would; `KvCache.giveUpCostly`. */
+  idleCost = 0;
 
   constructor(
     public parent: TrieNode | null,
@@ -76,6 +78,7 @@ export class PrefixTrie {
     for (const each of node.path()) {
       each.users++;
       each.lastUsed = ++this.#clock;
+      each.idleCost = 0;
     }
   }
 

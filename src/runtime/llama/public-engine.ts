@@ -1,5 +1,6 @@
 import { InsufficientMemoryError, type LlamaContext, type LlamaContextSequence } from "node-llama-cpp";
 import type { ChatMessage } from "../../chat.js";
+import { LseError } from "../../errors.js";
 import { hashFile, hashJson } from "../../hash.js";
 import { deriveSeed, uniformStream } from "../../random.js";
 import type { ChatTemplate } from "../chat-template.js";
@@ -31,6 +32,7 @@ const BLOCK = 128;
  * longest cached prefix reused. Simple and exact; the yardstick for faster engines.
  */
 export class NodeLlamaCppModel implements LanguageModel {
+  readonly repeats = "request";
   readonly usage = emptyUsage();
   readonly contextSize: number;
   readonly #loaded: LoadedModel;
@@ -128,6 +130,12 @@ export class NodeLlamaCppModel implements LanguageModel {
   async #complete(request: GenerateRequest, signal?: AbortSignal): Promise<Completion> {
     const started = performance.now();
     const { sampling } = request;
+    if (sampling.grammar !== undefined) {
+      throw new LseError(
+        "This engine cannot keep to a grammar",
+        "Use the fast engine, or leave the grammar away",
+      );
+    }
     const prompt = this.#template.encode(request.messages);
     requireRoom(this.contextSize, prompt.length, 1);
     await this.#prefill(prompt);
@@ -148,7 +156,8 @@ export class NodeLlamaCppModel implements LanguageModel {
       tokens.push(last);
       generated.add(last);
       logprobs.push((next.logits.get(last) as number) - next.logNormaliser);
-      if (this.#loaded.model.isEogToken(asTokens([last])[0])) stoppedAt = Number.POSITIVE_INFINITY;
+      const isEnd = sampling.ignoreEos !== true && this.#loaded.model.isEogToken(asTokens([last])[0]);
+      if (isEnd) stoppedAt = Number.POSITIVE_INFINITY;
       else if (sampling.stop.length > 0) {
         text = this.#loaded.model.detokenize(asTokens(tokens));
         stoppedAt = firstOccurrence(text, sampling.stop);

@@ -38,6 +38,9 @@ export class Scheduler {
   promptTokensEvaluated = 0;
   /** Milliseconds spent waiting for llama.cpp. */
   decoding = 0;
+  /** Jobs done, and the rows they took. */
+  #jobs = 0;
+  #rows = 0;
 
   constructor(
     private readonly context: NativeContext,
@@ -59,6 +62,8 @@ export class Scheduler {
       .map((job, i) => ({ job, ...(wanted[i] as { node: TrieNode; order: number }) }))
       .sort((a, b) => a.order - b.order)
       .map(({ job, node }): Task => ({ job, node, rows: 0, branch: null }));
+    const rowsExpected = this.#jobs === 0 ? 0 : (tasks.length * this.#rows) / this.#jobs;
+    this.cache.giveUpCostly(tokensMissing(tasks) + rowsExpected);
     const round = new Round(this.context, this.cache, this.sequences, tasks);
     let failed = false;
     try {
@@ -76,6 +81,8 @@ export class Scheduler {
       }
     } finally {
       round.end();
+      this.#jobs += tasks.length;
+      this.#rows += tasks.reduce((sum, { rows }) => sum + rows, 0);
       // What the cells hold after a failure is not known.
       if (failed) this.cache.clear();
     }
@@ -279,6 +286,12 @@ class Round {
     task.branch = null;
     this.cache.release(task.node);
   }
+}
+
+/** Prompt tokens of all these tasks that are not in the cache. */
+function tokensMissing(tasks: readonly Task[]): number {
+  const nodes = new Set(tasks.flatMap(({ node }) => node.path()));
+  return Array.from(nodes, ({ edge, cached }) => edge.length - cached).reduce((sum, left) => sum + left, 0);
 }
 
 /** Tokens that a task has to evaluate before it can go on. */

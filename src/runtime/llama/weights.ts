@@ -40,6 +40,16 @@ export async function gpuLayersFor({ llama, model }: LoadedModel, wanted: number
 }
 
 /**
+ * What attention to one cell costs a token, as a share of evaluating the token. Roughly: a token takes two
+ * operations for each weight, and a cell two for its key and two for its value in each layer, at the width of the
+ * embedding; that is 1/1000 for a model of 1M parameters and 1/20,000 for one of 4B.
+ */
+export function costOfCell(native: NativeLlama, weights: Pointer): number {
+  const operations = 4 * native.model_n_layer(weights) * native.model_n_embd(weights);
+  return operations / (2 * Number(native.model_n_params(weights)));
+}
+
+/**
  * Tokens that the KV cache holds: what is asked for, or a context and room for the answers, in half of what
  * memory is free.
  * @throws LseError when there is not enough memory for the cells asked for
