@@ -1,42 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { uniformStream } from "#lse/random.js";
-import { type Branch, type CellMemory, KvCache } from "#lse/runtime/llama/kv-cache.js";
+import { type Branch, KvCache } from "#lse/runtime/llama/kv-cache.js";
 import { PrefixTrie, type TrieNode } from "#lse/runtime/llama/prefix-trie.js";
+import { FakeMemory } from "../fake-memory.js";
 
 const SEQUENCES = 12;
 const CELLS = 60;
-
-/** llama.cpp's unified cache to the letter: each cell has a position and the set of sequences it belongs to. */
-class FakeMemory implements CellMemory {
-  cells: { position: number; token: number; sequences: Set<number> }[] = [];
-
-  write(sequence: number, position: number, token: number): void {
-    expect(this.tokens(sequence).length).toBe(position);
-    this.cells.push({ position, token, sequences: new Set([sequence]) });
-    expect(this.cells.length).toBeLessThanOrEqual(CELLS);
-  }
-
-  copy(source: number, target: number, end: number): void {
-    expect(this.tokens(target)).toEqual([]);
-    for (const { position, sequences } of this.cells) {
-      if (sequences.has(source) && position < end) sequences.add(target);
-    }
-  }
-
-  trim(sequence: number, from: number): void {
-    for (const cell of this.cells) if (cell.position >= from) cell.sequences.delete(sequence);
-    this.cells = this.cells.filter(({ sequences }) => sequences.size > 0);
-  }
-
-  clear(): void {
-    this.cells = [];
-  }
-
-  tokens(sequence: number): number[] {
-    const own = this.cells.filter(({ sequences }) => sequences.has(sequence));
-    return own.sort((a, b) => a.position - b.position).map(({ token }) => token);
-  }
-}
 
 function tokensOf(node: TrieNode): number[] {
   return node.path().flatMap(({ edge }) => edge);
@@ -75,7 +44,7 @@ describe("KvCache", () => {
   it.each([1, 2, 3, 4])("holds what a naive model holds after random operations (seed %i)", (seed) => {
     const uniform = uniformStream(seed);
     const random = (below: number) => Math.floor(uniform() * below);
-    const memory = new FakeMemory();
+    const memory = new FakeMemory(CELLS);
     const cache = new KvCache(memory, CELLS, SEQUENCES, 0.01);
     const users: { node: TrieNode; prompt: number[]; branch: Branch | null; own: number[] }[] = [];
     let evaluated = 0;
@@ -146,7 +115,7 @@ describe("KvCache", () => {
   });
 
   it("gives up what costs more attention than evaluating it again, unless it is awaited", () => {
-    const memory = new FakeMemory();
+    const memory = new FakeMemory(CELLS);
     const cache = new KvCache(memory, CELLS, SEQUENCES, 0.01);
     const prompts = [
       [1, 1, 1, 2, 2],
@@ -182,7 +151,7 @@ describe("KvCache", () => {
   });
 
   it("evicts the least recently used leaf first, and one that is still wanted last", () => {
-    const memory = new FakeMemory();
+    const memory = new FakeMemory(CELLS);
     const cache = new KvCache(memory, CELLS, SEQUENCES);
     const prompts = [1, 2, 3].map((token) => [token, token, token]);
     const nodes = cache.want("", prompts).map(({ node }) => node);

@@ -1,6 +1,8 @@
 import koffi from "koffi";
 import { Grammar } from "./grammar.js";
+import type { CellMemory } from "./kv-cache.js";
 import type { BatchStruct, NativeLlama, Pointer } from "./native.js";
+import type { Decoder } from "./scheduler.js";
 
 /** Sequences that one llama.cpp context can tell apart (LLAMA_MAX_SEQ in its llama-cparams.h). */
 export const MAX_SEQUENCES = 256;
@@ -28,7 +30,7 @@ export type DecodeResult = "done" | "no-room" | "failed";
  * together. A cell of the cache belongs to every sequence it was copied to, and is free when the last of them
  * lets go of it.
  */
-export class NativeContext {
+export class NativeContext implements Decoder, CellMemory {
   readonly vocabularySize: number;
   readonly cells: number;
   readonly batchSize: number;

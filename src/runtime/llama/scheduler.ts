@@ -1,4 +1,4 @@
-import type { NativeContext } from "./context.js";
+import type { DecodeResult } from "./context.js";
 import type { Branch, KvCache } from "./kv-cache.js";
 import { TrieNode } from "./prefix-trie.js";
 
@@ -12,6 +12,26 @@ export interface Job {
   take(row: Float32Array): boolean;
   /** Its first token is about to be evaluated, or its first row to be taken. */
   begin?(): void;
+}
+
+/** What of llama.cpp the scheduler needs: a batch that is put together token by token, and evaluated. */
+export interface Decoder {
+  /** Most tokens of one batch. */
+  readonly batchSize: number;
+  /** Most rows of logits of one batch. */
+  readonly maxRows: number;
+  /** Tokens in the batch so far. */
+  readonly batched: number;
+  /** Rows that the batch asks for so far. */
+  readonly rows: number;
+  /** Empties the batch. */
+  reset(): void;
+  /** Puts one token into the batch, which must have room. */
+  add(token: number, position: number, sequence: number, wantsRow: boolean): void;
+  /** Evaluates the batch. After "no-room" the cache is as it was before; after "failed" nobody knows how it is. */
+  decode(): Promise<DecodeResult>;
+  /** The logits after the i-th token that asked for them; valid until the next decode. */
+  row(i: number): Float32Array;
 }
 
 /** Cells that each running job should find free when a new one starts, so that few have to be put back. */
@@ -43,7 +63,7 @@ export class Scheduler {
   #rows = 0;
 
   constructor(
-    private readonly context: NativeContext,
+    private readonly context: Decoder,
     private readonly cache: KvCache,
     /** Jobs that run at once. */
     private readonly sequences: number,
@@ -111,7 +131,7 @@ class Round {
   readonly #readers: (Task | TrieNode)[] = [];
 
   constructor(
-    private readonly context: NativeContext,
+    private readonly context: Decoder,
     private readonly cache: KvCache,
     private readonly sequences: number,
     tasks: Task[],

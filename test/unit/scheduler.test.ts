@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import { uniformStream } from "#lse/random.js";
+import { KvCache } from "#lse/runtime/llama/kv-cache.js";
+import { type Decoder, type Job, Scheduler } from "#lse/runtime/llama/scheduler.js";
+import { FakeMemory } from "../fake-memory.js";
+
+const SEQUENCES = 24;
+
+/** A "model" whose next token is a hash of all tokens before it, on cells that can be taken by force. */
+class FakeDecoder implements Decoder {
+  readonly batchSize = 16;
+  readonly maxRows = 6;
+  rows = 0;
+  decodes = 0;
+  /** What the next decodes answer instead of doing it. */
+  readonly answers: ("no-room" | "failed")[] = [];
+  #batch: { token: number; position: number; sequence: number; wantsRow: boolean }[] = [];
+  #rows: Float32Array[] = [];
+
+  constructor(readonly memory: FakeMemory) {}
+
+  get batched() {
+    return this.#batch.length;
+  }
+
+  reset() {
+    this.#batch = [];
+    this.rows = 0;
+  }
+
+  add(token: number, position: number, sequence: number, wantsRow: boolean) {
+    this.#batch.push({ token, position, sequence, wantsRow });
+    this.rows += Number(wantsRow);
+    expect(this.#batch.length).toBeLessThanOrEqual(this.batchSize);
+    expect(this.rows).toBeLessThanOrEqual(this.maxRows);
+  }
+
+  async decode() {
+    this.decodes++;
+    expect(this.#batch.length).toBeGreaterThan(0);
+    const answer = this.answers.shift();
+    if (answer !== undefined) return answer;
+    this.#rows = [];
+    for (const { token, position, sequence, wantsRow } of this.#batch) {
+      this.memory.write(sequence, position, token);
+      if (wantsRow) this.#rows.push(Float32Array.of(next(this.memory.tokens(sequence))));
+    }
+    return "done" as const;
+  }
+
+  row(i: number) {
+    return this.#rows[i] as Float32Array;
+  }
+}
+
+const next = (tokens: readonly number[]) => tokens.reduce((hash, token) => (hash * 31 + token) % 997, 7);
+
+class Chain implements Job {
+  readonly tokens: number[] = [];
+
+  constructor(
+    readonly prompt: readonly number[],
+    private readonly length: number,
+  ) {}
+
+  take([token]: Float32Array): boolean {
+    this.tokens.push(token as number);
+    return this.tokens.length === this.length;
+  }
+
+  /** What it has to end with. */
+  get wanted(): number[] {
+    const all = [...this.prompt];
+    for (let i = 0; i < this.length; i++) all.push(next(all));
+    return all.slice(this.prompt.length);
+  }
+}
+
+function setUp(seed: number, cells = 90) {
+  const memory = new FakeMemory(cells);
+  const decoder = new FakeDecoder(memory);
+  const cache = new KvCache(memory, cells, SEQUENCES, 0.001);
+  const uniform = uniformStream(seed);
+  const random = (below: number) => Math.floor(uniform() * below);
+  const jobs = (count: number) =>
+    Array.from({ length: count }, () => {
+      const shared = Array.from({ length: random(12) }, (_, i) => i);
+      const own = Array.from({ length: 1 + random(6) }, () => random(4));
+      return new Chain([...shared, ...own], 1 + random(20));
+    });
+  return { memory, decoder, scheduler: new Scheduler(decoder, cache, 5), jobs, random };
+}
+
+const expectDone = (jobs: readonly Chain[]) => {
+  for (const job of jobs) expect(job.tokens).toEqual(job.wanted);
+};
+
+describe("Scheduler", () => {
+  it.each([
+    1, 2, 3,
+  ])("gives every job the rows behind its own tokens, over many calls (seed %i)", async (seed) => {
+    const { decoder, scheduler, jobs, random } = setUp(seed);
+    let evaluated = 0;
+    for (let call = 0; call < 20; call++) {
+      const some = jobs(1 + random(12));
+      await scheduler.run(String(random(2)), some);
+      expectDone(some);
+      evaluated += some.reduce((sum, { prompt, tokens }) => sum + prompt.length + tokens.length, 0);
+    }
+    expect(decoder.decodes).toBeLessThan(evaluated / 2);
+  });
+
+  it("puts jobs back and goes on when llama.cpp finds no room", async () => {
+    const { decoder, scheduler, jobs } = setUp(4, 400);
+    const some = jobs(12);
+    decoder.answers.push("no-room", "no-room");
+    await scheduler.run("", some);
+    expectDone(some);
+    expect(decoder.answers).toEqual([]);
+  });
+
+  it("gives up when there is no room for one job in an empty cache", async () => {
+    const { decoder, scheduler, jobs } = setUp(5);
+    decoder.answers.push(...Array.from({ length: 100 }, () => "no-room" as const));
+    await expect(scheduler.run("", jobs(3))).rejects.toThrow(/no room in an empty cache/);
+  });
+
+  it("forgets what the cells hold after a failure, and works on", async () => {
+    const { memory, decoder, scheduler, jobs } = setUp(6);
+    await scheduler.run("", jobs(4));
+    decoder.answers.push("failed");
+    await expect(scheduler.run("", jobs(4))).rejects.toThrow(/failed to evaluate/);
+    expect(memory.cells).toEqual([]);
+    const some = jobs(8);
+    await scheduler.run("", some);
+    expectDone(some);
+  });
+});
