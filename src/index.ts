@@ -40,7 +40,7 @@ export {
 } from "./runtime/gguf/random-model.js";
 export { type GgufMetadata, type GgufTensor, writeGguf } from "./runtime/gguf/writer.js";
 export type { LlamaOptions } from "./runtime/llama/load.js";
-export { NodeLlamaCppModel } from "./runtime/llama/public-engine.js";
+export { LlamaModel, NodeLlamaCppModel, openLlama } from "./runtime/llama/open.js";
 export {
   type Completion,
   type GenerateRequest,
