@@ -41,6 +41,7 @@ export function evolveCommand() {
     )
     .option("--ucb-c <weight>", "weight of exploration in ucb (2)", decimal(0))
     .option("--tries <count>", "attempts at a valid edit in a round (3)", integer(1))
+    .option("--constrain-edits", "a grammar makes the evolver write its tags; fast engine only")
     .option("--seed <number>", "seed of everything random (0)", integer(0))
     .option("--temperature <value>", "0 takes the most likely token (0.7)", decimal(0))
     .option("--top-k <count>", "0 keeps all tokens (20)", integer(0))
@@ -99,7 +100,7 @@ function configOf(options: Options): RunConfig {
     sequences,
     flashAttention,
   } = options;
-  const { rounds, batch, holdout, samples, select, ucbC, tries, seed } = options;
+  const { rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed } = options;
   const { temperature, topK, topP, minP, presencePenalty, maxTokens } = options;
   const config = {
     task: override(base.task, task),
@@ -107,7 +108,9 @@ function configOf(options: Options): RunConfig {
       ...{ path, engine, context, gpuLayers, threads, decodeBatch, sequences, flashAttention },
     }),
     evolve: {
-      ...override(base.evolve, { rounds, batch, holdout, samples, select, ucbC, tries, seed }),
+      ...override(base.evolve, {
+        ...{ rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed },
+      }),
       sampling: override(base.evolve?.sampling, {
         temperature,
         topK,

@@ -59,6 +59,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
     );
   }
   const { task, model, evolve } = parsed.data;
+  if (evolve.constrainEdits && model.engine === "exact") {
+    throw new LseError(
+      `${origin}: field evolve.constrainEdits: the exact engine cannot keep to a grammar`,
+      "Take the fast engine, or leave edits unconstrained",
+    );
+  }
   return {
     task: {
       ...task,

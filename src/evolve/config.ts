@@ -30,6 +30,8 @@ export const evolveConfigSchema = z.strictObject({
   ucbC: z.number().min(0).default(2),
   /** Attempts at a valid edit in a round, before the round is given up. */
   tries: positive.default(3),
+  /** Whether a grammar makes the evolver write its tags; see `EDIT_GRAMMAR`. */
+  constrainEdits: z.boolean().default(false),
   seed: z.int().min(0).default(0),
   sampling: samplingSchema.prefault({}),
 });

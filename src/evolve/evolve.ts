@@ -6,7 +6,7 @@ import type { LanguageModel } from "../runtime/model.js";
 import type { Outcome, Task } from "../task.js";
 import { answerProblems, rewardOf } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
-import { type Evolver, LseEvolver } from "./evolver.js";
+import { EDIT_GRAMMAR, type Evolver, LseEvolver } from "./evolver.js";
 import { roomCheck } from "./room.js";
 import { batchOf, type Split, splitProblems } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
@@ -73,7 +73,8 @@ export async function evolve(
   const split = requireRunnable(task, model, config);
   const tree = new EvolutionTree(task.seedInstructions);
   const records: NodeRecord[] = [];
-  const evolver: Evolver = new LseEvolver(model, task, config.sampling, roomCheck(task, model, config));
+  const editSampling = { ...config.sampling, ...(config.constrainEdits ? { grammar: EDIT_GRAMMAR } : {}) };
+  const evolver: Evolver = new LseEvolver(model, task, editSampling, roomCheck(task, model, config));
   const state = { tree, records, split, rejectedEdits: 0 };
 
   const answer = (node: TreeNode, phase: "batch" | "holdout", round: number, problems: readonly string[]) =>

@@ -12,6 +12,14 @@ import type { TreeNode } from "./tree.js";
 /** Shorter instructions are taken for an accident (the published reward function draws the line here too). */
 export const MIN_INSTRUCTIONS_CHARS = 10;
 
+/**
+ * What a constrained edit keeps to, as GBNF: any text, the instructions between the tags, and nothing more. Small
+ * models forget the tags or write them twice. Text before them may not have `<p`, nor the instructions `</p`.
+ */
+export const EDIT_GRAMMAR = `root ::= thoughts "<prompt>" instructions "</prompt>"
+thoughts ::= ([^<] | "<" [^p])*
+instructions ::= ([^<] | "<" [^/p] | "</" [^p])+`;
+
 export interface EditAttempt {
   /** The new instructions; not to be used when they are rejected. */
   readonly instructions: string;

@@ -117,6 +117,21 @@ describe("lse evolve", () => {
     expect(read("interrupted", "tree.json")).toBe(read("whole", "tree.json"));
   });
 
+  it("--constrain-edits leaves no edit without its tags", () => {
+    const options = [...OPTIONS, "--constrain-edits", "--seed", "3"];
+    expect(lse("evolve", ...options, "--out", path("constrained"))).toMatchObject({ status: 0 });
+    const events = read("constrained", "events.jsonl");
+    expect(events).toContain('"rejected":null');
+    expect(events).not.toContain('"rejected":"no <prompt>');
+    const free = OPTIONS.concat("--seed", "3", "--out", path("free"));
+    lse("evolve", ...free);
+    expect(read("free", "events.jsonl")).toContain('"rejected":"no <prompt>');
+    const { status, stderr } = lse("evolve", ...options, ...EXACT, "--out", path("constrained-exact"));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/evolve\.constrainEdits: the exact engine cannot keep to a grammar/);
+    expect(existsSync(path("constrained-exact"))).toBe(false);
+  });
+
   it("replays from its events without the model", () => {
     const replay = [...OPTIONS];
     replay[replay.indexOf(path("model.gguf"))] = join(path("whole"), "events.jsonl");
