@@ -135,18 +135,9 @@ export class KvCache {
     this.#room += branch.end - branch.base;
   }
 
-  /**
-   * Gives up what each of these prompts had of its own beside the others: questions under the same
-   * instructions. No other prompt is likely to begin with one of them, and every cell that is taken costs
-   * attention time. A prompt that came without the like of it stays.
-   */
-  dropTails(ends: ReadonlySet<TrieNode>): void {
-    const alike = new Map<TrieNode | null, number>();
-    for (const { parent } of ends) alike.set(parent, (alike.get(parent) ?? 0) + 1);
-    for (const node of ends) {
-      const isTail = (alike.get(node.parent) as number) > 1 && this.#sequences.has(node);
-      if (isTail && node.users === 0) this.#giveUp(node);
-    }
+  /** Gives up what a prompt has of its own, unless somebody still needs it. */
+  drop(node: TrieNode): void {
+    if (this.#sequences.has(node) && isIdle(node)) this.#giveUp(node);
   }
 
   /**

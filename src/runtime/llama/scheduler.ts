@@ -124,8 +124,11 @@ class Round {
   readonly #active: Task[] = [];
   /** The tasks that wait for the first row after a prompt: one row serves them all. */
   readonly #first = new Map<TrieNode, Task[]>();
-  /** Where prompts end. */
-  readonly #ends: ReadonlySet<TrieNode>;
+  /**
+   * Ends of prompts that differ from others in their last part only: questions under the same instructions. No
+   * later prompt is likely to begin with one of them, so they are not kept.
+   */
+  readonly #tails: ReadonlySet<TrieNode>;
   readonly #parts: Part[] = [];
   /** Whose each row of the batch is: a task's, or of all that wait for the first row behind a prompt. */
   readonly #readers: (Task | TrieNode)[] = [];
@@ -137,7 +140,10 @@ class Round {
     tasks: Task[],
   ) {
     this.#waiting = tasks;
-    this.#ends = new Set(tasks.map(({ node }) => node));
+    const ends = new Set(tasks.map(({ node }) => node));
+    const alike = new Map<TrieNode | null, number>();
+    for (const { parent } of ends) alike.set(parent, (alike.get(parent) ?? 0) + 1);
+    this.#tails = new Set([...ends].filter(({ parent }) => (alike.get(parent) as number) > 1));
     for (const task of tasks) {
       const others = this.#first.get(task.node);
       if (others === undefined) this.#first.set(task.node, [task]);
@@ -190,7 +196,6 @@ class Round {
   /** Leaves nothing behind but what prompts share. */
   end(): void {
     for (const task of [...this.#active, ...this.#waiting]) this.#finish(task);
-    this.cache.dropTails(this.#ends);
   }
 
   #empty(): void {
@@ -299,6 +304,7 @@ class Round {
       this.#waiting.splice(this.#waiting.indexOf(task), 1);
     }
     this.cache.unwant(task.node);
+    if (this.#tails.has(task.node)) this.cache.drop(task.node);
   }
 
   #stop(task: Task): void {
