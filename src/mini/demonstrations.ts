@@ -45,7 +45,7 @@ const EVOLVE_STATES: Readonly<Record<State, number>> = {
   complete: 2,
 };
 
-/** The databases of a stream: number `i` of stream `seed`. Streams do not meet below a billion databases. */
+/** The databases of a stream, each with what draws the rest of its group. */
 function* databases(
   { seed, split = "train" }: StreamOptions,
   purpose: string,

@@ -15,7 +15,6 @@ import {
   LARGEST_THRESHOLD,
   LETTERS,
   MEASURES,
-  OPTIONAL_DATES,
   YEAR,
 } from "./vocabulary.js";
 
@@ -159,7 +158,7 @@ class Maker {
   #addAdjective(table = this.#draw.pick(this.#tables)): void {
     const draw = this.#draw;
     const kind = (["code", "threshold", "missing"] as const)[draw.weighted([9, 8, 3])] ?? "code";
-    const [term, column] = this.#find(ADJECTIVES, kind === "missing" ? OPTIONAL_DATES : CODES);
+    const [term, column] = this.#find(ADJECTIVES, kind === "missing" ? DATES : CODES);
     let value: string;
     if (kind === "code") {
       const values = draw.sample(LETTERS, 3);
@@ -194,6 +193,9 @@ class Maker {
     }
     if (draw.chance(0.4)) {
       this.#addColumn(columns, draw.pick(unused(CODES)), { kind: "number", low: 0, high: 9 });
+    }
+    if (draw.chance(0.2)) {
+      this.#addColumn(columns, draw.pick(unused(DATES)), { kind: "date", yearFirst: draw.chance(0.5) });
     }
   }
 

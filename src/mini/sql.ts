@@ -82,8 +82,10 @@ export function differences(predicted: string, gold: string): Difference[] {
   const right = partsOf(gold);
   const found: Difference[] = [];
   if (mine.selected !== right.selected) found.push({ predicted: mine.selected, gold: right.selected });
-  const rest = mine.conditions.filter(({ sql }) => !right.conditions.some((other) => other.sql === sql));
-  const missing = right.conditions.filter(({ sql }) => !mine.conditions.some((other) => other.sql === sql));
+  const isIn = (clauses: readonly Clause[]) => (clause: Clause) =>
+    clauses.some((other) => same(clause, other));
+  const rest = mine.conditions.filter((clause) => !isIn(right.conditions)(clause));
+  const missing = right.conditions.filter((clause) => !isIn(mine.conditions)(clause));
   const terms = new Set(missing.map(({ term }) => term));
   const unnamed = rest.filter(({ term }) => term === null || !terms.has(term));
   for (const { term, sql } of missing) {
@@ -92,6 +94,11 @@ export function differences(predicted: string, gold: string): Difference[] {
   }
   for (const { sql } of unnamed) found.push({ predicted: sql, gold: null });
   return found;
+}
+
+/** The same condition under two terms is two errors: one rule too many and one too few. */
+function same(a: Clause, b: Clause): boolean {
+  return a.sql === b.sql && (a.term === null || b.term === null || a.term === b.term);
 }
 
 /** What is selected, aggregate functions aside, and the conditions; empty for what is no query of this form. */

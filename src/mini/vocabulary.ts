@@ -45,10 +45,10 @@ export const CODES =
   phase zone series mode rating segment label section shelf wing route channel size shift lane degree quota slot
   unit batch track division pool shade`);
 
-/** Columns of dates that may be NULL. */
-export const OPTIONAL_DATES = list("ended returned shipped checked signed renewed");
-/** Columns of dates. */
-export const DATES = list("started joined created booked built entered issued planned");
+/** Columns of dates, some of which may be NULL. */
+export const DATES =
+  list(`ended returned shipped checked signed renewed started joined created booked built entered
+  issued planned`);
 /** Columns of 0 and 1 that take rows out. */
 export const FLAGS = list("deleted archived test void cancelled removed dummy expired frozen ignored");
 /** Columns of amounts, which questions sum up. */
@@ -105,7 +105,6 @@ export const WORDS: readonly string[] = [
     ...keyOfTable.values(),
     ...ADJECTIVES,
     ...CODES,
-    ...OPTIONAL_DATES,
     ...DATES,
     ...FLAGS,
     ...MEASURES,
