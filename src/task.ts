@@ -38,5 +38,12 @@ export interface Task extends AsyncDisposable {
   grade(problemId: string, response: string): Promise<Outcome>;
   /** One problem as the evolver sees it: question, answer, gold answer, verdict, error. */
   report(problemId: string, outcome: Outcome): string;
+  /**
+   * Words the evolver's whole prompt, for a task whose models the general one (evolve/evolver-prompt.ts) does not
+   * suit. It must shrink when reports are left out from the end, and ask for the new instructions between
+   * <prompt> and </prompt>.
+   * @param reports what `report` says of the problems of a batch, in their order
+   */
+  evolverPrompt?(instructions: string, reports: readonly string[]): string;
   validate(onProblem?: () => void): Promise<ValidationReport>;
 }

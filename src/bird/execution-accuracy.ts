@@ -19,11 +19,12 @@ export class ExecutionAccuracy implements AsyncDisposable {
   readonly #gold: GoldResults;
 
   /**
+   * @param data where the databases lie
    * @param timeoutMs time limit of a prediction
    * @param cacheFolder where gold results are kept; defaults to the user's cache folder
    */
   constructor(
-    private readonly data: BirdData,
+    private readonly data: Pick<BirdData, "databasePath">,
     timeoutMs: number,
     cacheFolder?: string,
   ) {

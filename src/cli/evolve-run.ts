@@ -9,7 +9,8 @@ import type { LanguageModel, Usage } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import { formatSeconds, Progress } from "./progress.js";
 import { renderTree, rewardText } from "./render-tree.js";
-import { openModel, openTask, type RunConfig, resolveConfig } from "./run-config.js";
+import { openModel, type RunConfig, resolveConfig } from "./run-config.js";
+import { openTask } from "./tasks.js";
 
 /** Exit code of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;

@@ -4,14 +4,15 @@ import { readJson } from "../json-file.js";
 import { dryRun, resumeRun, startRun } from "./evolve-run.js";
 import { decimal, integer, timeoutOption } from "./options.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
+import { requiredOptions, TASK_NAMES } from "./tasks.js";
 
 export function evolveCommand() {
   return new Command("evolve")
     .description("evolve a task's instructions with a model in this process")
     .option("--config <file>", "a config.json to start from; other options override it")
-    .option("--task <name>", "the problems' domain (bird)", "bird")
-    .option("--data <path>", "BIRD's folder, or its question file")
-    .option("--db <name>", "which of the databases")
+    .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
+    .option("--data <path>", "bird: BIRD's folder, or its question file")
+    .option("--db <name>", "which of the databases; mini: split and seed, such as test/3 (test/0)")
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
     .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
@@ -84,7 +85,7 @@ type Options = ReturnType<ReturnType<typeof evolveCommand>["opts"]>;
 function configOf(options: Options): RunConfig {
   const base = (options.config === undefined ? {} : readJson(options.config)) as Partial<RunConfig>;
   const task = {
-    name: options.task,
+    name: options.task ?? base.task?.name ?? "bird",
     data: options.data,
     db: options.db,
     timeout: options.timeout,
@@ -121,12 +122,11 @@ function configOf(options: Options): RunConfig {
       }),
     },
   };
-  for (const [value, option] of [
-    [config.task.data, "--data"],
-    [config.model.path, "--model"],
-  ] as const) {
-    if (value === undefined) throw new LseError(`${option} is missing`, "See `lse evolve --help`");
-  }
+  const missing = [
+    ...requiredOptions(config.task.name).filter((option) => config.task[option] === undefined),
+    ...(config.model.path === undefined ? ["model"] : []),
+  ];
+  if (missing[0] !== undefined) throw new LseError(`--${missing[0]} is missing`, "See `lse evolve --help`");
   return resolveConfig(config, options.config ?? "the command line");
 }
 

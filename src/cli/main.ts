@@ -4,6 +4,7 @@ import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { birdCommand } from "./bird.js";
 import { evolveCommand } from "./evolve.js";
+import { miniCommand } from "./mini.js";
 import { treeCommand } from "./tree.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -14,7 +15,8 @@ const program = new Command("lse")
   .showSuggestionAfterError()
   .addCommand(evolveCommand())
   .addCommand(treeCommand())
-  .addCommand(birdCommand());
+  .addCommand(birdCommand())
+  .addCommand(miniCommand());
 
 try {
   await program.parseAsync();

@@ -1,27 +1,19 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { defaultCacheFolder } from "../bird/gold.js";
-import { BirdTask } from "../bird/task.js";
 import { LseError } from "../errors.js";
 import { evolveConfigSchema } from "../evolve/config.js";
 import { EventFile } from "../ledger/event-log.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { RecordedModel } from "../runtime/recorded-model.js";
 import type { Task } from "../task.js";
+import { evolveDefaults, resolveTask, taskConfigSchema } from "./tasks.js";
 
 const path = z.string().min(1);
 
 /** The whole of a run's configuration, as `config.json` holds it. */
 export const runConfigSchema = z.strictObject({
-  task: z.strictObject({
-    name: z.literal("bird"),
-    data: path,
-    db: z.string().min(1).optional(),
-    /** Seconds a predicted query may take. */
-    timeout: z.number().positive().default(30),
-    /** Folder for gold results. */
-    cache: path.optional(),
-  }),
+  task: taskConfigSchema,
   model: z.strictObject({
     /** A GGUF file, or the events.jsonl of a run to replay. */
     path,
@@ -50,7 +42,7 @@ export type RunConfig = z.infer<typeof runConfigSchema>;
  * @param origin the file it comes from, for error messages
  */
 export function resolveConfig(value: unknown, origin: string): RunConfig {
-  const parsed = runConfigSchema.safeParse(value);
+  const parsed = runConfigSchema.safeParse(withTaskDefaults(value));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new LseError(
@@ -65,20 +57,16 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Take the fast engine, or leave edits unconstrained",
     );
   }
-  return {
-    task: {
-      ...task,
-      data: resolve(task.data),
-      ...(task.cache === undefined ? {} : { cache: resolve(task.cache) }),
-    },
-    model: { ...model, path: resolve(model.path) },
-    evolve,
-  };
+  return { task: resolveTask(task), model: { ...model, path: resolve(model.path) }, evolve };
 }
 
-export function openTask({ task }: RunConfig): Promise<Task> {
-  const { data, db, timeout, cache } = task;
-  return BirdTask.open({ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache });
+/** A configuration with its task's own defaults for what it leaves open. */
+function withTaskDefaults(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const { task, evolve } = value as { task?: { name?: unknown }; evolve?: { sampling?: object } };
+  const defaults = evolveDefaults(task?.name);
+  const sampling = { ...defaults.sampling, ...evolve?.sampling };
+  return { ...value, evolve: { ...defaults, ...evolve, sampling } };
 }
 
 /**

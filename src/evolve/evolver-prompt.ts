@@ -1,8 +1,40 @@
+import type { ChatMessage } from "../chat.js";
+import type { Task } from "../task.js";
+import type { Answer } from "./answer.js";
+import { summarise } from "./summary.js";
+
+/**
+ * The messages that ask for an edit: in the task's own words where it has some, else in the general ones. What
+ * does not fit is left out as `summarise` does it; of a task's own prompt, whole problems from the end.
+ *
+ * @param fits whether messages leave room enough in the context
+ */
+export function evolverMessages(
+  task: Task,
+  instructions: string,
+  batch: readonly Answer[],
+  fits: (messages: readonly ChatMessage[]) => boolean,
+): ChatMessage[] {
+  if (task.evolverPrompt === undefined) {
+    const compose = (summary: string) =>
+      userMessage(evolverPrompt(task.systemPrompt(instructions), instructions, summary));
+    return compose(summarise(batch, task, (summary) => fits(compose(summary))));
+  }
+  const reports = batch.map(({ problem, outcome }) => task.report(problem, outcome));
+  for (;;) {
+    const messages = userMessage(task.evolverPrompt(instructions, reports));
+    if (reports.length === 0 || fits(messages)) return messages;
+    reports.pop();
+  }
+}
+
+const userMessage = (content: string): ChatMessage[] => [{ role: "user", content }];
+
 /**
  * The evolver's one message: its job, the whole prompt the model works under, how a batch went, and how to
  * write. Contents after the published code's evolve prompt; the words are ours.
  */
-export function evolverPrompt(systemPrompt: string, instructions: string, summary: string): string {
+function evolverPrompt(systemPrompt: string, instructions: string, summary: string): string {
   return `You improve the instructions of a language model. The model answers problems under the prompt below. You will see how it did on some of them, and you will rewrite its instructions so that it does better on new problems of the same kind.
 
 Only the instructions can change. The description of the task, the data and the form of the answer are fixed and will be put around your instructions exactly as they are now.

@@ -4,9 +4,8 @@ import { deriveSeed } from "../random.js";
 import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
-import { evolverPrompt } from "./evolver-prompt.js";
+import { evolverMessages } from "./evolver-prompt.js";
 import { evolverPromptLimit } from "./room.js";
-import { summarise } from "./summary.js";
 import type { TreeNode } from "./tree.js";
 
 /** Shorter instructions are taken for an accident (the published reward function draws the line here too). */
@@ -57,14 +56,9 @@ export class LseEvolver implements Evolver {
   ) {}
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
-    const compose = (summary: string): ChatMessage[] => [
-      {
-        role: "user",
-        content: evolverPrompt(this.task.systemPrompt(parent.instructions), parent.instructions, summary),
-      },
-    ];
     const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
-    return compose(summarise(batch, this.task, (text) => this.model.countTokens(compose(text)) <= limit));
+    const fits = (messages: readonly ChatMessage[]) => this.model.countTokens(messages) <= limit;
+    return evolverMessages(this.task, parent.instructions, batch, fits);
   }
 
   async propose(

@@ -1,7 +1,7 @@
 import type { LanguageModel } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
-import { evolverPrompt } from "./evolver-prompt.js";
+import { evolverMessages } from "./evolver-prompt.js";
 
 /** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
 const MIN_ROOM_TOKENS = 64;
@@ -34,10 +34,10 @@ export function roomCheck(
 
   return (instructions) => {
     const prompt = task.prompt(longest, instructions);
-    const content = evolverPrompt(task.systemPrompt(instructions), instructions, "");
+    const edit = evolverMessages(task, instructions, [], () => true);
     return (
       tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
-      tooLong("the evolver's prompt", model.countTokens([{ role: "user", content }]), editLimit)
+      tooLong("the evolver's prompt", model.countTokens(edit), editLimit)
     );
   };
 }

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { LseError } from "../../errors.js";
-import { qwenTokenizer, smallTokenizer } from "./tokenizer.js";
+import { qwenTokenizer, smallTokenizer, type TokenizerMetadata } from "./tokenizer.js";
 import {
   f32,
   type GgufMetadata,
@@ -44,8 +44,8 @@ export interface RandomModelOptions {
   readonly shape: Qwen3Shape;
   /** What the matrices are stored as; the norms are always f32. */
   readonly type: TensorType;
-  /** "small" has 512 tokens, "qwen" the 151,936 of Qwen. */
-  readonly tokenizer: "small" | "qwen";
+  /** "small" has 512 tokens, "qwen" the 151,936 of Qwen; or any other. */
+  readonly tokenizer: "small" | "qwen" | TokenizerMetadata;
   /** A whole number from 0. */
   readonly seed: number;
   /** The longest context the file claims, in tokens. */
@@ -86,7 +86,7 @@ export async function writeRandomModel(
   checkShape(shape, type);
   checkWhole("the seed", seed, 0);
   checkWhole("the context length", contextLength, 1);
-  const tokenizer = options.tokenizer === "qwen" ? await qwenTokenizer() : smallTokenizer();
+  const tokenizer = await tokenizerOf(options.tokenizer);
   const metadata: GgufMetadata = {
     "general.architecture": string("qwen3"),
     "general.type": string("model"),
@@ -134,6 +134,11 @@ export async function writeRandomLora(path: string, options: RandomLoraOptions):
     gaussianTensor(`${name}.lora_b`, [rank, rows], "f32", scale / Math.sqrt(rank), seed),
   ]);
   return await writeGguf(path, metadata, tensors);
+}
+
+async function tokenizerOf(tokenizer: RandomModelOptions["tokenizer"]): Promise<TokenizerMetadata> {
+  if (tokenizer === "qwen") return await qwenTokenizer();
+  return tokenizer === "small" ? smallTokenizer() : tokenizer;
 }
 
 /** The numbers of a model of this shape with a vocabulary of so many tokens. */

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { readGgufFileInfo } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
+import { byteLetters, CONTROL, NORMAL, USER_DEFINED } from "./byte-tokens.js";
 import { bool, type GgufMetadata, i32s, string, strings, u32 } from "./writer.js";
 
 export interface TokenizerMetadata {
@@ -18,11 +19,6 @@ export interface TokenizerMetadata {
   /** Rows of the embedding. */
   readonly vocabulary: number;
 }
-
-/** llama.cpp's kinds of token (`enum llama_token_type`). User-defined ones are never split and print as text. */
-const NORMAL = 1;
-const CONTROL = 3;
-const USER_DEFINED = 4;
 
 const END_OF_TEXT = "<|endoftext|>";
 const MESSAGE_START = "<|im_start|>";
@@ -129,15 +125,6 @@ function tokenizerMetadata(
     "tokenizer.chat_template": string(CHAT_TEMPLATE),
   };
   return { metadata, vocabulary: tokens.length };
-}
-
-/** The letter that stands for each byte in GPT-2's vocabulary: printable Latin-1 as it is, the rest from U+0100. */
-function byteLetters(): string[] {
-  let next = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
-    return String.fromCharCode(printable ? byte : next++);
-  });
 }
 
 /** The most frequent neighbours become one token, again and again; of equally frequent ones, those seen first. */

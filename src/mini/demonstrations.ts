@@ -1,0 +1,124 @@
+/**
+ * Demonstrations for supervised training: the very messages of the loop, and what to answer. Streams without
+ * end, each from its seed alone, made without SQLite.
+ */
+import type { ChatMessage } from "../chat.js";
+import type { MiniDatabase } from "./database.js";
+import { Draw } from "./draw.js";
+import { perfectEdit, type Sloppiness, sloppyEdit } from "./edits.js";
+import { makeDatabase } from "./generator.js";
+import { actPrompt, editText, evolverPrompt, reportText } from "./prompts.js";
+import { drawQuestion, questionText } from "./questions.js";
+import { meanings, type Rule, rulesText } from "./rules.js";
+import type { Split } from "./splits.js";
+import { simulatedAnswer } from "./sql.js";
+import { rulesInState, type State } from "./states.js";
+
+export interface Demonstration {
+  readonly messages: readonly ChatMessage[];
+  /** What to answer; the end of the message follows it. */
+  readonly completion: string;
+}
+
+export interface StreamOptions {
+  readonly seed: number;
+  /** Which databases. Defaults to "train". */
+  readonly split?: Split;
+  /** Demonstrations per prompt or shared part of one. Defaults to 5 for acting and 2 for evolving. */
+  readonly group?: number;
+}
+
+export interface EvolveStreamOptions extends StreamOptions {
+  /** How careless the demonstrator is; null for a perfect one, which writes one edit only per prompt. */
+  readonly sloppiness: Sloppiness | null;
+  /** Fewest and most problems of a summary. Defaults to 3 to 6. */
+  readonly batch?: readonly [number, number];
+}
+
+/** How often instructions are in each state when acting, and when evolving. */
+const ACT_STATES: Readonly<Record<State, number>> = { none: 2, half: 0, partial: 4, wrong: 5, complete: 9 };
+const EVOLVE_STATES: Readonly<Record<State, number>> = {
+  none: 5,
+  half: 0,
+  partial: 8,
+  wrong: 5,
+  complete: 2,
+};
+
+/** The databases of a stream, each with what draws the rest of its group. */
+function* databases(
+  { seed, split = "train" }: StreamOptions,
+  purpose: string,
+): Generator<[MiniDatabase, Draw]> {
+  for (let i = 0; ; i++) {
+    const draw = new Draw("mini demonstrations", purpose, seed, i);
+    yield [makeDatabase({ split, seed: draw.integer(0, 2 ** 30) }), draw];
+  }
+}
+
+/**
+ * Acting: groups of answers that share database and instructions, and so their first message. The target always
+ * follows from the rules that are given, true or false; a term without a rule is read as it stands. So a model
+ * learns to read its instructions and has nothing to remember.
+ */
+export function* actDemonstrations(options: StreamOptions): Generator<Demonstration[]> {
+  for (const [database, draw] of databases(options, "act")) {
+    const rules = rulesInState(database, drawState(ACT_STATES, draw), draw);
+    const instructions = rulesText(rules);
+    const meaning = meanings(rules);
+    yield Array.from({ length: options.group ?? 5 }, () => {
+      const question = drawQuestion(database, draw);
+      return {
+        messages: actPrompt(database, instructions, question),
+        completion: simulatedAnswer(question, meaning),
+      };
+    });
+  }
+}
+
+/**
+ * Evolving: groups of edits of the same prompt. The answers in the summary are those of a perfect policy under
+ * the instructions, graded by their text: conditions that differ count as wrong, as they do on the questions of
+ * `MiniTask`, which are chosen so.
+ */
+export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<Demonstration[]> {
+  const { sloppiness, batch: [fewest, most] = [3, 6] } = options;
+  for (const [database, draw] of databases(options, sloppiness === null ? "clean" : "sloppy")) {
+    const rules = rulesInState(database, drawState(EVOLVE_STATES, draw), draw);
+    const batch = simulatedBatch(database, rules, draw.integer(fewest, most), draw);
+    const reports = batch.map(({ question, answer, gold, correct }) =>
+      reportText(question, answer, gold, correct),
+    );
+    const messages: ChatMessage[] = [{ role: "user", content: evolverPrompt(rulesText(rules), reports) }];
+    const edit = () =>
+      sloppiness === null
+        ? perfectEdit(rules, batch, database.conventions)
+        : sloppyEdit(rules, batch, database.conventions, draw, sloppiness);
+    yield Array.from({ length: sloppiness === null ? 1 : (options.group ?? 2) }, () => ({
+      messages,
+      completion: editText(rulesText(edit())),
+    }));
+  }
+}
+
+/** Different questions with the answers of a perfect policy under some rules. */
+export function simulatedBatch(database: MiniDatabase, rules: readonly Rule[], size: number, draw: Draw) {
+  const truth = meanings(database.conventions);
+  const given = meanings(rules);
+  const batch = new Map<string, ReturnType<typeof solved>>();
+  const solved = (question: ReturnType<typeof drawQuestion>) => {
+    const answer = simulatedAnswer(question, given);
+    const gold = simulatedAnswer(question, truth);
+    return { question, answer, gold, correct: answer === gold };
+  };
+  while (batch.size < size) {
+    const question = drawQuestion(database, draw);
+    batch.set(questionText(question), solved(question));
+  }
+  return [...batch.values()];
+}
+
+function drawState(weights: Readonly<Record<State, number>>, draw: Draw): State {
+  const states = Object.keys(weights) as State[];
+  return states[draw.weighted(Object.values(weights))] as State;
+}

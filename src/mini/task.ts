@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BirdQuestion } from "../bird/dataset.js";
+import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
+import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
+import { extractTag } from "../extract.js";
+import { hashJson } from "../hash.js";
+import type { Outcome, Task, ValidationReport } from "../task.js";
+import { birdQuestion, databaseName } from "./bird-layout.js";
+import type { MiniDatabase } from "./database.js";
+import { makeDatabase } from "./generator.js";
+import { type MiniProblem, makeProblems } from "./problems.js";
+import { actPrompt, evolverPrompt, reportText, schemaText, systemPrompt } from "./prompts.js";
+import { makeRows, writeDatabase } from "./rows.js";
+import { NO_RULES } from "./rules.js";
+import type { Address } from "./splits.js";
+
+/** Problems that evolution may use, and problems kept from it to report a result on. */
+const PROBLEMS = { evolution: 80, test: 40 };
+
+/** One database of the miniature world as a task. */
+export class MiniTask implements Task {
+  readonly id: string;
+  readonly seedInstructions = NO_RULES;
+  readonly problemIds: readonly string[];
+  /** Problems that no part of evolution sees: for a figure that the choice of the best node has not touched. */
+  readonly testIds: readonly string[];
+  readonly fingerprint: string;
+  readonly #problems: ReadonlyMap<string, MiniProblem>;
+
+  /**
+   * Makes the database in a temporary folder, which goes when the task is disposed of.
+   * @param timeoutMs time limit of a predicted query
+   */
+  static open(address: Address, timeoutMs: number): MiniTask {
+    const database = makeDatabase(address);
+    const problems = makeProblems(database, PROBLEMS.evolution + PROBLEMS.test);
+    const folder = mkdtempSync(join(tmpdir(), "lse-mini-"));
+    const path = join(folder, `${databaseName(database)}.sqlite`);
+    writeDatabase(database, path).close();
+    // Gold results go with the database: they cost less than keeping them.
+    const accuracy = new ExecutionAccuracy({ databasePath: () => path }, timeoutMs, folder);
+    return new MiniTask(database, problems, folder, accuracy, timeoutMs);
+  }
+
+  private constructor(
+    readonly database: MiniDatabase,
+    problems: readonly MiniProblem[],
+    private readonly folder: string,
+    private readonly accuracy: ExecutionAccuracy,
+    timeoutMs: number,
+  ) {
+    this.id = `mini/${database.id}`;
+    this.#problems = new Map(problems.map((problem) => [problem.id, problem]));
+    const ids = [...this.#problems.keys()];
+    this.problemIds = ids.slice(0, PROBLEMS.evolution);
+    this.testIds = ids.slice(PROBLEMS.evolution);
+    const questions = problems.map(({ text, gold }) => [text, gold]);
+    const rows = [...makeRows(database)];
+    this.fingerprint = hashJson([schemaText(database), rows, questions, timeoutMs]);
+  }
+
+  systemPrompt(instructions: string): string {
+    return systemPrompt(this.database, instructions);
+  }
+
+  prompt(problemId: string, instructions: string) {
+    return actPrompt(this.database, instructions, this.problem(problemId).question);
+  }
+
+  /** The answer is the response itself, or what stands between <answer> and </answer> where a model writes more. */
+  async grade(problemId: string, response: string): Promise<Outcome> {
+    const answer = (extractTag(response, "answer") || response).trim();
+    if (answer === "") return { score: 0, correct: false, answer, error: "the response is empty" };
+    const { ex, error } = await this.accuracy.grade(this.#asBird(this.problem(problemId)), answer);
+    return { score: ex, correct: ex === 1, answer, error };
+  }
+
+  report(problemId: string, { answer, correct }: Outcome): string {
+    const { question, gold } = this.problem(problemId);
+    return reportText(question, answer, gold, correct);
+  }
+
+  evolverPrompt(instructions: string, reports: readonly string[]): string {
+    return evolverPrompt(instructions, reports);
+  }
+
+  async validate(onProblem?: () => void): Promise<ValidationReport> {
+    const problems = [...this.#problems.values()];
+    const gold = goldAsPredictions(problems.map((problem) => this.#asBird(problem)));
+    const { total, correct, questions } = await evaluatePredictions(gold, this.accuracy, onProblem);
+    const failures = questions.flatMap(({ error }, i) =>
+      error === null ? [] : [{ problem: problems[i]?.id ?? "", error }],
+    );
+    return { total, passed: correct, failures };
+  }
+
+  /** A problem in parts, one of the test problems too. @throws RangeError for an unknown id */
+  problem(id: string): MiniProblem {
+    const problem = this.#problems.get(id);
+    if (problem === undefined) throw new RangeError(`${this.id} has no problem ${id}`);
+    return problem;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.accuracy[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #asBird(problem: MiniProblem): BirdQuestion {
+    return birdQuestion(this.database, problem);
+  }
+}

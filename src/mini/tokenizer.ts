@@ -1,0 +1,5 @@
+import { WordTokenizer } from "../runtime/gguf/word-tokenizer.js";
+import { WORDS } from "./vocabulary.js";
+
+/** The tokenizer of the miniature's models: each of its words is one token. */
+export const miniTokenizer = new WordTokenizer(WORDS);

@@ -1,0 +1,134 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lse } from "../cli.js";
+import { writeMarkovModel } from "../markov-model.js";
+
+const folder = mkdtempSync(join(tmpdir(), "lse-cli-mini-"));
+const path = (name: string) => join(folder, name);
+const json = (name: string) => JSON.parse(readFileSync(path(name), "utf8"));
+
+beforeAll(() => writeMarkovModel(path("model.gguf")));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("lse mini show", () => {
+  it("prints tables, conventions and ten questions, always the same", () => {
+    const { status, stdout } = lse("mini", "show", "3");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^test\/3: airport\n/);
+    expect(stdout).toMatch(/\n {2}flights \(\d+ rows\): flight_id integer, .*pilot_id integer → pilots/);
+    expect(stdout.match(/ means /g)?.length).toBeGreaterThanOrEqual(8);
+    expect(stdout.match(/ \?\n {4}SELECT /g)).toHaveLength(10);
+    expect(lse("mini", "show", "test/3").stdout).toBe(stdout);
+  });
+
+  it("--json prints one document", () => {
+    const shown = JSON.parse(lse("mini", "show", "dev/1", "--json").stdout);
+    expect(shown).toMatchObject({ id: "dev/1", domain: "music" });
+    expect(shown.questions).toHaveLength(10);
+  });
+});
+
+describe("lse mini export", () => {
+  it("writes BIRD's layout, in which every gold query passes and naive ones do not", () => {
+    const out = path("bird");
+    expect(lse("mini", "export", out, "--dbs", "2-3,dev/0", "--questions", "25")).toMatchObject({
+      status: 0,
+    });
+    const validated = lse("bird", "validate", "--data", out, "--cache", path("cache"), "--json");
+    expect(validated.status).toBe(0);
+    expect(JSON.parse(validated.stdout)).toMatchObject({ total: 75, correct: 75 });
+
+    const questions = json("bird/dev.json");
+    expect(Object.keys(questions[0])).toEqual([
+      "question_id",
+      "db_id",
+      "question",
+      "evidence",
+      "SQL",
+      "difficulty",
+    ]);
+    expect(readFileSync(path("bird/dev.sql"), "utf8").trim().split("\n")).toHaveLength(75);
+    for (const { db_id, table_names, column_names, column_types, foreign_keys, primary_keys } of json(
+      "bird/dev_tables.json",
+    )) {
+      expect(column_types).toHaveLength(column_names.length);
+      expect(primary_keys).toHaveLength(table_names.length);
+      for (const [from, to] of foreign_keys) expect(column_names[from][1]).toBe(column_names[to][1]);
+      for (const table of table_names) {
+        expect(existsSync(path(`bird/dev_databases/${db_id}/database_description/${table}.csv`))).toBe(true);
+      }
+    }
+
+    const predictions = questions.map(({ question_id, db_id, SQL }: Record<string, string>) => ({
+      ...{ question_id, db_id, predicted_sql: SQL?.replace(/ WHERE.*/, "") },
+    }));
+    writeFileSync(path("predictions.json"), JSON.stringify(predictions));
+    const options = [
+      "--data",
+      out,
+      "--cache",
+      path("cache"),
+      "--predictions",
+      path("predictions.json"),
+      "--json",
+    ];
+    const { total, correct } = JSON.parse(lse("bird", "eval", ...options).stdout);
+    expect(total).toBe(75);
+    expect(correct).toBeLessThan(25);
+  });
+
+  it.each([
+    [["show", "x"], /no database of the miniature world\. Give its seed/],
+    [["export", path("new"), "--dbs", "5-2"], /names -2 databases\. Name 1 to/],
+    [["export", path("new"), "--dbs", "1,0-3"], /test\/1 is named twice/],
+    [["export", folder], /is not empty\. Name a new folder/],
+    [["export", join(path("model.gguf"), "x")], /cannot write there/],
+    [["export", path("new"), "--dbs", "0", "--questions", "100000"], /only \d+ questions/],
+  ])("%j says what to do", (options, message) => {
+    const { status, stderr } = lse("mini", ...options);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(1);
+  });
+});
+
+describe("lse evolve --task mini", () => {
+  const options = ["--task", "mini", "--db", "test/3", "--model", path("model.gguf"), "--threads", "1"];
+  const small = [
+    "--rounds",
+    "2",
+    "--batch",
+    "2",
+    "--holdout",
+    "3",
+    "--max-tokens",
+    "60",
+    "--context",
+    "4096",
+  ];
+
+  it("runs, resumes and knows its own defaults", () => {
+    const out = path("run");
+    expect(lse("evolve", ...options, ...small, "--gpu-layers", "0", "--out", out)).toMatchObject({
+      status: 0,
+    });
+    const config = json("run/config.json");
+    expect(config.task).toEqual({ name: "mini", db: "test/3", timeout: 30 });
+    expect(config.evolve).toMatchObject({ rounds: 2, ucbC: 0.3 });
+    expect(config.evolve.sampling).toMatchObject({ temperature: 1, presencePenalty: 0, maxTokens: 60 });
+    expect(json("run/tree.json").nodes[0].instructions).toBe("none");
+    expect(lse("evolve", "--resume", out)).toMatchObject({ status: 0 });
+    const { stdout } = lse("evolve", "--config", join(out, "config.json"), "--dry-run", "--json");
+    expect(JSON.parse(stdout).config).toEqual(config);
+  });
+
+  it.each([
+    [["--data", "x"], /data/],
+    [["--db", "bakery"], /no database of the miniature world/],
+  ])("%j is refused", (more, message) => {
+    const { status, stderr } = lse("evolve", ...options, ...more, "--out", path("never"));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+});
