@@ -7,12 +7,8 @@
  */
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { LseError } from "../src/errors.js";
-import {
-  NAMED_SHAPES,
-  type Qwen3Shape,
-  type ShapeName,
-  writeRandomModel,
-} from "../src/runtime/gguf/random-model.js";
+import type { QwenShape } from "../src/runtime/gguf/qwen-layout.js";
+import { NAMED_SHAPES, type ShapeName, writeRandomModel } from "../src/runtime/gguf/random-model.js";
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Not a whole number.");
@@ -50,7 +46,7 @@ const program = new Command("make-random-model")
 
 type Options = ReturnType<typeof program.opts>;
 
-function shapeOf(options: Options): Qwen3Shape {
+function shapeOf(options: Options): QwenShape {
   const { shape, layers, embedding, heads, kvHeads, headDim, feedForward } = options;
   const sizes = { layers, embedding, heads, kvHeads, headDim, feedForward };
   const given = Object.values(sizes).filter((size) => size !== undefined);
@@ -60,7 +56,7 @@ function shapeOf(options: Options): Qwen3Shape {
       shape === undefined ? `${given.length} of the six sizes are given` : "both --shape and sizes are given",
       "Give --shape, or all of --layers --embedding --heads --kv-heads --head-dim --feed-forward",
     );
-  return sizes as Qwen3Shape;
+  return sizes as QwenShape;
 }
 
 const interrupt = new AbortController();

@@ -32,12 +32,8 @@ export { type Journal, MemoryJournal, type RunEvent } from "./journal.js";
 export { EventFile, EventLog } from "./ledger/event-log.js";
 export { RunFolder } from "./ledger/run-folder.js";
 export { CachedModel } from "./runtime/cached-model.js";
-export {
-  NAMED_SHAPES,
-  type Qwen3Shape,
-  writeRandomLora,
-  writeRandomModel,
-} from "./runtime/gguf/random-model.js";
+export type { QwenFamily, QwenShape } from "./runtime/gguf/qwen-layout.js";
+export { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "./runtime/gguf/random-model.js";
 export { type GgufMetadata, type GgufTensor, writeGguf } from "./runtime/gguf/writer.js";
 export type { LlamaOptions } from "./runtime/llama/load.js";
 export { LlamaModel, NodeLlamaCppModel, openLlama } from "./runtime/llama/open.js";

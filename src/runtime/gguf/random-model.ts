@@ -6,28 +6,20 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import { LseError } from "../../errors.js";
-import { qwenTokenizer, smallTokenizer, type TokenizerMetadata } from "./tokenizer.js";
 import {
-  f32,
-  type GgufMetadata,
-  type GgufTensor,
-  Q8_BLOCK,
-  string,
-  type TensorType,
-  u32,
-  writeGguf,
-} from "./writer.js";
-
-export interface Qwen3Shape {
-  readonly layers: number;
-  readonly embedding: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly feedForward: number;
-  /** Whether the output reads the embedding matrix instead of its own. Defaults to `true`. */
-  readonly tied?: boolean;
-}
+  adapterMetadata,
+  adapterParameters,
+  checkShape,
+  checkWhole,
+  ggufTensor,
+  layerMatrices,
+  modelMetadata,
+  type QwenParameter,
+  type QwenShape,
+  qwenParameters,
+} from "./qwen-layout.js";
+import { qwenTokenizer, smallTokenizer, type TokenizerMetadata } from "./tokenizer.js";
+import { type GgufTensor, type TensorType, writeGguf } from "./writer.js";
 
 /** "0.6b", "4b" and "7b" are Qwen3-0.6B, Qwen3-4B and Qwen3-8B; the other two are small ones of the same make. */
 export const NAMED_SHAPES = {
@@ -36,12 +28,12 @@ export const NAMED_SHAPES = {
   "0.6b": { layers: 28, embedding: 1024, heads: 16, kvHeads: 8, headDim: 128, feedForward: 3072, tied: true },
   "4b": { layers: 36, embedding: 2560, heads: 32, kvHeads: 8, headDim: 128, feedForward: 9728, tied: true },
   "7b": { layers: 36, embedding: 4096, heads: 32, kvHeads: 8, headDim: 128, feedForward: 12288, tied: false },
-} as const satisfies Record<string, Qwen3Shape>;
+} as const satisfies Record<string, QwenShape>;
 
 export type ShapeName = keyof typeof NAMED_SHAPES;
 
 export interface RandomModelOptions {
-  readonly shape: Qwen3Shape;
+  readonly shape: QwenShape;
   /** What the matrices are stored as; the norms are always f32. */
   readonly type: TensorType;
   /** "small" has 512 tokens, "qwen" the 151,936 of Qwen; or any other. */
@@ -58,7 +50,7 @@ export interface RandomModelOptions {
 
 export interface RandomLoraOptions {
   /** The shape of the model it is for. */
-  readonly shape: Qwen3Shape;
+  readonly shape: QwenShape;
   readonly rank: number;
   /** llama.cpp multiplies the adapter's output by alpha / rank. */
   readonly alpha: number;
@@ -66,9 +58,6 @@ export interface RandomLoraOptions {
   readonly scale: number;
   readonly seed: number;
 }
-
-/** llama.cpp's `general.file_type` of each type. */
-const FILE_TYPES: Record<TensorType, number> = { f32: 0, f16: 1, q8_0: 7 };
 
 /** Deviation of the logits: near-uniform at temperature 1, so that all tokens, the end too, get their turn. */
 const LOGIT_DEVIATION = 0.5;
@@ -83,28 +72,12 @@ export async function writeRandomModel(
   options: RandomModelOptions,
 ): Promise<{ parameters: number; bytes: number }> {
   const { shape, type, seed, contextLength, signal } = options;
-  checkShape(shape, type);
+  checkShape("qwen3", shape, type);
   checkWhole("the seed", seed, 0);
   checkWhole("the context length", contextLength, 1);
   const tokenizer = await tokenizerOf(options.tokenizer);
-  const metadata: GgufMetadata = {
-    "general.architecture": string("qwen3"),
-    "general.type": string("model"),
-    "general.name": string(`random Qwen3, seed ${seed}`),
-    "general.file_type": u32(FILE_TYPES[type]),
-    "general.quantization_version": u32(2),
-    "qwen3.block_count": u32(shape.layers),
-    "qwen3.context_length": u32(contextLength),
-    "qwen3.embedding_length": u32(shape.embedding),
-    "qwen3.feed_forward_length": u32(shape.feedForward),
-    "qwen3.attention.head_count": u32(shape.heads),
-    "qwen3.attention.head_count_kv": u32(shape.kvHeads),
-    "qwen3.attention.key_length": u32(shape.headDim),
-    "qwen3.attention.value_length": u32(shape.headDim),
-    "qwen3.attention.layer_norm_rms_epsilon": f32(1e-6),
-    "qwen3.rope.freq_base": f32(1e6),
-    ...tokenizer.metadata,
-  };
+  const about = { name: `random Qwen3, seed ${seed}`, type, contextLength };
+  const metadata = { ...modelMetadata("qwen3", shape, about), ...tokenizer.metadata };
   const tied = options.tied ?? shape.tied ?? true;
   const tensors = modelTensors({ ...shape, tied }, type, seed, tokenizer.vocabulary);
   const { bytes } = await writeGguf(path, metadata, tensors, signal);
@@ -117,23 +90,19 @@ export async function writeRandomModel(
  */
 export async function writeRandomLora(path: string, options: RandomLoraOptions): Promise<{ bytes: number }> {
   const { shape, rank, alpha, scale, seed } = options;
-  checkShape(shape, "f32");
+  checkShape("qwen3", shape, "f32");
   checkWhole("the rank", rank, 1);
   checkWhole("the seed", seed, 0);
   for (const [what, value] of Object.entries({ alpha, scale }))
     if (!Number.isFinite(value)) throw new LseError(`${what} is ${value}`, "Give a finite number");
-  const metadata: GgufMetadata = {
-    "general.architecture": string("qwen3"),
-    "general.type": string("adapter"),
-    "general.name": string(basename(path, ".gguf")),
-    "adapter.type": string("lora"),
-    "adapter.lora.alpha": f32(alpha),
-  };
-  const tensors = layerMatrices(shape).flatMap(({ name, rows, columns }) => [
-    gaussianTensor(`${name}.lora_a`, [columns, rank], "f32", 1 / Math.sqrt(columns), seed),
-    gaussianTensor(`${name}.lora_b`, [rank, rows], "f32", scale / Math.sqrt(rank), seed),
-  ]);
-  return await writeGguf(path, metadata, tensors);
+  const tensors = layerMatrices(shape).flatMap((matrix) => {
+    const [a, b] = adapterParameters(matrix, rank);
+    return [
+      gaussianTensor(a, "f32", 1 / Math.sqrt(matrix.dims[1]), seed),
+      gaussianTensor(b, "f32", scale / Math.sqrt(rank), seed),
+    ];
+  });
+  return await writeGguf(path, adapterMetadata("qwen3", basename(path, ".gguf"), alpha), tensors);
 }
 
 async function tokenizerOf(tokenizer: RandomModelOptions["tokenizer"]): Promise<TokenizerMetadata> {
@@ -141,94 +110,34 @@ async function tokenizerOf(tokenizer: RandomModelOptions["tokenizer"]): Promise<
   return tokenizer === "small" ? smallTokenizer() : tokenizer;
 }
 
-/** The numbers of a model of this shape with a vocabulary of so many tokens. */
-export function countParameters(shape: Qwen3Shape, vocabulary: number): number {
-  return modelTensors(shape, "f32", 0, vocabulary)
-    .map((tensor) => tensor.shape.reduce((product, size) => product * size))
+/** The numbers of a Qwen3 model of this shape with a vocabulary of so many tokens. */
+export function countParameters(shape: QwenShape, vocabulary: number): number {
+  return qwenParameters("qwen3", shape, vocabulary)
+    .map(({ dims: [rows, columns = 1] }) => rows * columns)
     .reduce((sum, count) => sum + count);
 }
 
-/** @throws LseError naming the size that llama.cpp, or the type, cannot hold */
-function checkShape(shape: Qwen3Shape, type: TensorType): void {
-  const { layers, embedding, heads, kvHeads, headDim, feedForward } = shape;
-  for (const [name, size] of Object.entries({ layers, embedding, heads, kvHeads, headDim, feedForward }))
-    checkWhole(name, size, 1);
-  if (heads % kvHeads !== 0)
-    throw new LseError(
-      `${heads} heads cannot share ${kvHeads} kvHeads evenly`,
-      "Choose kvHeads that divide heads",
-    );
-  if (headDim % 2 !== 0)
-    throw new LseError(
-      `headDim ${headDim} is odd`,
-      "Choose an even one: rotary positions turn pairs of numbers",
-    );
-  if (type !== "q8_0") return;
-  for (const [name, row] of Object.entries({ embedding, feedForward, "heads × headDim": heads * headDim }))
-    if (row % Q8_BLOCK !== 0)
-      throw new LseError(
-        `${name} is ${row}, but q8_0 stores rows in blocks of ${Q8_BLOCK} numbers`,
-        `Choose a multiple of ${Q8_BLOCK}, or type f16`,
-      );
-}
-
-function checkWhole(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least)
-    throw new LseError(`${name} is ${value}`, `Give a whole number from ${least}`);
-}
-
-interface Matrix {
-  readonly name: string;
-  readonly rows: number;
-  readonly columns: number;
-}
-
-/** The matrices that adapters are for, by llama.cpp's names. */
-function layerMatrices({ layers, embedding, heads, kvHeads, headDim, feedForward }: Qwen3Shape): Matrix[] {
-  return Array.from({ length: layers }, (_, layer) => [
-    { name: `blk.${layer}.attn_q.weight`, rows: heads * headDim, columns: embedding },
-    { name: `blk.${layer}.attn_k.weight`, rows: kvHeads * headDim, columns: embedding },
-    { name: `blk.${layer}.attn_v.weight`, rows: kvHeads * headDim, columns: embedding },
-    { name: `blk.${layer}.attn_output.weight`, rows: embedding, columns: heads * headDim },
-    { name: `blk.${layer}.ffn_gate.weight`, rows: feedForward, columns: embedding },
-    { name: `blk.${layer}.ffn_up.weight`, rows: feedForward, columns: embedding },
-    { name: `blk.${layer}.ffn_down.weight`, rows: embedding, columns: feedForward },
-  ]).flat();
-}
-
-function modelTensors(shape: Qwen3Shape, type: TensorType, seed: number, vocabulary: number): GgufTensor[] {
-  const { layers, embedding, headDim, tied = true } = shape;
+function modelTensors(shape: QwenShape, type: TensorType, seed: number, vocabulary: number): GgufTensor[] {
   // The last norm leaves numbers of size 1, so this deviation of a row is the logits' over its root.
-  const logitWeights = LOGIT_DEVIATION / Math.sqrt(embedding);
-  const tokens = ["token_embd.weight", ...(tied ? [] : ["output.weight"])];
-  return [
-    ...tokens.map((name) => gaussianTensor(name, [embedding, vocabulary], type, logitWeights, seed)),
-    ones("output_norm.weight", embedding),
-    ...Array.from({ length: layers }, (_, layer) => [
-      ones(`blk.${layer}.attn_norm.weight`, embedding),
-      ones(`blk.${layer}.attn_q_norm.weight`, headDim),
-      ones(`blk.${layer}.attn_k_norm.weight`, headDim),
-      ones(`blk.${layer}.ffn_norm.weight`, embedding),
-    ]).flat(),
-    ...layerMatrices(shape).map(({ name, rows, columns }) =>
-      gaussianTensor(name, [columns, rows], type, 1 / Math.sqrt(columns), seed),
-    ),
-  ];
-}
-
-function ones(name: string, size: number): GgufTensor {
-  return { name, shape: [size], type: "f32", data: () => new Float32Array(size).fill(1) };
+  const logitWeights = LOGIT_DEVIATION / Math.sqrt(shape.embedding);
+  return qwenParameters("qwen3", shape, vocabulary).map((parameter) => {
+    const [size, columns] = parameter.dims;
+    if (columns === undefined) return ggufTensor(parameter, type, () => new Float32Array(size).fill(1));
+    const deviation = parameter.kind === "embedding" ? logitWeights : 1 / Math.sqrt(columns);
+    return gaussianTensor(parameter, type, deviation, seed);
+  });
 }
 
 /** Seeded by the seed and the tensor's name, so that a tensor does not depend on the ones before it. */
 function gaussianTensor(
-  name: string,
-  shape: [columns: number, rows: number],
+  parameter: QwenParameter,
   type: TensorType,
   deviation: number,
   seed: number,
 ): GgufTensor {
-  return { name, shape, type, data: () => gaussians(`${seed}/${name}`, shape[0] * shape[1], deviation) };
+  const { name, dims } = parameter;
+  const [rows, columns = 1] = dims;
+  return ggufTensor(parameter, type, () => gaussians(`${seed}/${name}`, rows * columns, deviation));
 }
 
 /** Chunks of one buffer, overwritten by the next. */

@@ -1,0 +1,146 @@
+/** The whole computation of a training step as one graph: Qwen2 or Qwen3, the loss, the gradients. */
+import { NORM_EPSILON, type QwenParameter, ROPE_BASE } from "../../runtime/gguf/qwen-layout.js";
+import { attention, type RotaryTable, rotaryTable, rotate } from "../graph/attention.js";
+import { backward } from "../graph/backward.js";
+import { Graph, type GraphOptions, type Tensor } from "../graph/graph.js";
+import { gatherRows, linear, reshape, rmsNorm, scale, sum, swapMiddle, swiGlu } from "../graph/layers.js";
+import { clippedPolicyGradient, crossEntropy, tokenLogprobs } from "../graph/losses.js";
+import { type LoraSpec, type ModelSpec, parametersOf } from "./spec.js";
+
+/** What is made small. */
+export type Loss =
+  /** The mean of −logprob over the tokens, by weight. */
+  | { readonly kind: "cross-entropy" }
+  /** PPO's clipped objective, the ratio held within 1 ± `clip`. */
+  | { readonly kind: "policy-gradient"; readonly clip: number };
+
+export interface QwenGraphOptions extends GraphOptions {
+  readonly spec: ModelSpec;
+  readonly lora?: LoraSpec | undefined;
+  /** Null for log-probabilities alone, which take a third of the time. */
+  readonly loss: Loss | null;
+  /** Whether the gradients of the loss are outputs too. */
+  readonly gradients: boolean;
+}
+
+/** The output that holds the gradient of a parameter. */
+export const gradientOutput = (parameter: string) => `d ${parameter}`;
+
+/**
+ * Builds the graph. Inputs, for B rows of T positions, M of which predict a token that counts:
+ * every parameter by its name; `tokens` [N = B·T] and `positions` [B, T], int64; `mask` [B, 1, T, T]; `at` [M], the
+ * positions (in N) that predict; `targets` [M, 1], the tokens they predict, int64; with a loss `weights` [M, 1]; for
+ * the policy gradient `old` and `advantages` [M, 1]. Outputs: `logprobs` [M, 1], `loss`, `d NAME`.
+ */
+export function qwenGraph(options: QwenGraphOptions): Graph {
+  const { spec, lora, loss, gradients } = options;
+  const graph = new Graph(options);
+  const positions = graph.input("positions", ["B", "T"], "int64");
+  const tokens = graph.input("tokens", ["N"], "int64");
+  const mask = graph.input("mask", ["B", 1, "T", "T"]);
+  const at = graph.input("at", ["M"], "int64");
+  const targets = graph.input("targets", ["M", 1], "int64");
+  const { all, trained } = parametersOf(spec, lora);
+  const weights = new Weights(graph, all, gradients ? trained : [], lora);
+
+  const rotary = rotaryTable(graph, positions, spec.contextLength, spec.shape.headDim, ROPE_BASE);
+  let x = gatherRows(graph, weights.get("token_embd.weight"), tokens);
+  for (let layer = 0; layer < spec.shape.layers; layer++)
+    x = block(graph, spec, weights, `blk.${layer}`, x, rotary, mask);
+  const predicting = gatherRows(graph, x, at);
+  const last = rmsNorm(graph, predicting, weights.get("output_norm.weight"), NORM_EPSILON);
+  const output = (spec.shape.tied ?? true) ? "token_embd.weight" : "output.weight";
+  const logprobs = tokenLogprobs(graph, linear(graph, last, weights.get(output)), targets);
+  graph.output(logprobs, "logprobs");
+  if (loss === null) return graph;
+
+  const value = lossOf(graph, loss, logprobs);
+  graph.output(value, "loss");
+  if (!gradients) return graph;
+  const wanted = trained.map(({ name }) => weights.get(name));
+  backward(graph, value, wanted).forEach((gradient, i) => {
+    graph.output(gradient, gradientOutput((wanted[i] as Tensor).name));
+  });
+  return graph;
+}
+
+function lossOf(graph: Graph, loss: Loss, logprobs: Tensor): Tensor {
+  const weights = graph.input("weights", ["M", 1]);
+  if (loss.kind === "cross-entropy") return crossEntropy(graph, logprobs, weights);
+  const old = graph.input("old", ["M", 1]);
+  const advantages = graph.input("advantages", ["M", 1]);
+  return clippedPolicyGradient(graph, logprobs, old, advantages, weights, loss.clip);
+}
+
+/** The parameters as inputs, and linear maps with their biases and adapters. */
+class Weights {
+  readonly #tensors: Map<string, Tensor>;
+
+  constructor(
+    private readonly graph: Graph,
+    all: readonly QwenParameter[],
+    trained: readonly QwenParameter[],
+    private readonly lora: LoraSpec | undefined,
+  ) {
+    const names = new Set(trained.map(({ name }) => name));
+    this.#tensors = new Map(
+      all.map(({ name, dims }) => [
+        name,
+        names.has(name) ? graph.parameter(name, dims) : graph.input(name, dims),
+      ]),
+    );
+  }
+
+  get(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) throw new Error(`the model has no ${name}`);
+    return tensor;
+  }
+
+  /** The linear map of this name, e.g. "blk.0.attn_q", on x [N, in]. */
+  linear(name: string, x: Tensor): Tensor {
+    const { graph, lora } = this;
+    const plain = linear(graph, x, this.get(`${name}.weight`), this.#tensors.get(`${name}.bias`));
+    const down = this.#tensors.get(`${name}.weight.lora_a`);
+    if (down === undefined || lora === undefined) return plain;
+    const up = linear(graph, linear(graph, x, down), this.get(`${name}.weight.lora_b`));
+    return sum(graph, plain, scale(graph, up, lora.alpha / lora.rank));
+  }
+}
+
+function block(
+  graph: Graph,
+  { family, shape }: ModelSpec,
+  weights: Weights,
+  name: string,
+  x: Tensor,
+  rotary: RotaryTable,
+  mask: Tensor,
+): Tensor {
+  const { heads, kvHeads, headDim } = shape;
+  const norm = (part: string, input: Tensor) =>
+    rmsNorm(graph, input, weights.get(`${name}.${part}.weight`), NORM_EPSILON);
+
+  /** [N, count · headDim] to [B, count, T, headDim]. */
+  const split = (part: "attn_q" | "attn_k" | "attn_v", input: Tensor, count: number) => {
+    let y = weights.linear(`${name}.${part}`, input);
+    if (family === "qwen3" && part !== "attn_v")
+      y = norm(`${part}_norm`, reshape(graph, y, ["N·heads", headDim]));
+    return swapMiddle(graph, reshape(graph, y, ["B", "T", count, headDim]));
+  };
+
+  const before = norm("attn_norm", x);
+  const q = rotate(graph, split("attn_q", before, heads), rotary);
+  const k = rotate(graph, split("attn_k", before, kvHeads), rotary);
+  const seen = attention(graph, q, k, split("attn_v", before, kvHeads), mask);
+  const joined = reshape(graph, swapMiddle(graph, seen), ["N", heads * headDim]);
+  const attended = sum(graph, x, weights.linear(`${name}.attn_output`, joined));
+
+  const between = norm("ffn_norm", attended);
+  const gated = swiGlu(
+    graph,
+    weights.linear(`${name}.ffn_gate`, between),
+    weights.linear(`${name}.ffn_up`, between),
+  );
+  return sum(graph, attended, weights.linear(`${name}.ffn_down`, gated));
+}
