@@ -5,6 +5,7 @@ import { LseError } from "../errors.js";
 import { birdCommand } from "./bird.js";
 import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
+import { pretrainCommand } from "./pretrain.js";
 import { treeCommand } from "./tree.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -16,7 +17,8 @@ const program = new Command("lse")
   .addCommand(evolveCommand())
   .addCommand(treeCommand())
   .addCommand(birdCommand())
-  .addCommand(miniCommand());
+  .addCommand(miniCommand())
+  .addCommand(pretrainCommand());
 
 try {
   await program.parseAsync();

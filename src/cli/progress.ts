@@ -6,7 +6,7 @@ export class Progress implements Disposable {
   readonly #group: MultiBar | null;
   readonly #bar: SingleBar | undefined;
   readonly #started = performance.now();
-  readonly #doneBefore: number;
+  #doneBefore: number;
   #done: number;
   #total: number;
   #note = "";
@@ -33,6 +33,13 @@ export class Progress implements Disposable {
 
   tick(): void {
     this.#done++;
+    this.#update();
+  }
+
+  /** Work that an earlier process did. */
+  skip(count: number): void {
+    this.#done += count;
+    this.#doneBefore += count;
     this.#update();
   }
 

@@ -1,0 +1,124 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
+import { readJson } from "../json-file.js";
+import { demonstrationsOf, stageOf } from "../mini/curriculum.js";
+import { miniTokenizer } from "../mini/tokenizer.js";
+import { writeTrainedModel } from "../train/export.js";
+import { rowOf } from "../train/lessons.js";
+import type { Parameters } from "../train/model/spec.js";
+import { muonAdamW } from "../train/optimizer/groups.js";
+import { pretrain } from "../train/pretrain.js";
+import { actingFigures } from "./mini-figures.js";
+import { integer } from "./options.js";
+import { checkPretrainConfig, type PretrainConfig } from "./pretrain-config.js";
+import { Progress } from "./progress.js";
+
+/** Positions computed at once: bounds the memory to about 2 GiB at the miniature's size. */
+const MICRO_TOKENS = 4096;
+const INTERRUPTED = 130;
+
+export function pretrainCommand() {
+  return new Command("pretrain")
+    .description("train a model of the miniature world from random weights")
+    .option("--config <file>", "what to train, such as configs/mini.json")
+    .option("--out <folder>", "new folder for weights, checkpoint and curve")
+    .option("--resume <folder>", "go on in this folder, with its own configuration")
+    .option("--threads <count>", "CPU threads (the configuration's)", integer(1))
+    .option("--json", "print one JSON document")
+    .action(async ({ config: file, out, resume, threads, json }) => {
+      const folder = resume ?? out;
+      if (folder === undefined || (resume !== undefined && (out ?? file ?? threads) !== undefined)) {
+        throw new LseError("either --config and --out, or --resume alone", "See `lse pretrain --help`");
+      }
+      const configPath = join(folder, "config.json");
+      if (resume === undefined) {
+        if (file === undefined)
+          throw new LseError("--config is missing", "Give configs/mini.json, or your own");
+        if (existsSync(folder)) {
+          throw new LseError(`${folder} exists already`, "Name a new folder, or go on with --resume");
+        }
+        const given = readJson(file) as object;
+        const config = checkPretrainConfig({ ...given, ...(threads === undefined ? {} : { threads }) }, file);
+        mkdirSync(folder, { recursive: true });
+        writeFileSync(configPath, `${JSON.stringify(config, null, 2)}\n`);
+      }
+      await run(folder, checkPretrainConfig(readJson(configPath), configPath), json === true);
+    });
+}
+
+async function run(folder: string, config: PretrainConfig, json: boolean): Promise<void> {
+  const { model, seed, stages, groups, optimizer, development, threads } = config;
+  const { family, contextLength, ...shape } = model;
+  const spec = { family, shape, vocabulary: miniTokenizer.vocabulary, contextLength };
+  const steps = stages.reduce((sum, stage) => sum + stage.steps, 0);
+  const { matrixRate, rate, warmup, floor, clipNorm } = optimizer;
+  const modelPath = join(folder, "model.gguf");
+  let figures: Record<string, number> = {};
+
+  const evaluate = async (parameters: Parameters) => {
+    await writeTrainedModel(modelPath, {
+      spec,
+      parameters,
+      type: "f16",
+      tokenizer: miniTokenizer,
+      name: "lse mini",
+    });
+    const { openLlama } = await import("../runtime/llama/open.js");
+    await using engine = await openLlama({ modelPath, threads, gpuLayers: 0 });
+    figures = await actingFigures(engine, development.databases, development.problems);
+    return figures;
+  };
+
+  using progress = new Progress("steps", steps);
+  const interrupt = new AbortController();
+  const onInterrupt = () => interrupt.abort();
+  process.once("SIGINT", onInterrupt);
+  let sum = 0;
+  let count = 0;
+  try {
+    await pretrain({
+      ...{ folder, seed, steps, evaluate, signal: interrupt.signal },
+      ...{ lookupHeads: config.lookupHeads, checkpointEvery: config.checkpointEvery },
+      evaluateEvery: config.evaluateEvery,
+      trainer: {
+        ...{ spec, threads, clipNorm, provider: "cpu", microTokens: MICRO_TOKENS },
+        groups: muonAdamW(matrixRate, rate),
+        schedule: { kind: "cosine", warmup, steps, floor },
+      },
+      rowsOf: (step) =>
+        demonstrationsOf(stages, seed, step, groups).map((group) => rowOf(group, miniTokenizer)),
+      onStart: (done) => progress.skip(done),
+      onStep: ({ step, loss }) => {
+        progress.tick();
+        sum += loss;
+        count++;
+        progress.note(`${stageOf(stages, step).name} · loss ${loss.toFixed(3)}`);
+        if (step % SAID_EVERY !== 0) return;
+        progress.say(
+          `step ${step} of ${steps}, ${stageOf(stages, step).name}: loss ${(sum / count).toFixed(3)}`,
+        );
+        sum = 0;
+        count = 0;
+      },
+      onEvaluation: (step, { complete = 0, half = 0, none = 0 }) =>
+        progress.say(
+          `step ${step} of ${steps}: EX on development databases ${percent(complete)} with all rules, ` +
+            `${percent(half)} with half, ${percent(none)} with none`,
+        ),
+    });
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    console.error(`lse: interrupted. Continue with \`lse pretrain --resume ${folder}\`.`);
+    process.exitCode = INTERRUPTED;
+    return;
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
+  if (json) console.log(JSON.stringify({ model: modelPath, steps, figures }));
+  else console.log(`${modelPath}: trained for ${steps} steps`);
+}
+
+const SAID_EVERY = 50;
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;

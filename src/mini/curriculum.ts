@@ -1,0 +1,46 @@
+/** Which demonstrations a model of the miniature world is trained on, and in which order. */
+import { actDemonstrations, type Demonstration, evolveDemonstrations } from "./demonstrations.js";
+import { Draw } from "./draw.js";
+import { SLOPPINESS } from "./edits.js";
+
+/** Questions about one database with one list of rules: reading both costs as much as answering them all. */
+const QUESTIONS = 10;
+
+/** A stretch of training. */
+export interface Stage {
+  readonly name: string;
+  readonly steps: number;
+  /** Share of the steps that teach evolving; the others teach acting. */
+  readonly evolve: number;
+  /** Whether edits are shown by the sloppy demonstrator. */
+  readonly sloppy: boolean;
+}
+
+/**
+ * The groups of demonstrations of one step, all acting or all evolving, so that they are about equally long. They
+ * depend on seed and step alone: training can go on anywhere.
+ * @param step from 1
+ * @throws RangeError for a step behind the last stage
+ */
+export function demonstrationsOf(
+  stages: readonly Stage[],
+  seed: number,
+  step: number,
+  groups: number,
+): Demonstration[][] {
+  const { evolve, sloppy } = stageOf(stages, step);
+  const draw = new Draw("mini curriculum", seed, step);
+  const stream = draw.chance(evolve)
+    ? evolveDemonstrations({ seed: draw.integer(0, 2 ** 31), sloppiness: sloppy ? SLOPPINESS : null })
+    : actDemonstrations({ seed: draw.integer(0, 2 ** 31), group: QUESTIONS });
+  return Array.from({ length: groups }, () => stream.next().value as Demonstration[]);
+}
+
+export function stageOf(stages: readonly Stage[], step: number): Stage {
+  let last = 0;
+  for (const stage of stages) {
+    last += stage.steps;
+    if (step <= last) return stage;
+  }
+  throw new RangeError(`step ${step} is behind the last stage, which ends with step ${last}`);
+}
