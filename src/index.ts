@@ -31,6 +31,17 @@ export { extractTag } from "./extract.js";
 export { type Journal, MemoryJournal, type RunEvent } from "./journal.js";
 export { EventFile, EventLog } from "./ledger/event-log.js";
 export { RunFolder } from "./ledger/run-folder.js";
+export { exportToBird } from "./mini/bird-layout.js";
+export type { Convention, MiniDatabase } from "./mini/database.js";
+export { actDemonstrations, type Demonstration, evolveDemonstrations } from "./mini/demonstrations.js";
+export { perfectEdit, SLOPPINESS, sloppyEdit } from "./mini/edits.js";
+export { makeDatabase } from "./mini/generator.js";
+export { type MiniProblem, makeProblems } from "./mini/problems.js";
+export { parseRules, type Rule, rulesText } from "./mini/rules.js";
+export { type Address, parseAddress } from "./mini/splits.js";
+export { simulatedAnswer } from "./mini/sql.js";
+export { MiniTask } from "./mini/task.js";
+export { miniTokenizer } from "./mini/tokenizer.js";
 export { CachedModel } from "./runtime/cached-model.js";
 export {
   NAMED_SHAPES,
