@@ -62,12 +62,17 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
 
 /** A configuration with its task's own defaults for what it leaves open. */
 function withTaskDefaults(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  const { task, evolve } = value as { task?: { name?: unknown }; evolve?: { sampling?: object } };
-  const defaults = evolveDefaults(task?.name);
-  const sampling = { ...defaults.sampling, ...evolve?.sampling };
-  return { ...value, evolve: { ...defaults, ...evolve, sampling } };
+  if (!isObject(value) || !isObject(value.task)) return value;
+  const { evolve = {} } = value;
+  const defaults = evolveDefaults(value.task.name);
+  if (!isObject(evolve) || defaults.sampling === undefined) return value;
+  const { sampling = {} } = evolve;
+  const merged = isObject(sampling) ? { ...defaults.sampling, ...sampling } : sampling;
+  return { ...value, evolve: { ...defaults, ...evolve, sampling: merged } };
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
 
 /**
  * Opens the model of a configuration, on the problems of `task` as the workload to tune it for.

@@ -82,7 +82,7 @@ class Maker {
     // Every table gets an adjective before one gets its second.
     const order = draw.shuffled(this.#tables);
     for (let i = 0; i < rules - exclusions - amounts - years; i++)
-      this.#addAdjective(order[i % order.length]);
+      this.#addAdjective(order[i % order.length] as Draft);
     for (const table of this.#tables) this.#addPlainColumns(table);
 
     const tables = this.#tables.map(({ name, parents, columns, adjectives, measures }) => ({
@@ -155,7 +155,7 @@ class Maker {
     this.#addRule("year", table.name, term, column, yearFirst ? ",1,4)" : ",7,4)");
   }
 
-  #addAdjective(table = this.#draw.pick(this.#tables)): void {
+  #addAdjective(table: Draft): void {
     const draw = this.#draw;
     const kind = (["code", "threshold", "missing"] as const)[draw.weighted([9, 8, 3])] ?? "code";
     const [term, column] = this.#find(ADJECTIVES, kind === "missing" ? DATES : CODES);

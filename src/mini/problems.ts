@@ -16,8 +16,8 @@ export interface MiniProblem {
   readonly hidden: readonly string[];
 }
 
-/** Questions looked at for each one asked for, before a database is given up. */
-const TRIES = 200;
+/** Questions in a row that bring nothing new, before a database is given up. */
+const TRIES = 1000;
 
 /**
  * Different problems about a database, always the same ones in the same order. On its rows the gold query
@@ -30,7 +30,7 @@ export function makeProblems(database: MiniDatabase, count: number): MiniProblem
   const db = writeDatabase(database, ":memory:");
   const problems = new Map<string, MiniProblem>();
   try {
-    let left = count * TRIES;
+    let left = TRIES;
     for (const question of drawQuestions(database)) {
       if (problems.size === count) return [...problems.values()];
       if (left-- === 0) break;
@@ -44,6 +44,7 @@ export function makeProblems(database: MiniDatabase, count: number): MiniProblem
       // A term without a column, such as `net`, fails without its rule.
       if (hidden.some((term) => canBeLeftOut(database, term) && isMoot(term))) continue;
       problems.set(text, { id: String(problems.size), question, text, gold, hidden });
+      left = TRIES;
     }
   } finally {
     db.close();

@@ -266,7 +266,7 @@ describe("what a user gets wrong", () => {
     ["an unknown option", () => [...OPTIONS, "--round", "3"], /unknown option '--round'.*--rounds/s],
     ["a bad number", () => change("--rounds", "three"), /--rounds.*whole number of at least 1/s],
     ["a bad choice", () => change("--select", "newest"), /--select.*ucb, best, deepest/s],
-    ["a bad task", () => change("--task", "chess"), /task\.name/],
+    ["a bad task", () => change("--task", "chess"), /--task.*bird, mini/s],
   ])("%s: an error with the next step, no stack, exit code 1", (name, options, message) => {
     const args = options();
     const needsOut = !args.includes("--out") && !args.includes("--resume") && name !== "no --out";
