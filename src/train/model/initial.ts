@@ -2,23 +2,27 @@
 import { deriveSeed, gaussianStream } from "../../random.js";
 import { type LoraSpec, loraParameters, type ModelSpec, type Parameters, parametersOf } from "./spec.js";
 
-/** Standard deviation of the embedding, as Qwen's own. */
-const EMBEDDING_DEVIATION = 0.02;
+/** Standard deviation of the first logits where the output reads the embedding: near-uniform probabilities. */
+const LOGIT_DEVIATION = 0.5;
+/** Standard deviation of what a map gives for inputs of deviation 1: into a layer, and back to the residual stream. */
+const INNER_DEVIATION = 0.8;
+const RESIDUAL_DEVIATION = 0.5;
 
 /**
- * Random weights: matrices with a deviation of 1 / √in, those that write into the residual stream smaller by
- * √(2 · layers) (Radford et al. 2019), norms 1, biases 0. A parameter depends on the seed and its name only.
+ * Random weights. Maps into the residual stream are smaller by √layers, so that it does not grow with the depth
+ * (Radford et al. 2019); norms are 1, biases 0. A parameter depends on the seed and its name only.
  */
 export function initialParameters(spec: ModelSpec, seed: number): Record<string, Float32Array> {
-  const residual = 1 / Math.sqrt(2 * spec.shape.layers);
+  const { layers, embedding } = spec.shape;
   return Object.fromEntries(
     parametersOf(spec).all.map(({ name, kind, dims: [rows, columns = 1] }) => {
       const values = new Float32Array(rows * columns);
       if (kind === "norm") values.fill(1);
-      if (kind === "embedding") fill(values, EMBEDDING_DEVIATION, seed, name);
+      if (kind === "embedding") fill(values, LOGIT_DEVIATION / Math.sqrt(embedding), seed, name);
       if (kind === "matrix") {
-        const writes = name.includes(".attn_output.") || name.includes(".ffn_down.");
-        fill(values, (writes ? residual : 1) / Math.sqrt(columns), seed, name);
+        const isWriter = name.includes(".attn_output.") || name.includes(".ffn_down.");
+        const deviation = isWriter ? RESIDUAL_DEVIATION / Math.sqrt(layers) : INNER_DEVIATION;
+        fill(values, deviation / Math.sqrt(columns), seed, name);
       }
       return [name, values];
     }),

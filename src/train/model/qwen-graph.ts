@@ -99,12 +99,11 @@ class Weights {
 
   /** The linear map of this name, e.g. "blk.0.attn_q", on x [N, in]. */
   linear(name: string, x: Tensor): Tensor {
-    const { graph, lora } = this;
-    const plain = linear(graph, x, this.get(`${name}.weight`), this.#tensors.get(`${name}.bias`));
+    const plain = linear(this.graph, x, this.get(`${name}.weight`), this.#tensors.get(`${name}.bias`));
     const down = this.#tensors.get(`${name}.weight.lora_a`);
-    if (down === undefined || lora === undefined) return plain;
-    const up = linear(graph, linear(graph, x, down), this.get(`${name}.weight.lora_b`));
-    return sum(graph, plain, scale(graph, up, lora.alpha / lora.rank));
+    if (down === undefined || this.lora === undefined) return plain;
+    const up = linear(this.graph, linear(this.graph, x, down), this.get(`${name}.weight.lora_b`));
+    return sum(this.graph, plain, scale(this.graph, up, this.lora.alpha / this.lora.rank));
   }
 }
 

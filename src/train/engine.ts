@@ -1,0 +1,235 @@
+/** A model in training: its parameters, its graphs, its optimizers. It computes on the thread it is called on. */
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import { hashJson } from "../hash.js";
+import { packRows, type Row, splitRows, totalWeight } from "./batch.js";
+import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { checkProvider, graphStyle } from "./gradient-check.js";
+import { initialLora, initialParameters } from "./model/initial.js";
+import { addLookupHeads } from "./model/lookup-heads.js";
+import type { Loss } from "./model/qwen-graph.js";
+import { checkSpec, type LoraSpec, type ModelSpec, type Parameters, parametersOf } from "./model/spec.js";
+import { openOptimizers, type ParameterGroup } from "./optimizer/groups.js";
+import { rateFactor, type Schedule } from "./optimizer/schedule.js";
+import { type Provider, QwenSession } from "./session.js";
+
+/** Where the parameters come from. */
+export type Start =
+  | { readonly from: "random"; readonly seed: number; readonly lookupHeads: boolean }
+  /** Those of a model; an adapter that is not among them begins at random, changing nothing. */
+  | { readonly from: "parameters"; readonly parameters: Parameters; readonly seed: number }
+  /** Parameters, optimizers and step of an earlier `save`. */
+  | { readonly from: "checkpoint"; readonly path: string };
+
+export interface TrainerOptions {
+  readonly spec: ModelSpec;
+  /** Trains an adapter and leaves the model as it is. */
+  readonly lora?: LoraSpec;
+  readonly loss: Loss;
+  readonly groups: readonly ParameterGroup[];
+  readonly schedule: Schedule;
+  /** Gradients of a greater length, all parameters taken together, are shortened to this; Infinity leaves them. */
+  readonly clipNorm: number;
+  readonly start: Start;
+  readonly provider: Provider;
+  /** CPU threads. The same number gives the same results to the last bit. */
+  readonly threads: number;
+  /** Positions, padding included, that are computed at once; a step of more accumulates. Bounds the memory. */
+  readonly microTokens: number;
+}
+
+export interface StepResult {
+  /** From 1. */
+  readonly step: number;
+  /** The mean over the weighted tokens, before the update. */
+  readonly loss: number;
+  /** Tokens that were predicted. */
+  readonly tokens: number;
+  /** Length of the gradient before clipping. */
+  readonly gradNorm: number;
+}
+
+const aboutSchema = z.object({
+  format: z.literal(1),
+  model: z.string(),
+  step: z.int().nonnegative(),
+  progress: z.unknown(),
+});
+
+export class Engine {
+  /** Steps taken. */
+  step = 0;
+  /** What the caller kept in the checkpoint that this began with; null otherwise. */
+  progress: unknown = null;
+  readonly #optimizers;
+  readonly #trained: readonly string[];
+  #forward: QwenSession<Float32Array> | undefined;
+
+  private constructor(
+    private readonly options: TrainerOptions,
+    private readonly parameters: Readonly<Record<string, Float32Array>>,
+    private readonly training: QwenSession<Float32Array>,
+  ) {
+    const { trained } = parametersOf(options.spec, options.lora);
+    this.#trained = trained.map(({ name }) => name);
+    this.#optimizers = openOptimizers(options.groups, trained, options.threads);
+  }
+
+  /**
+   * @param check whether the provider has to prove itself first
+   * @throws LseError for options that cannot be, or a provider that is missing or wrong
+   */
+  static async open(options: TrainerOptions, check: boolean): Promise<Engine> {
+    const { spec, lora, loss, start, provider, threads } = options;
+    checkSpec(spec, lora);
+    if (!(options.microTokens >= 1 && options.clipNorm > 0))
+      throw new LseError("microTokens or clipNorm is not above 0", "Give numbers above 0");
+    if (check) await checkProvider(provider);
+    const checkpoint = start.from === "checkpoint" ? await readCheckpoint(start.path) : undefined;
+    const parameters = initial(options, checkpoint?.tensors);
+    const graph = { spec, lora, loss, gradients: true, ...graphStyle(provider), float: "float32" } as const;
+    const training = await QwenSession.open(graph, { provider, threads });
+    const engine = new Engine(options, parameters, training);
+    if (checkpoint !== undefined) engine.#restore(checkpoint.tensors, checkpoint.about);
+    return engine;
+  }
+
+  /** One update from all rows. @throws LseError, with nothing changed, when the loss is not a number */
+  async train(rows: readonly Row[]): Promise<StepResult> {
+    const { spec, microTokens, clipNorm, schedule } = this.options;
+    const weight = totalWeight(rows);
+    if (!(weight > 0)) throw new LseError("no token of the step counts", "Give a weight above 0 to some");
+    const gradients = Object.fromEntries(
+      this.#trained.map((name) => [name, new Float32Array(this.parameters[name]?.length ?? 0)]),
+    );
+    let loss = 0;
+    let tokens = 0;
+    for (const part of splitRows(rows, microTokens)) {
+      const batch = packRows(
+        part.map((row) => rows[row] as Row),
+        spec,
+        "weighted",
+      );
+      if (batch.at.length === 0) continue;
+      const result = await this.training.run(this.parameters, batch, 1 / weight);
+      loss += result.loss;
+      tokens += batch.at.length;
+      for (const [name, sum] of Object.entries(gradients)) accumulate(sum, result.gradients[name]);
+    }
+    const gradNorm = lengthOf(gradients);
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
+      throw new LseError(
+        `the loss at step ${this.step + 1} is ${loss}, the gradient's length ${gradNorm}`,
+        "Continue from a checkpoint with a lower learning rate",
+      );
+    if (gradNorm > clipNorm) scaleAll(gradients, clipNorm / gradNorm);
+    this.step++;
+    const factor = rateFactor(schedule, this.step);
+    for (const { optimizer, rate } of this.#optimizers)
+      await optimizer.step(this.step, rate * factor, this.parameters, gradients);
+    return { step: this.step, loss, tokens, gradNorm };
+  }
+
+  /** The logprobs of all tokens of all continuations, [row][continuation][token], in nats. */
+  async logprobs(rows: readonly Row[]): Promise<Float32Array[][]> {
+    const { spec, lora, provider, threads, microTokens } = this.options;
+    const graph = { spec, lora, loss: null, gradients: false, ...graphStyle(provider) };
+    this.#forward ??= await QwenSession.open({ ...graph, float: "float32" }, { provider, threads });
+    const results = rows.map((row) => row.continuations.map(({ tokens }) => new Float32Array(tokens.length)));
+    for (const part of splitRows(rows, microTokens)) {
+      const batch = packRows(
+        part.map((row) => rows[row] as Row),
+        spec,
+        "all",
+      );
+      if (batch.at.length === 0) continue;
+      const { logprobs } = await this.#forward.run(this.parameters, batch);
+      batch.origin.forEach(([row, continuation, token], i) => {
+        const target = results[part[row] as number]?.[continuation] as Float32Array;
+        target[token] = logprobs[i] as number;
+      });
+    }
+    return results;
+  }
+
+  /** All parameters, an adapter's among them. Not a copy. */
+  get all(): Parameters {
+    return this.parameters;
+  }
+
+  /** @param progress what the caller needs to continue, such as the state of its data; anything JSON can hold */
+  async save(path: string, progress: unknown): Promise<void> {
+    const states = this.#optimizers.map(({ optimizer }) => optimizer.state());
+    const tensors = Object.assign({}, this.parameters, ...states) as Parameters;
+    const about: z.infer<typeof aboutSchema> = {
+      ...{ format: 1, model: modelKey(this.options), step: this.step, progress },
+    };
+    await writeCheckpoint(path, { tensors, about });
+  }
+
+  async release(): Promise<void> {
+    await this.training.release();
+    await this.#forward?.release();
+    for (const { optimizer } of this.#optimizers) await optimizer.release();
+  }
+
+  #restore(tensors: Parameters, about: unknown): void {
+    const known = aboutSchema.safeParse(about);
+    if (!known.success || known.data.model !== modelKey(this.options))
+      throw new LseError(
+        "the checkpoint is of another model or adapter",
+        "Continue with the sizes that it was written with",
+      );
+    for (const { optimizer } of this.#optimizers) optimizer.restore(tensors);
+    this.step = known.data.step;
+    this.progress = known.data.progress;
+  }
+}
+
+/** Sizes of model and adapter; a checkpoint fits where these are the same. */
+function modelKey({ spec, lora }: TrainerOptions): string {
+  const { family, shape, vocabulary, contextLength } = spec;
+  const { trained } = parametersOf(spec, lora);
+  const names = trained.map(({ name, dims }) => [name, dims]);
+  const sizes = [shape.heads, shape.kvHeads, shape.headDim, vocabulary, contextLength];
+  return hashJson([family, shape.layers, sizes, names, lora?.alpha ?? null]);
+}
+
+function initial({ spec, lora, start }: TrainerOptions, saved?: Parameters): Record<string, Float32Array> {
+  let given: Parameters;
+  if (start.from === "checkpoint") given = saved ?? {};
+  else {
+    const base = {
+      ...(start.from === "parameters" ? start.parameters : initialParameters(spec, start.seed)),
+    };
+    if (start.from === "random" && start.lookupHeads) addLookupHeads(base, spec, start.seed);
+    given = { ...(lora && initialLora(spec, lora, start.seed)), ...base };
+  }
+  return Object.fromEntries(
+    parametersOf(spec, lora).all.map(({ name, dims: [rows, columns = 1] }) => {
+      const values = given[name];
+      if (values?.length !== rows * columns)
+        throw new LseError(
+          `parameter ${name} is missing or not of ${rows * columns} numbers`,
+          "Give the parameters of a model of these sizes",
+        );
+      return [name, Float32Array.from(values)];
+    }),
+  );
+}
+
+function accumulate(sum: Float32Array, more: Float32Array | undefined): void {
+  if (more === undefined) throw new Error("a gradient is missing");
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (more[i] as number);
+}
+
+function lengthOf(gradients: Parameters): number {
+  let sum = 0;
+  for (const values of Object.values(gradients)) for (const g of values) sum += g * g;
+  return Math.sqrt(sum);
+}
+
+function scaleAll(gradients: Parameters, factor: number): void {
+  for (const values of Object.values(gradients))
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * factor;
+}
