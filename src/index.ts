@@ -45,6 +45,12 @@ export { miniTokenizer } from "./mini/tokenizer.js";
 export { CachedModel } from "./runtime/cached-model.js";
 export type { QwenFamily, QwenShape } from "./runtime/gguf/qwen-layout.js";
 export { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "./runtime/gguf/random-model.js";
+export {
+  type LoraFileOptions,
+  type TrainedModelOptions,
+  writeLora,
+  writeTrainedModel,
+} from "./runtime/gguf/trained-model.js";
 export { type GgufMetadata, type GgufTensor, writeGguf } from "./runtime/gguf/writer.js";
 export type { LlamaOptions } from "./runtime/llama/load.js";
 export { LlamaModel, NodeLlamaCppModel, openLlama } from "./runtime/llama/open.js";
@@ -58,3 +64,14 @@ export {
 } from "./runtime/model.js";
 export { RecordedModel } from "./runtime/recorded-model.js";
 export type { Outcome, Task, ValidationReport } from "./task.js";
+export { type Continuation, plainRow, type Row } from "./train/batch.js";
+export type { Start, StepResult, TrainerOptions } from "./train/engine.js";
+export { checkProvider } from "./train/gradient-check.js";
+export { initialParameters } from "./train/model/initial.js";
+export { addLookupHeads } from "./train/model/lookup-heads.js";
+export type { Loss } from "./train/model/qwen-graph.js";
+export type { LoraSpec, ModelSpec, Parameters } from "./train/model/spec.js";
+export { adamW, muonAdamW, type ParameterGroup } from "./train/optimizer/groups.js";
+export { CONSTANT, type Schedule } from "./train/optimizer/schedule.js";
+export type { Provider } from "./train/session.js";
+export { Trainer } from "./train/trainer.js";

@@ -148,9 +148,10 @@ const CLIPPED: Loss = { kind: "policy-gradient", clip: 0.2 };
 
 /**
  * Tests a provider with both families, losses and an adapter: a fraction of a second, before its first use.
+ * @param errorOf replaced by tests
  * @throws LseError for a provider that is not there or whose gradients are wrong
  */
-export async function checkProvider(provider: Provider): Promise<void> {
+export async function checkProvider(provider: Provider, errorOf = providerError): Promise<void> {
   const cases = [
     checkCase("qwen2", { tied: true, loss: CLIPPED }),
     checkCase("qwen3", { tied: false, loss: { kind: "cross-entropy" } }),
@@ -160,7 +161,7 @@ export async function checkProvider(provider: Provider): Promise<void> {
     const { gradients, difference } = await referenceGradients(each, 1);
     if (!(difference <= MOST_DIFFERENCE))
       throw new Error(`the reference gradients differ from the slopes of the loss by ${difference}`);
-    const error = await providerError(each, provider, gradients);
+    const error = await errorOf(each, provider, gradients);
     if (error <= MOST_PROVIDER_ERROR) continue;
     throw new LseError(
       `the execution provider ${provider} computes wrong gradients here (relative error ${error.toExponential(1)})`,
