@@ -66,7 +66,6 @@ export { RecordedModel } from "./runtime/recorded-model.js";
 export type { Outcome, Task, ValidationReport } from "./task.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "./train/engine.js";
-export { checkProvider } from "./train/gradient-check.js";
 export { initialParameters } from "./train/model/initial.js";
 export { addLookupHeads } from "./train/model/lookup-heads.js";
 export type { Loss } from "./train/model/qwen-graph.js";

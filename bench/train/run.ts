@@ -25,7 +25,9 @@ const { rounds, threads, json } = new Command("bench:train")
 
 const { embedding, feedForward } = SPEC.shape;
 const products = [
-  await plainProducts("products of the model's own size", [ROWS * LENGTH, embedding, feedForward], threads),
+  await plainProducts("products as in 16 rows", [ROWS * LENGTH, embedding, feedForward], threads),
+  await plainProducts("products as in 4 rows", [4 * LENGTH, embedding, feedForward], threads),
+  await plainProducts("products as in 1 row", [LENGTH, embedding, feedForward], threads),
   await plainProducts("large products", [2048, 1024, 1024], threads),
 ];
 const ours = await Promise.all([ROWS, 4, 1].map((rows) => ourStep(rows, threads)));

@@ -9,7 +9,8 @@ import { initialLora, initialParameters } from "./model/initial.js";
 import { addLookupHeads } from "./model/lookup-heads.js";
 import type { Loss } from "./model/qwen-graph.js";
 import { checkSpec, type LoraSpec, type ModelSpec, type Parameters, parametersOf } from "./model/spec.js";
-import { openOptimizers, type ParameterGroup } from "./optimizer/groups.js";
+import type { ParameterGroup } from "./optimizer/groups.js";
+import { openOptimizers } from "./optimizer/open.js";
 import { rateFactor, type Schedule } from "./optimizer/schedule.js";
 import { type Provider, QwenSession } from "./session.js";
 
@@ -87,7 +88,7 @@ export class Engine {
     if (check) await checkProvider(provider);
     const checkpoint = start.from === "checkpoint" ? await readCheckpoint(start.path) : undefined;
     const parameters = initial(options, checkpoint?.tensors);
-    const graph = { spec, lora, loss, gradients: true, ...graphStyle(provider), float: "float32" } as const;
+    const graph = { spec, lora, loss, gradients: true, ...graphStyle(provider) } as const;
     const training = await QwenSession.open(graph, { provider, threads });
     const engine = new Engine(options, parameters, training);
     if (checkpoint !== undefined) engine.#restore(checkpoint.tensors, checkpoint.about);
@@ -134,7 +135,7 @@ export class Engine {
   async logprobs(rows: readonly Row[]): Promise<Float32Array[][]> {
     const { spec, lora, provider, threads, microTokens } = this.options;
     const graph = { spec, lora, loss: null, gradients: false, ...graphStyle(provider) };
-    this.#forward ??= await QwenSession.open({ ...graph, float: "float32" }, { provider, threads });
+    this.#forward ??= await QwenSession.open(graph, { provider, threads });
     const results = rows.map((row) => row.continuations.map(({ tokens }) => new Float32Array(tokens.length)));
     for (const part of splitRows(rows, microTokens)) {
       const batch = packRows(

@@ -6,7 +6,7 @@ import { LseError } from "../errors.js";
 import { deriveSeed, gaussianStream } from "../random.js";
 import { type PackedRows, packRows } from "./batch.js";
 import { initialLora, initialParameters } from "./model/initial.js";
-import type { Loss, QwenGraphOptions } from "./model/qwen-graph.js";
+import type { Loss } from "./model/qwen-graph.js";
 import type { LoraSpec, ModelSpec } from "./model/spec.js";
 import { type Numbers, type Provider, QwenSession } from "./session.js";
 
@@ -124,7 +124,7 @@ export async function referenceGradients(
 }
 
 /** How graphs are written for a provider. */
-export function graphStyle(provider: Provider): Pick<QwenGraphOptions, "float" | "fused"> {
+export function graphStyle(provider: Provider): { readonly float: "float32"; readonly fused: boolean } {
   return { float: "float32", fused: provider !== "webgpu" };
 }
 

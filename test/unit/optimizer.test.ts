@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { uniformStream } from "#lse/random.js";
 import type { QwenParameter } from "#lse/runtime/gguf/qwen-layout.js";
 import { AdamW } from "#lse/train/optimizer/adamw.js";
-import { adamW, muonAdamW, openOptimizers } from "#lse/train/optimizer/groups.js";
+import { adamW, muonAdamW } from "#lse/train/optimizer/groups.js";
 import { Muon, orthogonalGraph } from "#lse/train/optimizer/muon.js";
+import { openOptimizers } from "#lse/train/optimizer/open.js";
 import { CONSTANT, rateFactor } from "#lse/train/optimizer/schedule.js";
 import { openSession } from "#lse/train/session.js";
 
