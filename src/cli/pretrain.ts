@@ -5,7 +5,7 @@ import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
 import { demonstrationsOf, stageOf } from "../mini/curriculum.js";
 import { miniTokenizer } from "../mini/tokenizer.js";
-import { writeTrainedModel } from "../train/export.js";
+import { writeTrainedModel } from "../runtime/gguf/trained-model.js";
 import { rowOf } from "../train/lessons.js";
 import type { Parameters } from "../train/model/spec.js";
 import { muonAdamW } from "../train/optimizer/groups.js";
@@ -58,13 +58,8 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
   let figures: Record<string, number> = {};
 
   const evaluate = async (parameters: Parameters) => {
-    await writeTrainedModel(modelPath, {
-      spec,
-      parameters,
-      type: "f16",
-      tokenizer: miniTokenizer,
-      name: "lse mini",
-    });
+    const about = { type: "f16", tokenizer: miniTokenizer, name: "lse mini", contextLength } as const;
+    await writeTrainedModel(modelPath, { family, shape, parameters, ...about });
     const { openLlama } = await import("../runtime/llama/open.js");
     await using engine = await openLlama({ modelPath, threads, gpuLayers: 0 });
     figures = await actingFigures(engine, development.databases, development.problems);
