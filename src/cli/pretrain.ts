@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
@@ -9,14 +9,14 @@ import { writeTrainedModel } from "../runtime/gguf/trained-model.js";
 import { rowOf } from "../train/lessons.js";
 import type { Parameters } from "../train/model/spec.js";
 import { muonAdamW } from "../train/optimizer/groups.js";
-import { pretrain } from "../train/pretrain.js";
+import { CHECKPOINT, latestEvaluation, pretrain } from "../train/pretrain.js";
 import { actingFigures } from "./mini-figures.js";
 import { integer } from "./options.js";
 import { checkPretrainConfig, type PretrainConfig } from "./pretrain-config.js";
 import { Progress } from "./progress.js";
 
-/** Positions computed at once: bounds the memory to about 2 GiB at the miniature's size. */
-const MICRO_TOKENS = 4096;
+/** Positions computed at once: four times as many take longer each, because they leave the cache. */
+const MICRO_TOKENS = 1024;
 const INTERRUPTED = 130;
 
 export function pretrainCommand() {
@@ -44,7 +44,14 @@ export function pretrainCommand() {
         mkdirSync(folder, { recursive: true });
         writeFileSync(configPath, `${JSON.stringify(config, null, 2)}\n`);
       }
-      await run(folder, checkPretrainConfig(readJson(configPath), configPath), json === true);
+      try {
+        await run(folder, checkPretrainConfig(readJson(configPath), configPath), json === true);
+      } catch (error) {
+        // A configuration that cannot be trained leaves nothing in the way of its correction.
+        if (resume === undefined && !existsSync(join(folder, CHECKPOINT)))
+          rmSync(folder, { recursive: true });
+        throw error;
+      }
     });
 }
 
@@ -55,15 +62,13 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
   const steps = stages.reduce((sum, stage) => sum + stage.steps, 0);
   const { matrixRate, rate, warmup, floor, clipNorm } = optimizer;
   const modelPath = join(folder, "model.gguf");
-  let figures: Record<string, number> = {};
 
   const evaluate = async (parameters: Parameters) => {
     const about = { type: "f16", tokenizer: miniTokenizer, name: "lse mini", contextLength } as const;
     await writeTrainedModel(modelPath, { family, shape, parameters, ...about });
     const { openLlama } = await import("../runtime/llama/open.js");
     await using engine = await openLlama({ modelPath, threads, gpuLayers: 0 });
-    figures = await actingFigures(engine, development.databases, development.problems);
-    return figures;
+    return await actingFigures(engine, development.databases, development.problems);
   };
 
   using progress = new Progress("steps", steps);
@@ -111,7 +116,7 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
   } finally {
     process.off("SIGINT", onInterrupt);
   }
-  if (json) console.log(JSON.stringify({ model: modelPath, steps, figures }));
+  if (json) console.log(JSON.stringify({ model: modelPath, steps, figures: latestEvaluation(folder) }));
   else console.log(`${modelPath}: trained for ${steps} steps`);
 }
 

@@ -6,6 +6,9 @@ import type { StepResult, TrainerOptions } from "./engine.js";
 import type { Parameters } from "./model/spec.js";
 import { Trainer } from "./trainer.js";
 
+/** The checkpoint in a folder. */
+export const CHECKPOINT = "checkpoint.safetensors";
+
 export interface PretrainOptions {
   readonly trainer: Omit<TrainerOptions, "start" | "loss">;
   /** Of the first weights. */
@@ -42,7 +45,7 @@ export type CurvePoint =
  */
 export async function pretrain(options: PretrainOptions): Promise<Parameters> {
   const { folder, seed, lookupHeads, steps, signal } = options;
-  const checkpoint = join(folder, "checkpoint.safetensors");
+  const checkpoint = join(folder, CHECKPOINT);
   const start = existsSync(checkpoint)
     ? ({ from: "checkpoint", path: checkpoint } as const)
     : ({ from: "random", seed, lookupHeads } as const);
@@ -67,6 +70,18 @@ export async function pretrain(options: PretrainOptions): Promise<Parameters> {
     signal?.throwIfAborted();
   }
   return await trainer.parameters();
+}
+
+/** The figures of the latest evaluation in a folder; null when there is none. */
+export function latestEvaluation(folder: string): Record<string, number> | null {
+  const path = join(folder, "curve.jsonl");
+  if (!existsSync(path)) return null;
+  const evaluations = readFileSync(path, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as CurvePoint)
+    .flatMap((point) => ("evaluation" in point ? [point.evaluation] : []));
+  return evaluations.at(-1) ?? null;
 }
 
 /** Written before each checkpoint; lines behind the checkpoint that training goes on from are dropped. */
