@@ -223,7 +223,7 @@ describe("LlamaModel under pressure", () => {
   });
 
   it("keeps what an adapter computed apart from what the model did", async () => {
-    const requests = mixed(5, 12);
+    const requests = Array.from({ length: 6 }, (_, i) => ask(SCHEMAS[i % 2] as string, words(3), HOT, i));
     await using model = await open();
     const plain = await reference(requests);
     const adapted = await reference(requests, loraPath);
@@ -239,7 +239,7 @@ describe("LlamaModel under pressure", () => {
       const [evaluated, asked] = [model.usage.promptTokensEvaluated, model.usage.promptTokensAsked];
       await model.generate(requests);
       const share = (model.usage.promptTokensEvaluated - evaluated) / (model.usage.promptTokensAsked - asked);
-      expect(share).toBeLessThan(0.4);
+      expect(share).toBeLessThan(0.3);
     }
   });
 
