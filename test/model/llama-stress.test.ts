@@ -42,6 +42,7 @@ it(`${REQUESTS} mixed requests: no text of another sequence, no memory kept`, {
       temperature: random(2),
       topK: random(2) * 10,
       maxTokens: 1 + random(random(10) === 0 ? 200 : 20),
+      ...(random(6) === 0 ? { grammar: "root ::= [a-z ]*" } : {}),
     },
     seed: random(1000),
     sample: random(8),
