@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildDemoData } from "../../scripts/demo/build.js";
 import { lse, lseWithEnvironment, startLse } from "../cli.js";
 import { writeMarkovModel } from "../markov-model.js";
+import { buildTinyBird } from "../tiny-bird/build.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-cli-"));
 const path = (name: string) => join(folder, name);
@@ -33,7 +33,7 @@ function generations(run: string): number {
 }
 
 beforeAll(async () => {
-  buildDemoData(path("data"));
+  buildTinyBird(path("data"));
   await writeMarkovModel(path("model.gguf"));
   expect(lse("evolve", ...OPTIONS, "--out", path("whole"))).toMatchObject({ status: 0 });
 });
@@ -200,15 +200,15 @@ describe("what a user gets wrong", () => {
     const model = readFileSync(path("model.gguf"));
     writeFileSync(path("half.gguf"), model.subarray(0, model.length / 2));
     writeFileSync(path("text.gguf"), "no model");
-    buildDemoData(path("no-database"));
+    buildTinyBird(path("no-database"));
     rmSync(join(path("no-database"), "dev_databases", "bakery"), { recursive: true });
-    buildDemoData(path("bad-json"));
+    buildTinyBird(path("bad-json"));
     writeFileSync(join(path("bad-json"), "dev.json"), '[{"db_id": ');
-    buildDemoData(path("no-gold"));
+    buildTinyBird(path("no-gold"));
     const rows = JSON.parse(readFileSync(join(path("no-gold"), "dev.json"), "utf8"));
     delete rows[3].SQL;
     writeFileSync(join(path("no-gold"), "dev.json"), JSON.stringify(rows));
-    buildDemoData(path("no-sqlite"));
+    buildTinyBird(path("no-sqlite"));
     writeFileSync(join(path("no-sqlite"), "dev_databases", "bakery", "bakery.sqlite"), "text");
   });
 

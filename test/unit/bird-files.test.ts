@@ -7,7 +7,7 @@ import { openBird, questionsOf } from "#lse/bird/dataset.js";
 import { formatPredictions, readPredictions } from "#lse/bird/predictions.js";
 import { describeSchema } from "#lse/bird/schema.js";
 import { LseError } from "#lse/errors.js";
-import { buildDemoData } from "../../scripts/demo/build.js";
+import { buildTinyBird } from "../tiny-bird/build.js";
 
 let folder: string;
 beforeEach(() => {
@@ -138,7 +138,7 @@ describe("predictions", () => {
 
 describe("a schema made from the database", () => {
   it("shows tables, keys, example values and readable names, and runs as SQL", () => {
-    buildDemoData(folder);
+    buildTinyBird(folder);
     const path = join(folder, "dev_databases", "library", "library.sqlite");
     const schema = describeSchema(path, new Map([["books.state", "circulation state"]]));
     expect(schema).toContain("CREATE TABLE loans (");
@@ -168,7 +168,7 @@ describe("a schema made from the database", () => {
 });
 
 it("the demo's questions are BIRD's own form", () => {
-  const rows = JSON.parse(readFileSync(new URL("../../scripts/demo/dev.json", import.meta.url), "utf8"));
+  const rows = JSON.parse(readFileSync(new URL("../tiny-bird/dev.json", import.meta.url), "utf8"));
   expect(rows).toHaveLength(24);
   for (const demoRow of rows) expect(Object.keys(demoRow).sort()).toEqual(Object.keys(row()).sort());
 });

@@ -1,4 +1,4 @@
-/** Builds the two demo databases in BIRD's own folder layout from the SQL and questions beside this file. */
+/** Builds two tiny databases in BIRD's own folder layout from the SQL and questions beside this file. */
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
@@ -6,7 +6,7 @@ import { DatabaseSync } from "@photostructure/sqlite";
 const DATABASES = ["bakery", "library"];
 
 /** @param folder is made, or made anew: `dev.json` and `dev_databases/<name>/<name>.sqlite` */
-export function buildDemoData(folder: string): void {
+export function buildTinyBird(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   for (const name of DATABASES) {
     const home = join(folder, "dev_databases", name);
