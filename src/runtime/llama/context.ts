@@ -3,6 +3,7 @@ import { Grammar } from "./grammar.js";
 import type { CellMemory } from "./kv-cache.js";
 import type { BatchStruct, NativeLlama, Pointer } from "./native.js";
 import type { Decoder } from "./scheduler.js";
+import { ThreadPool } from "./thread-pool.js";
 
 /** Sequences that one llama.cpp context can tell apart (LLAMA_MAX_SEQ in its llama-cparams.h). */
 export const MAX_SEQUENCES = 256;
@@ -39,6 +40,7 @@ export class NativeContext implements Decoder, CellMemory {
   readonly #model: Pointer;
   readonly #context: Pointer;
   readonly #memory: Pointer;
+  readonly #threads: ThreadPool | null;
 
   readonly #tokens: Int32Array;
   readonly #positions: Int32Array;
@@ -79,6 +81,8 @@ export class NativeContext implements Decoder, CellMemory {
   }
 
   private constructor(native: NativeLlama, model: Pointer, context: Pointer, options: ContextOptions) {
+    this.#threads = ThreadPool.create(options.threads);
+    this.#threads?.attach(native, context);
     this.#native = native;
     this.#model = model;
     this.#context = context;
@@ -192,6 +196,7 @@ export class NativeContext implements Decoder, CellMemory {
   /** Frees the context and leaves the model. Nothing may be decoding. */
   free(): void {
     this.#native.free(this.#context);
+    this.#threads?.free();
   }
 
   /** Frees context, adapters and model. Nothing may be decoding. */

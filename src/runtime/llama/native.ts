@@ -103,6 +103,7 @@ export interface NativeLlama {
   readonly vocab_n_tokens: (vocab: Pointer) => number;
   readonly init_from_model: Native<[model: Pointer, ContextParams], Pointer>;
   readonly free: (context: Pointer) => void;
+  readonly attach_threadpool: (context: Pointer, pool: Pointer, poolForPrompts: Pointer) => void;
   readonly n_ctx: (context: Pointer) => number;
   readonly get_memory: (context: Pointer) => Pointer;
   readonly memory_clear: (memory: Pointer, data: boolean) => void;
@@ -166,7 +167,7 @@ export async function installed(llama: Llama): Promise<NativeSource> {
 }
 
 /** Paths of all shared libraries in this process. */
-function loadedLibraries(): string[] {
+export function loadedLibraries(): string[] {
   // Network interfaces can take seconds to look up, and nobody reads them here.
   const { excludeNetwork } = process.report as { excludeNetwork?: boolean };
   Object.assign(process.report, { excludeNetwork: true });
@@ -300,6 +301,7 @@ function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
       vocab_n_tokens: fn("vocab_n_tokens", "int32_t", "void *"),
       init_from_model: fn("init_from_model", "void *", "void *", ContextParams),
       free: fn("free", "void", "void *"),
+      attach_threadpool: fn("attach_threadpool", "void", "void *", "void *", "void *"),
       n_ctx: fn("n_ctx", "uint32_t", "void *"),
       get_memory: fn("get_memory", "void *", "void *"),
       memory_clear: fn("memory_clear", "void", "void *", "bool"),
