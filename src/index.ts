@@ -23,7 +23,7 @@ export { BirdTask, type BirdTaskOptions } from "./bird/task.js";
 export type { ChatMessage } from "./chat.js";
 export { LseError } from "./errors.js";
 export { type Budget, budgetOf, type EvolveConfig, evolveConfigSchema } from "./evolve/config.js";
-export { type Evolution, type EvolveHooks, evolve, type NodeRecord } from "./evolve/evolve.js";
+export { type Evolution, type EvolveOptions, evolve, type NodeRecord } from "./evolve/evolve.js";
 export { type EditAttempt, type Evolver, LseEvolver } from "./evolve/evolver.js";
 export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";
 export { treeFromJson, treeToJson } from "./evolve/tree-file.js";

@@ -11,6 +11,8 @@ export type RunEvent =
       readonly type: "inputs";
       readonly key: "inputs";
       readonly model: string;
+      /** Of the model that writes edits, where it is another one. */
+      readonly evolver?: string;
       readonly contextSize: number;
       readonly task: string;
     }

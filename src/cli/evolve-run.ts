@@ -9,7 +9,7 @@ import type { LanguageModel, Usage } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import { formatSeconds, Progress } from "./progress.js";
 import { renderTree, rewardText } from "./render-tree.js";
-import { openModel, type RunConfig, resolveConfig } from "./run-config.js";
+import { openEvolver, openModel, type RunConfig, resolveConfig } from "./run-config.js";
 import { openTask } from "./tasks.js";
 
 /** Exit code of a program that Ctrl-C ended. */
@@ -25,8 +25,9 @@ export async function startRun(path: string, config: RunConfig, json: boolean): 
   const opened = await openModel(config, task);
   await using model = opened.model;
   requireRunnable(task, model, config.evolve);
+  await using evolver = await openEvolver(config, model);
   const folder = RunFolder.create(path, { ...config, model: opened.resolved });
-  await evolveIn(folder, config, task, model, json);
+  await evolveIn(folder, config, task, { model, evolver }, json);
 }
 
 /** Continues a run that was killed, interrupted or is done already, and prints the result. */
@@ -36,27 +37,34 @@ export async function resumeRun(path: string, json: boolean): Promise<void> {
   await using task = await openTask(config);
   const opened = await openModel(config, task);
   await using model = opened.model;
-  await evolveIn(folder, config, task, model, json);
+  await using evolver = await openEvolver(config, model);
+  await evolveIn(folder, config, task, { model, evolver }, json);
+}
+
+/** Who answers, and who writes the edits if that is another. */
+interface Roles {
+  readonly model: LanguageModel;
+  readonly evolver: LanguageModel | undefined;
 }
 
 async function evolveIn(
   folder: RunFolder,
   config: RunConfig,
   task: Task,
-  model: LanguageModel,
+  roles: Roles,
   json: boolean,
 ): Promise<void> {
   using log = new EventLog(folder.eventsPath);
   const budget = budgetOf(task, config.evolve);
   console.error(`${task.id}: ${describeBudget(budget)}`);
-  const evolution = await evolveUntilInterrupted(folder, config, task, model, log, budget);
+  const evolution = await evolveUntilInterrupted(folder, config, task, roles, log, budget);
   if (evolution === null) {
     console.error(`lse: interrupted. Continue with \`lse evolve --resume ${folder.path}\`.`);
     process.exitCode = INTERRUPTED;
   } else if (json) {
-    console.log(JSON.stringify(resultOf(folder, evolution, log, model.usage)));
+    console.log(JSON.stringify(resultOf(folder, evolution, log, roles.model.usage)));
   } else {
-    printResult(folder, evolution, log, model.usage);
+    printResult(folder, evolution, log, roles.model.usage);
   }
 }
 
@@ -65,7 +73,7 @@ async function evolveUntilInterrupted(
   folder: RunFolder,
   config: RunConfig,
   task: Task,
-  model: LanguageModel,
+  { model, evolver }: Roles,
   log: EventLog,
   budget: Budget,
 ): Promise<Evolution | null> {
@@ -79,7 +87,7 @@ async function evolveUntilInterrupted(
   process.once("SIGINT", onInterrupt);
   try {
     return await evolve(task, model, config.evolve, log, {
-      signal: interrupt.signal,
+      ...{ evolver, signal: interrupt.signal },
       onRound: (state) => {
         log.sync();
         folder.writeTree(treeToJson(state, config.evolve));

@@ -16,6 +16,8 @@ export function evolveCommand() {
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
     .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
+    .option("--evolver-model <file>", "a GGUF file that writes the edits (the model that answers)")
+    .option("--evolver-adapter <file>", "a trained adapter on the model that writes the edits")
     .option("--context <tokens>", "tokens of context (the model's, at most 16384)", integer(1))
     .addOption(
       new Option("--engine <name>", "fast: all answers at once; exact: one at a time (fast)").choices([
@@ -45,6 +47,7 @@ export function evolveCommand() {
     .option("--constrain-edits", "a grammar makes the evolver write its tags; fast engine only")
     .option("--seed <number>", "seed of everything random (0)", integer(0))
     .option("--temperature <value>", "0 takes the most likely token (0.7)", decimal(0))
+    .option("--edit-temperature <value>", "of edits only (that of answers)", decimal(0))
     .option("--top-k <count>", "0 keeps all tokens (20)", integer(0))
     .option("--top-p <share>", "1 keeps all tokens (0.8)", decimal(0, 1))
     .option("--min-p <share>", "0 drops no token (0)", decimal(0, 1))
@@ -102,15 +105,26 @@ function configOf(options: Options): RunConfig {
     flashAttention,
   } = options;
   const { rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed } = options;
-  const { temperature, topK, topP, minP, presencePenalty, maxTokens } = options;
+  const {
+    evolverModel,
+    evolverAdapter,
+    editTemperature,
+    temperature,
+    topK,
+    topP,
+    minP,
+    presencePenalty,
+    maxTokens,
+  } = options;
   const config = {
     task: override(base.task, task),
     model: override(base.model, {
       ...{ path, engine, context, gpuLayers, threads, decodeBatch, sequences, flashAttention },
     }),
+    evolver: override(base.evolver, { model: evolverModel, adapter: evolverAdapter }),
     evolve: {
       ...override(base.evolve, {
-        ...{ rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed },
+        ...{ rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed, editTemperature },
       }),
       sampling: override(base.evolve?.sampling, {
         temperature,

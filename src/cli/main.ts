@@ -3,9 +3,11 @@ import { createRequire } from "node:module";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { birdCommand } from "./bird.js";
+import { collectCommand } from "./collect.js";
 import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
 import { pretrainCommand } from "./pretrain.js";
+import { trainCommand } from "./train.js";
 import { treeCommand } from "./tree.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
@@ -18,7 +20,9 @@ const program = new Command("lse")
   .addCommand(treeCommand())
   .addCommand(birdCommand())
   .addCommand(miniCommand())
-  .addCommand(pretrainCommand());
+  .addCommand(pretrainCommand())
+  .addCommand(collectCommand())
+  .addCommand(trainCommand());
 
 try {
   await program.parseAsync();

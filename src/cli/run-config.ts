@@ -4,6 +4,7 @@ import { defaultCacheFolder } from "../bird/gold.js";
 import { LseError } from "../errors.js";
 import { evolveConfigSchema } from "../evolve/config.js";
 import { EventFile } from "../ledger/event-log.js";
+import { AdaptedModel } from "../runtime/adapted-model.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { RecordedModel } from "../runtime/recorded-model.js";
 import type { Task } from "../task.js";
@@ -32,6 +33,8 @@ export const runConfigSchema = z.strictObject({
     /** Tokens that the KV cache holds; by default as many as memory allows. */
     kvCells: z.int().min(1).optional(),
   }),
+  /** What writes the edits, as far as it is not the model that answers. */
+  evolver: z.strictObject({ model: path.optional(), adapter: path.optional() }).default({}),
   evolve: evolveConfigSchema,
 });
 
@@ -50,14 +53,28 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Correct that field",
     );
   }
-  const { task, model, evolve } = parsed.data;
+  const { task, model, evolver, evolve } = parsed.data;
   if (evolve.constrainEdits && model.engine === "exact") {
     throw new LseError(
       `${origin}: field evolve.constrainEdits: the exact engine cannot keep to a grammar`,
       "Take the fast engine, or leave edits unconstrained",
     );
   }
-  return { task: resolveTask(task), model: { ...model, path: resolve(model.path) }, evolve };
+  if (model.path.endsWith(".jsonl") && Object.keys(evolver).length > 0) {
+    throw new LseError(
+      `${origin}: field evolver: a recording answers for one model only`,
+      "Give a model file, or leave the evolver out",
+    );
+  }
+  return {
+    task: resolveTask(task),
+    model: { ...model, path: resolve(model.path) },
+    evolver: {
+      ...(evolver.model === undefined ? {} : { model: resolve(evolver.model) }),
+      ...(evolver.adapter === undefined ? {} : { adapter: resolve(evolver.adapter) }),
+    },
+    evolve,
+  };
 }
 
 /** A configuration with its task's own defaults for what it leaves open. */
@@ -103,6 +120,27 @@ export async function openModel(
   const { batchSize, ...settings } = opened.settings;
   const { kvCells: cells } = opened;
   return { model: opened, resolved: { ...model, ...settings, decodeBatch: batchSize, kvCells: cells } };
+}
+
+/**
+ * Opens what writes the edits: another model, an adapter on it, or an adapter on the model that answers.
+ * @returns undefined where the model that answers does that too
+ */
+export async function openEvolver(
+  { model: answering, evolver: { model: path, adapter } }: RunConfig,
+  policy: LanguageModel,
+): Promise<LanguageModel | undefined> {
+  if (path === undefined) {
+    return adapter === undefined ? undefined : await AdaptedModel.open(policy, adapter);
+  }
+  const { openLlama } = await import("../runtime/llama/open.js");
+  const { context, gpuLayers, threads } = answering;
+  const engine = await openLlama({
+    ...given({ modelPath: path, contextSize: context, gpuLayers, threads }),
+    repeatable: true,
+  });
+  if (adapter !== undefined) await engine.useAdapter(adapter);
+  return engine;
 }
 
 /** An object without what is undefined. */

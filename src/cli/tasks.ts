@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { BirdTask } from "../bird/task.js";
 import { parseAddress } from "../mini/splits.js";
-import { MiniTask } from "../mini/task.js";
+import { MiniGrader, MiniTask } from "../mini/task.js";
 import type { Task } from "../task.js";
 
 const path = z.string().min(1);
@@ -40,7 +40,7 @@ interface TaskKind<Name extends TaskConfig["name"]> {
   readonly evolve: { readonly sampling?: object } & Readonly<Record<string, unknown>>;
   /** Paths become absolute. */
   resolve(config: Extract<TaskConfig, { name: Name }>): TaskConfig;
-  open(config: Extract<TaskConfig, { name: Name }>): Promise<Task>;
+  open(config: Extract<TaskConfig, { name: Name }>, pool: TaskPool | null): Promise<Task>;
 }
 
 const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
@@ -59,7 +59,8 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
       sampling: { temperature: 1, topK: 0, topP: 1, presencePenalty: 0, maxTokens: 160 },
     },
     resolve: (config) => config,
-    open: async ({ db, timeout }) => MiniTask.open(parseAddress(db), timeout * 1000),
+    open: async ({ db, timeout }, pool) =>
+      MiniTask.open(parseAddress(db), pool?.graderFor(timeout * 1000) ?? timeout * 1000),
   },
 };
 
@@ -81,4 +82,35 @@ export function resolveTask(config: TaskConfig): TaskConfig {
   return resolved.cache === undefined ? resolved : { ...resolved, cache: resolve(resolved.cache) };
 }
 
-export const openTask = ({ task }: { task: TaskConfig }): Promise<Task> => kindOf(task.name).open(task);
+export const openTask = ({ task }: { task: TaskConfig }): Promise<Task> => kindOf(task.name).open(task, null);
+
+/** The tasks of many runs: each is opened once, and those of the miniature world share the processes for SQL. */
+export class TaskPool implements AsyncDisposable {
+  readonly #tasks = new Map<string, Promise<Task>>();
+  readonly #graders = new Map<number, MiniGrader>();
+
+  open(config: TaskConfig): Promise<Task> {
+    const key = JSON.stringify(config);
+    let task = this.#tasks.get(key);
+    if (task === undefined) {
+      task = kindOf(config.name).open(config, this);
+      this.#tasks.set(key, task);
+    }
+    return task;
+  }
+
+  graderFor(timeoutMs: number): MiniGrader {
+    let grader = this.#graders.get(timeoutMs);
+    if (grader === undefined) {
+      grader = new MiniGrader(timeoutMs);
+      this.#graders.set(timeoutMs, grader);
+    }
+    return grader;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = await Promise.allSettled(this.#tasks.values());
+    for (const task of opened) if (task.status === "fulfilled") await task.value[Symbol.asyncDispose]();
+    for (const grader of this.#graders.values()) await grader[Symbol.asyncDispose]();
+  }
+}

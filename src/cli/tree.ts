@@ -11,7 +11,7 @@ export function treeCommand() {
     .action((run, options) => {
       const folder = RunFolder.open(run);
       const json = folder.readTree();
-      const tree = treeFromJson(json, folder.treePath);
+      const { tree } = treeFromJson(json, folder.treePath);
       if (options.json) {
         console.log(JSON.stringify(JSON.parse(json)));
         return;

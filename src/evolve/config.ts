@@ -33,6 +33,8 @@ export const evolveConfigSchema = z.strictObject({
   /** Whether a grammar makes the evolver write its tags; see `EDIT_GRAMMAR`. */
   constrainEdits: z.boolean().default(false),
   seed: z.int().min(0).default(0),
+  /** Temperature of edits; that of answers if it is left out. */
+  editTemperature: z.number().min(0).optional(),
   sampling: samplingSchema.prefault({}),
 });
 

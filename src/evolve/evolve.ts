@@ -6,7 +6,7 @@ import type { LanguageModel } from "../runtime/model.js";
 import type { Outcome, Task } from "../task.js";
 import { answerProblems, rewardOf } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
-import { EDIT_GRAMMAR, type Evolver, LseEvolver } from "./evolver.js";
+import { type Evolver, editSamplingOf, LseEvolver } from "./evolver.js";
 import { roomCheck } from "./room.js";
 import { batchOf, type Split, splitProblems } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
@@ -30,7 +30,9 @@ export interface Evolution {
   readonly rejectedEdits: number;
 }
 
-export interface EvolveHooks {
+export interface EvolveOptions {
+  /** Writes the edits; left out, the model that answers does. */
+  readonly evolver?: LanguageModel | undefined;
   /** Called with the state after the seed's holdout and after every round: the moment to save it. */
   readonly onRound?: (evolution: Evolution, round: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -66,15 +68,19 @@ export async function evolve(
   languageModel: LanguageModel,
   config: EvolveConfig,
   journal: Journal,
-  { onRound, signal }: EvolveHooks = {},
+  { evolver: writer, onRound, signal }: EvolveOptions = {},
 ): Promise<Evolution> {
-  requireSameInputs(journal, languageModel, task);
+  requireSameInputs(journal, languageModel, writer, task);
   const model = new CachedModel(languageModel, journal);
   const split = requireRunnable(task, model, config);
   const tree = new EvolutionTree(task.seedInstructions);
   const records: NodeRecord[] = [];
-  const editSampling = { ...config.sampling, ...(config.constrainEdits ? { grammar: EDIT_GRAMMAR } : {}) };
-  const evolver: Evolver = new LseEvolver(model, task, editSampling, roomCheck(task, model, config));
+  const evolver: Evolver = new LseEvolver(
+    writer === undefined ? model : new CachedModel(writer, journal),
+    task,
+    editSamplingOf(config),
+    roomCheck(task, model, config),
+  );
   const state = { tree, records, split, rejectedEdits: 0 };
 
   const answer = (node: TreeNode, phase: "batch" | "holdout", round: number, problems: readonly string[]) =>
@@ -159,12 +165,21 @@ async function proposeUntilValid(
 }
 
 /** A resumed run must go on with what it began with: its kept answers belong to that model and those problems. */
-function requireSameInputs(journal: Journal, { fingerprint, contextSize }: LanguageModel, task: Task): void {
-  const inputs = { model: fingerprint, contextSize, task: task.fingerprint };
+function requireSameInputs(
+  journal: Journal,
+  { fingerprint, contextSize }: LanguageModel,
+  evolver: LanguageModel | undefined,
+  task: Task,
+): void {
+  const inputs = {
+    ...{ model: fingerprint, contextSize, task: task.fingerprint },
+    ...(evolver === undefined ? {} : { evolver: evolver.fingerprint }),
+  };
   journal.record({ type: "inputs", key: "inputs", ...inputs });
   const recorded = journal.recall("inputs", "inputs");
   for (const [name, what] of [
     ["model", "model file"],
+    ["evolver", "evolver"],
     ["contextSize", "context size"],
     ["task", "data or time limit"],
   ] as const) {

@@ -4,6 +4,7 @@ import { deriveSeed } from "../random.js";
 import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
+import type { EvolveConfig } from "./config.js";
 import { evolverMessages } from "./evolver-prompt.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
@@ -18,6 +19,15 @@ export const MIN_INSTRUCTIONS_CHARS = 10;
 export const EDIT_GRAMMAR = `root ::= thoughts "<prompt>" instructions "</prompt>"
 thoughts ::= ([^<] | "<" [^p])*
 instructions ::= ([^<] | "<" [^/p] | "</" [^p])+`;
+
+/** How edits are drawn. */
+export function editSamplingOf({ sampling, editTemperature, constrainEdits }: EvolveConfig): Sampling {
+  return {
+    ...sampling,
+    temperature: editTemperature ?? sampling.temperature,
+    ...(constrainEdits ? { grammar: EDIT_GRAMMAR } : {}),
+  };
+}
 
 export interface EditAttempt {
   /** The new instructions; not to be used when they are rejected. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ChatMessage } from "../chat.js";
 import { LseError } from "../errors.js";
 import type { EvolveConfig } from "./config.js";
 import type { Evolution } from "./evolve.js";
@@ -36,6 +37,8 @@ export function treeToJson({ tree, records }: Evolution, config: EvolveConfig): 
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
+const messageSchema = z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() });
+
 const nodeSchema = z.object({
   id: z.int().min(0),
   parent_id: z.int().nullable(),
@@ -44,6 +47,7 @@ const nodeSchema = z.object({
   standard_error: z.number().nullable().default(null),
   round_idx: z.int().nullable().default(null),
   instructions: z.string(),
+  self_evolve_prompt: z.array(messageSchema).nullable().default(null),
 });
 
 const treeSchema = z.object({
@@ -53,12 +57,19 @@ const treeSchema = z.object({
   nodes: z.array(nodeSchema).min(1),
 });
 
+/** A tree file as far as it is read back. */
+export interface SavedTree {
+  readonly tree: EvolutionTree;
+  /** The prompt that asks for an edit of a node, by node id; null where none was made. */
+  readonly prompts: readonly (readonly ChatMessage[] | null)[];
+}
+
 /**
  * Reads a tree file, ours or the published code's.
  * @param origin the file's path, for error messages
  * @throws LseError naming the field that is wrong
  */
-export function treeFromJson(text: string, origin: string): EvolutionTree {
+export function treeFromJson(text: string, origin: string): SavedTree {
   const { total_selections, nodes } = parseTree(text, origin);
   const sorted = [...nodes].sort((a, b) => a.id - b.id);
   const tree = new EvolutionTree(sorted[0]?.instructions ?? "");
@@ -76,7 +87,7 @@ export function treeFromJson(text: string, origin: string): EvolutionTree {
     node.reward = saved.performance ?? Number.NaN;
     node.standardError = saved.standard_error ?? Number.NaN;
   }
-  return tree;
+  return { tree, prompts: sorted.map((saved) => saved.self_evolve_prompt) };
 }
 
 function parseTree(text: string, origin: string): z.infer<typeof treeSchema> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BirdQuestion } from "../bird/dataset.js";
@@ -19,6 +19,37 @@ import type { Address } from "./splits.js";
 /** Problems that evolution may use, and problems kept from it to report a result on. */
 const PROBLEMS = { evolution: 80, test: 40 };
 
+/** Runs the SQL of databases of the miniature world, which it keeps in a temporary folder. */
+export class MiniGrader implements AsyncDisposable {
+  readonly accuracy: ExecutionAccuracy;
+  readonly #folder = mkdtempSync(join(tmpdir(), "lse-mini-"));
+
+  /** @param timeoutMs time limit of a predicted query */
+  constructor(readonly timeoutMs: number) {
+    // Gold results go with the databases: they cost less than keeping them.
+    this.accuracy = new ExecutionAccuracy(
+      { databasePath: (name) => this.#pathOf(name) },
+      timeoutMs,
+      this.#folder,
+    );
+  }
+
+  /** Writes a database, unless it is there already. */
+  add(database: MiniDatabase): void {
+    const path = this.#pathOf(databaseName(database));
+    if (!existsSync(path)) writeDatabase(database, path).close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.accuracy[Symbol.asyncDispose]();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #pathOf(name: string): string {
+    return join(this.#folder, `${name}.sqlite`);
+  }
+}
+
 /** One database of the miniature world as a task. */
 export class MiniTask implements Task {
   readonly id: string;
@@ -30,27 +61,24 @@ export class MiniTask implements Task {
   readonly #problems: ReadonlyMap<string, MiniProblem>;
 
   /**
-   * Makes the database in a temporary folder, which goes when the task is disposed of.
-   * @param timeoutMs time limit of a predicted query
+   * @param grader runs the SQL and stays open; a number makes one for this task alone, with this time limit in
+   * milliseconds for a predicted query
    */
-  static open(address: Address, timeoutMs: number): MiniTask {
+  static open(address: Address, grader: MiniGrader | number): MiniTask {
     const database = makeDatabase(address);
     const problems = makeProblems(database, PROBLEMS.evolution + PROBLEMS.test);
-    const folder = mkdtempSync(join(tmpdir(), "lse-mini-"));
-    const path = join(folder, `${databaseName(database)}.sqlite`);
-    writeDatabase(database, path).close();
-    // Gold results go with the database: they cost less than keeping them.
-    const accuracy = new ExecutionAccuracy({ databasePath: () => path }, timeoutMs, folder);
-    return new MiniTask(database, problems, folder, accuracy, timeoutMs);
+    if (typeof grader !== "number") return new MiniTask(database, problems, grader, null);
+    const own = new MiniGrader(grader);
+    return new MiniTask(database, problems, own, own);
   }
 
   private constructor(
     readonly database: MiniDatabase,
     problems: readonly MiniProblem[],
-    private readonly folder: string,
-    private readonly accuracy: ExecutionAccuracy,
-    timeoutMs: number,
+    private readonly grader: MiniGrader,
+    private readonly own: MiniGrader | null,
   ) {
+    grader.add(database);
     this.id = `mini/${database.id}`;
     this.#problems = new Map(problems.map((problem) => [problem.id, problem]));
     const ids = [...this.#problems.keys()];
@@ -58,7 +86,7 @@ export class MiniTask implements Task {
     this.testIds = ids.slice(PROBLEMS.evolution);
     const questions = problems.map(({ text, gold }) => [text, gold]);
     const rows = [...makeRows(database)];
-    this.fingerprint = hashJson([schemaText(database), rows, questions, timeoutMs]);
+    this.fingerprint = hashJson([schemaText(database), rows, questions, grader.timeoutMs]);
   }
 
   systemPrompt(instructions: string): string {
@@ -73,7 +101,7 @@ export class MiniTask implements Task {
   async grade(problemId: string, response: string): Promise<Outcome> {
     const answer = (extractTag(response, "answer") || response).trim();
     if (answer === "") return { score: 0, correct: false, answer, error: "the response is empty" };
-    const { ex, error } = await this.accuracy.grade(this.#asBird(this.problem(problemId)), answer);
+    const { ex, error } = await this.grader.accuracy.grade(this.#asBird(this.problem(problemId)), answer);
     return { score: ex, correct: ex === 1, answer, error };
   }
 
@@ -89,7 +117,7 @@ export class MiniTask implements Task {
   async validate(onProblem?: () => void): Promise<ValidationReport> {
     const problems = [...this.#problems.values()];
     const gold = goldAsPredictions(problems.map((problem) => this.#asBird(problem)));
-    const { total, correct, questions } = await evaluatePredictions(gold, this.accuracy, onProblem);
+    const { total, correct, questions } = await evaluatePredictions(gold, this.grader.accuracy, onProblem);
     const failures = questions.flatMap(({ error }, i) =>
       error === null ? [] : [{ problem: problems[i]?.id ?? "", error }],
     );
@@ -104,8 +132,7 @@ export class MiniTask implements Task {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.accuracy[Symbol.asyncDispose]();
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.own?.[Symbol.asyncDispose]();
   }
 
   #asBird(problem: MiniProblem): BirdQuestion {

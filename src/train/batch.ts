@@ -118,6 +118,36 @@ export function packRows(
 }
 
 /**
+ * Rows of at most `most` positions: of a longer one the answers are put behind several copies of its prefix.
+ * @returns with each, the row it comes from and the number of its first continuation there
+ */
+export function foldRows(
+  rows: readonly Row[],
+  most: number,
+): { readonly row: Row; readonly from: number; readonly first: number }[] {
+  return rows.flatMap((row, from) => {
+    if (rowLength(row) <= most) return [{ row, from, first: 0 }];
+    const parts: {
+      row: { prefix: Row["prefix"]; continuations: Continuation[] };
+      from: number;
+      first: number;
+    }[] = [];
+    let room = 0;
+    row.continuations.forEach((continuation, first) => {
+      const current = parts.at(-1);
+      if (current !== undefined && continuation.tokens.length <= room)
+        current.row.continuations.push(continuation);
+      else {
+        parts.push({ row: { prefix: row.prefix, continuations: [continuation] }, from, first });
+        room = most - row.prefix.length;
+      }
+      room -= continuation.tokens.length;
+    });
+    return parts;
+  });
+}
+
+/**
  * Splits rows into batches of at most `most` positions with padding, rows of similar length together.
  * @returns indexes into `rows`; a row longer than `most` is alone
  */

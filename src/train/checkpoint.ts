@@ -9,6 +9,9 @@ import { z } from "zod";
 import { LseError } from "../errors.js";
 import { parseJson } from "../json-file.js";
 
+/** Its name in the folder of a training. */
+export const CHECKPOINT = "checkpoint.safetensors";
+
 export interface Checkpoint {
   readonly tensors: Readonly<Record<string, Float32Array>>;
   /** Anything JSON can hold. */

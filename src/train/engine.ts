@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { hashJson } from "../hash.js";
-import { packRows, type Row, splitRows, totalWeight } from "./batch.js";
+import { foldRows, packRows, type Row, splitRows, totalWeight } from "./batch.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkProvider, graphStyle } from "./gradient-check.js";
 import { initialLora, initialParameters } from "./model/initial.js";
@@ -105,9 +105,10 @@ export class Engine {
     );
     let loss = 0;
     let tokens = 0;
-    for (const part of splitRows(rows, microTokens)) {
+    const folded = foldRows(rows, spec.contextLength).map(({ row }) => row);
+    for (const part of splitRows(folded, microTokens)) {
       const batch = packRows(
-        part.map((row) => rows[row] as Row),
+        part.map((row) => folded[row] as Row),
         spec,
         "weighted",
       );
@@ -137,16 +138,19 @@ export class Engine {
     const graph = { spec, lora, loss: null, gradients: false, ...graphStyle(provider) };
     this.#forward ??= await QwenSession.open(graph, { provider, threads });
     const results = rows.map((row) => row.continuations.map(({ tokens }) => new Float32Array(tokens.length)));
-    for (const part of splitRows(rows, microTokens)) {
+    const folded = foldRows(rows, spec.contextLength);
+    const short = folded.map(({ row }) => row);
+    for (const part of splitRows(short, microTokens)) {
       const batch = packRows(
-        part.map((row) => rows[row] as Row),
+        part.map((row) => short[row] as Row),
         spec,
         "all",
       );
       if (batch.at.length === 0) continue;
       const { logprobs } = await this.#forward.run(this.parameters, batch);
       batch.origin.forEach(([row, continuation, token], i) => {
-        const target = results[part[row] as number]?.[continuation] as Float32Array;
+        const { from, first } = folded[part[row] as number] as (typeof folded)[number];
+        const target = results[from]?.[first + continuation] as Float32Array;
         target[token] = logprobs[i] as number;
       });
     }

@@ -1,13 +1,12 @@
 /** Supervised training from random weights, in a folder: it can be killed at any moment and goes on from there. */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Row } from "./batch.js";
+import { CHECKPOINT } from "./checkpoint.js";
+import { Curve, readCurve } from "./curve.js";
 import type { StepResult, TrainerOptions } from "./engine.js";
 import type { Parameters } from "./model/spec.js";
 import { Trainer } from "./trainer.js";
-
-/** The checkpoint in a folder. */
-export const CHECKPOINT = "checkpoint.safetensors";
 
 export interface PretrainOptions {
   readonly trainer: Omit<TrainerOptions, "start" | "loss">;
@@ -50,7 +49,7 @@ export async function pretrain(options: PretrainOptions): Promise<Parameters> {
     ? ({ from: "checkpoint", path: checkpoint } as const)
     : ({ from: "random", seed, lookupHeads } as const);
   await using trainer = await Trainer.open({ ...options.trainer, loss: { kind: "cross-entropy" }, start });
-  const curve = new Curve(join(folder, "curve.jsonl"), trainer.startStep);
+  const curve = new Curve<CurvePoint>(join(folder, "curve.jsonl"), trainer.startStep);
   options.onStart?.(trainer.startStep);
   for (let step = trainer.startStep + 1; step <= steps; step++) {
     const started = performance.now();
@@ -74,36 +73,8 @@ export async function pretrain(options: PretrainOptions): Promise<Parameters> {
 
 /** The figures of the latest evaluation in a folder; null when there is none. */
 export function latestEvaluation(folder: string): Record<string, number> | null {
-  const path = join(folder, "curve.jsonl");
-  if (!existsSync(path)) return null;
-  const evaluations = readFileSync(path, "utf8")
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as CurvePoint)
-    .flatMap((point) => ("evaluation" in point ? [point.evaluation] : []));
+  const evaluations = readCurve<CurvePoint>(join(folder, "curve.jsonl")).flatMap((point) =>
+    "evaluation" in point ? [point.evaluation] : [],
+  );
   return evaluations.at(-1) ?? null;
-}
-
-/** Written before each checkpoint; lines behind the checkpoint that training goes on from are dropped. */
-class Curve {
-  #lines: string[] = [];
-
-  constructor(
-    private readonly path: string,
-    startStep: number,
-  ) {
-    if (!existsSync(path)) return;
-    const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-    const kept = lines.filter((line) => (JSON.parse(line) as CurvePoint).step <= startStep);
-    writeFileSync(path, kept.map((line) => `${line}\n`).join(""));
-  }
-
-  add(point: CurvePoint): void {
-    this.#lines.push(`${JSON.stringify(point)}\n`);
-  }
-
-  write(): void {
-    appendFileSync(this.path, this.#lines.join(""));
-    this.#lines = [];
-  }
 }

@@ -220,13 +220,15 @@ describe("the tree file", () => {
   it("reads back what it wrote", async () => {
     const evolution = await evolve(new NumberTask(30), learner(), config(), new MemoryJournal());
     const text = treeToJson(evolution, config());
-    const tree = treeFromJson(text, "tree.json");
+    const { tree, prompts } = treeFromJson(text, "tree.json");
     expect(tree.nodes).toEqual(evolution.tree.nodes);
     expect(tree.totalSelections).toBe(4);
     const nodes = JSON.parse(text).nodes;
     expect(nodes[1].conversation.at(-1).content).toContain("<prompt>");
     expect(nodes[0].self_evolve_prompt[0].content).toContain("answered wrong");
     expect(nodes[4].self_evolve_prompt).toBeNull();
+    expect(prompts[0]).toEqual(evolution.records[0]?.selfEvolvePrompt);
+    expect(prompts[4]).toBeNull();
   });
 
   it("names the file and the field of a broken one", () => {

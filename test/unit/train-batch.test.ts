@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { packRows, plainRow, type Row, rowLength, splitRows, totalWeight } from "#lse/train/batch.js";
+import {
+  foldRows,
+  packRows,
+  plainRow,
+  type Row,
+  rowLength,
+  splitRows,
+  totalWeight,
+} from "#lse/train/batch.js";
 import { checkCase, largestError } from "#lse/train/gradient-check.js";
 import { QwenSession } from "#lse/train/session.js";
 
@@ -93,4 +101,18 @@ test("rows are split into parts of a bounded size, similar lengths together, non
 
 test("weights add up over all continuations", () => {
   expect(totalWeight([SHARED, OTHER])).toBe(3 + 0.5 + 1 + 2);
+});
+
+test("answers that do not fit behind one prefix get several, each answer whole", () => {
+  const folded = foldRows([OTHER, SHARED], 8);
+  expect(folded.map(({ row }) => rowLength(row))).toEqual([3, 7, 7]);
+  expect(folded.map(({ from, first }) => [from, first])).toEqual([
+    [0, 0],
+    [1, 0],
+    [1, 1],
+  ]);
+  expect(folded.flatMap(({ row }) => row.continuations)).toEqual([
+    ...OTHER.continuations,
+    ...SHARED.continuations,
+  ]);
 });

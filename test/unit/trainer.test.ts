@@ -165,6 +165,20 @@ test("the policy gradient makes good answers likelier and bad ones less likely",
   });
 });
 
+test("a row may have more answers than the context has room for", async () => {
+  await using trainer = await Trainer.open(OPTIONS);
+  const prefix = [1, 2, 3, 4];
+  const continuations = Array.from({ length: 9 }, (_, i) => ({
+    tokens: Array.from({ length: 12 }, (_, j) => (i + j) % 32),
+  }));
+  const [long] = await trainer.logprobs([{ prefix, continuations }]);
+  const apart = await trainer.logprobs(continuations.map((own) => ({ prefix, continuations: [own] })));
+  for (const [i, [logprobs]] of apart.entries())
+    for (const [j, logprob] of (logprobs as Float32Array).entries())
+      expect(long?.[i]?.[j]).toBeCloseTo(logprob, 5);
+  expect((await trainer.step([{ prefix, continuations }])).tokens).toBe(9 * 12);
+});
+
 test("the calling thread stays free while a step computes", async () => {
   await withTrainer({ ...OPTIONS, microTokens: 4096 }, async (trainer) => {
     const rows = Array.from({ length: 60 }, (_, i) =>

@@ -136,8 +136,13 @@ export class LlamaModel implements LanguageModel {
     return this.#scheduler.decoding / 1000;
   }
 
+  /** Tokens of the rendered prompt, the opening of the answer's turn included. */
+  encode(messages: readonly ChatMessage[]): readonly number[] {
+    return this.template.encode(messages);
+  }
+
   countTokens(messages: readonly ChatMessage[]): number {
-    return this.template.encode(messages).length;
+    return this.encode(messages).length;
   }
 
   generate(

@@ -1,0 +1,110 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
+import { budgetOf } from "../evolve/config.js";
+import { evolve } from "../evolve/evolve.js";
+import { treeToJson } from "../evolve/tree-file.js";
+import { readJson } from "../json-file.js";
+import { EventLog } from "../ledger/event-log.js";
+import { RunFolder } from "../ledger/run-folder.js";
+import type { LanguageModel } from "../runtime/model.js";
+import { type Seat, together } from "../runtime/together.js";
+import { integer } from "./options.js";
+import { Progress } from "./progress.js";
+import { openEvolver, openModel, type RunConfig, resolveConfig } from "./run-config.js";
+import { TaskPool } from "./tasks.js";
+
+const INTERRUPTED = 130;
+
+export function collectCommand() {
+  return new Command("collect")
+    .description("many runs of evolution at once, whose trees an evolver is trained on")
+    .requiredOption("--config <file>", "configuration of the runs, such as configs/mini-trees.json")
+    .requiredOption("--db <names...>", "databases; train/0-47 stands for train/0, train/1 … train/47")
+    .option("--runs <count>", "runs of each database, of different seeds", integer(1), 1)
+    .option("--together <count>", "runs at a time", integer(1), 16)
+    .requiredOption("--out <folder>", "folder for the runs' folders; what is done there is not done again")
+    .action(async ({ config: file, db, runs, together: atOnce, out }) => {
+      const config = resolveConfig(readJson(file), file);
+      const interrupt = new AbortController();
+      const onInterrupt = () => interrupt.abort();
+      process.once("SIGINT", onInterrupt);
+      try {
+        await collect({ config, databases: databasesOf(db), runs, atOnce, out, signal: interrupt.signal });
+        console.log(`${out}: ${databasesOf(db).length * runs} runs`);
+      } catch (error) {
+        if (!interrupt.signal.aborted) throw error;
+        console.error("lse: interrupted. The same command goes on.");
+        process.exitCode = INTERRUPTED;
+      } finally {
+        process.off("SIGINT", onInterrupt);
+      }
+    });
+}
+
+/** Names, with ranges such as `train/0-3` written out. */
+export function databasesOf(names: readonly string[]): string[] {
+  return names.flatMap((name) => {
+    const [, start, from, to] = /^(.*\/)?(\d+)-(\d+)$/.exec(name) ?? [];
+    if (from === undefined || to === undefined) return [name];
+    const count = Number(to) - Number(from) + 1;
+    if (count < 1)
+      throw new LseError(`"${name}" is a range without numbers`, "Give the smaller number first");
+    return Array.from({ length: count }, (_, i) => `${start ?? ""}${Number(from) + i}`);
+  });
+}
+
+export interface CollectOptions {
+  /** Of every run, but for database and seed: run i of a database has the seed `evolve.seed` + i. */
+  readonly config: RunConfig;
+  readonly databases: readonly string[];
+  readonly runs: number;
+  readonly atOnce: number;
+  readonly out: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Makes the runs that are missing in `out` and completes those that were cut off. */
+export async function collect(options: CollectOptions): Promise<void> {
+  const { config, databases, runs, atOnce, out, signal } = options;
+  const jobs = databases.flatMap((db) =>
+    Array.from({ length: runs }, (_, i) => ({
+      path: join(out, `${db.replaceAll("/", "-")}-seed${config.evolve.seed + i}`),
+      config: {
+        ...config,
+        task: { ...config.task, db },
+        evolve: { ...config.evolve, seed: config.evolve.seed + i },
+      } satisfies RunConfig,
+    })),
+  );
+  await using tasks = new TaskPool();
+  // All of them now: a database that cannot be used is to show before anything is paid for.
+  const [first] = await Promise.all(jobs.map((job) => tasks.open(job.config.task)));
+  if (first === undefined) throw new LseError("no database is named", "Give some with --db");
+  const { model, resolved } = await openModel(config, first);
+  await using policy = model;
+  await using evolver = await openEvolver(config, policy);
+  using progress = new Progress("answers", jobs.length * budgetOf(first, config.evolve).answers);
+
+  const carryOut = async ({ path, config }: (typeof jobs)[number], seat: Seat) => {
+    const folder = existsSync(join(path, "config.json"))
+      ? RunFolder.open(path)
+      : RunFolder.create(path, { ...config, model: resolved });
+    using log = new EventLog(folder.eventsPath);
+    const task = await tasks.open(config.task);
+    progress.skip(log.count("answer"));
+    if (log.recall("done", "done") !== undefined && existsSync(folder.treePath)) return;
+    log.onEvent = ({ type }) => type === "answer" && progress.tick();
+    const models: [LanguageModel, LanguageModel | undefined] = [seat(policy), evolver && seat(evolver)];
+    const state = await evolve(task, models[0], config.evolve, log, { evolver: models[1], signal });
+    folder.writeTree(treeToJson(state, config.evolve));
+    folder.writeBest(state.tree.best().instructions);
+    log.sync();
+    progress.say(`${path}: ${state.tree.root.reward.toFixed(3)} → ${state.tree.best().reward.toFixed(3)}`);
+  };
+  for (let from = 0; from < jobs.length; from += atOnce) {
+    signal?.throwIfAborted();
+    await together(jobs.slice(from, from + atOnce).map((job) => (seat) => carryOut(job, seat)));
+  }
+}

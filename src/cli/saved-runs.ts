@@ -1,0 +1,48 @@
+/** Folders of finished runs, such as `lse collect` fills. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { LseError } from "../errors.js";
+import { splitProblems } from "../evolve/split.js";
+import { treeFromJson } from "../evolve/tree-file.js";
+import { EventFile } from "../ledger/event-log.js";
+import { RunFolder } from "../ledger/run-folder.js";
+import type { SavedRun } from "../train/rl/edit-states.js";
+import { resolveConfig } from "./run-config.js";
+import type { TaskPool } from "./tasks.js";
+
+/**
+ * Reads all runs in a folder, in the order of their names.
+ * @throws LseError for a folder without runs, a run that is not over, or one of problems that have changed since:
+ * its scores and the rewards of new edits would be measured on different ones
+ */
+export async function savedRuns(folder: string, tasks: TaskPool): Promise<SavedRun[]> {
+  const names = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => existsSync(join(folder, name, "config.json")))
+        .sort()
+    : [];
+  if (names.length === 0)
+    throw new LseError(`${folder}: no runs here`, "Give a folder that `lse collect` has filled");
+  return await Promise.all(names.map((name) => savedRun(join(folder, name), tasks)));
+}
+
+async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
+  const folder = RunFolder.open(path);
+  const { task: about, evolve: config } = resolveConfig(folder.readConfig(), folder.configPath);
+  const events = new EventFile(folder.eventsPath);
+  const inputs = events.recall("inputs", "inputs");
+  if (events.recall("done", "done") === undefined || inputs === undefined)
+    throw new LseError(
+      `${path}: this run is not over`,
+      "Let `lse collect` finish it, or take its folder away",
+    );
+  const task = await tasks.open(about);
+  if (inputs.task !== task.fingerprint)
+    throw new LseError(
+      `${path}: the run's problems have changed since`,
+      "Its scores would be compared with rewards on other problems: collect the run again",
+    );
+  const { tree, prompts } = treeFromJson(folder.readTree(), folder.treePath);
+  const { holdout } = splitProblems(task.id, task.problemIds, config);
+  return { origin: path, task, config, tree, prompts, holdout };
+}

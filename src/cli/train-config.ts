@@ -1,0 +1,68 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import { ESTIMATORS } from "../train/rl/advantages.js";
+import { ORDERS } from "../train/rl/edit-states.js";
+
+const positive = z.int().min(1);
+const path = z.string().min(1);
+
+/** What `lse train` does; defaults are the paper's where they make sense on one machine. */
+export const trainConfigSchema = z.strictObject({
+  /** The evolver, a GGUF of Qwen2 or Qwen3 in a type that training can start from. */
+  model: path,
+  /** The model that answers; the evolver's own without adapter if it is left out. */
+  policy: path.optional(),
+  /** Folders of runs. */
+  trees: path,
+  validation: path,
+  order: z.enum(ORDERS).default("potential"),
+  estimator: z.enum(ESTIMATORS).default("delta"),
+  updates: positive,
+  /** Nodes of an update, and edits of each. */
+  nodes: positive.default(32),
+  rollouts: positive.default(4),
+  /** Nodes that validation edits, once each; fewer if there are not so many. */
+  validationNodes: positive.default(64),
+  validateEvery: positive.default(10),
+  lora: z.strictObject({ rank: positive.default(16), alpha: z.number().positive().default(32) }).prefault({}),
+  rate: z.number().positive(),
+  /** Of the rate: constant, or down to a tenth along a cosine. */
+  schedule: z.enum(["constant", "cosine"]).default("constant"),
+  clip: z.number().gt(0).lt(1).default(0.2),
+  clipNorm: z.number().positive().default(1),
+  seed: z.int().min(0).default(0),
+  /** Positions computed at once in training. */
+  microTokens: positive.default(1024),
+  threads: positive.default(1),
+  engine: z
+    .strictObject({
+      context: positive.optional(),
+      gpuLayers: z.int().min(0).optional(),
+      sequences: positive.optional(),
+      decodeBatch: positive.optional(),
+      kvCells: positive.optional(),
+      flashAttention: z.boolean().optional(),
+    })
+    .prefault({}),
+});
+
+export type TrainConfig = z.infer<typeof trainConfigSchema>;
+
+/** @param origin the file it comes from, for error messages */
+export function checkTrainConfig(value: unknown, origin: string): TrainConfig {
+  const parsed = trainConfigSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new LseError(
+      `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
+      "Correct that field; configs/mini-lse.json is an example",
+    );
+  }
+  const { model, policy, trees, validation } = parsed.data;
+  return {
+    ...parsed.data,
+    ...{ model: resolve(model), trees: resolve(trees), validation: resolve(validation) },
+    ...(policy === undefined ? {} : { policy: resolve(policy) }),
+  };
+}

@@ -1,0 +1,129 @@
+import type { Completion, GenerateRequest, LanguageModel } from "./model.js";
+
+/** Gives a run its place at a model; it may take several. */
+export type Seat = (model: LanguageModel) => LanguageModel;
+
+/** A `generate` that waits for the others'. */
+interface Call {
+  readonly model: LanguageModel;
+  readonly requests: readonly GenerateRequest[];
+  readonly onCompletion: ((index: number, completion: Completion) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (completions: Completion[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Carries out many runs at once that each ask their models a little at a time: as soon as every run waits for a
+ * model or is done, what they ask for is generated in one call a model. An engine is several times faster at that
+ * than at one run after the other, and since nothing depends on who asks first, the calls are always the same.
+ * @param runs must use no model but those they have a seat at
+ * @returns their results, in order
+ * @throws the first error of a run; the others fail at their next call
+ */
+export async function together<T>(runs: readonly ((seat: Seat) => Promise<T>)[]): Promise<T[]> {
+  const waiting = new Map<number, Call>();
+  let running = runs.length;
+  let failure: { readonly error: unknown } | undefined;
+
+  const fail = (error: unknown) => {
+    failure ??= { error };
+    for (const call of waiting.values()) call.reject(failure.error);
+    waiting.clear();
+  };
+  const generateIfAllWait = () => {
+    if (running === 0 || waiting.size < running) return;
+    const calls = [...waiting].sort(([a], [b]) => a - b).map(([, call]) => call);
+    waiting.clear();
+    const models = [...new Set(calls.map(({ model }) => model))];
+    void (async () => {
+      for (const model of models) await generateAll(calls.filter((call) => call.model === model));
+    })().catch((error) => {
+      for (const call of calls) call.reject(error);
+    });
+  };
+  const seatOf = (run: number) => (model: LanguageModel) =>
+    new SeatedModel(
+      model,
+      (requests, onCompletion, signal) =>
+        new Promise((resolve, reject) => {
+          if (failure !== undefined) return reject(failure.error);
+          if (waiting.has(run)) return reject(new Error("a run asks again before it has its answer"));
+          waiting.set(run, { model, requests, onCompletion, signal, resolve, reject });
+          generateIfAllWait();
+        }),
+    );
+  const settled = await Promise.allSettled(
+    runs.map(async (run, i) => {
+      try {
+        return await run(seatOf(i));
+      } catch (error) {
+        fail(error);
+        throw error;
+      } finally {
+        running--;
+        generateIfAllWait();
+      }
+    }),
+  );
+  if (failure !== undefined) throw (failure as { error: unknown }).error;
+  return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
+}
+
+/** One call of the model for all of `calls`, which are for the same one. */
+async function generateAll(calls: readonly Call[]): Promise<void> {
+  const origin = calls.flatMap((call) => call.requests.map((_, index) => ({ call, index })));
+  const signals = calls.map(({ signal }) => signal).filter((signal) => signal !== undefined);
+  const completions = await (calls[0] as Call).model.generate(
+    calls.flatMap(({ requests }) => requests),
+    (position, completion) => {
+      const { call, index } = origin[position] as (typeof origin)[number];
+      call.onCompletion?.(index, completion);
+    },
+    signals.length === 0 ? undefined : AbortSignal.any([...new Set(signals)]),
+  );
+  let from = 0;
+  for (const { requests, resolve } of calls) {
+    resolve(completions.slice(from, from + requests.length));
+    from += requests.length;
+  }
+}
+
+class SeatedModel implements LanguageModel {
+  constructor(
+    private readonly model: LanguageModel,
+    readonly generate: LanguageModel["generate"],
+  ) {}
+
+  get fingerprint() {
+    return this.model.fingerprint;
+  }
+
+  get contextSize() {
+    return this.model.contextSize;
+  }
+
+  get usage() {
+    return this.model.usage;
+  }
+
+  /** What is asked for together depends on the other runs. */
+  get repeats() {
+    return this.model.repeats === "request" ? this.model.repeats : "nothing";
+  }
+
+  countTokens(messages: Parameters<LanguageModel["countTokens"]>[0]) {
+    return this.model.countTokens(messages);
+  }
+
+  score(...args: Parameters<LanguageModel["score"]>) {
+    return this.model.score(...args);
+  }
+
+  useAdapter(): Promise<void> {
+    throw new Error("the model is not this run's alone; give it a seat at an AdaptedModel");
+  }
+
+  /** The model goes on: it is not the run's. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+}

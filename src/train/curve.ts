@@ -1,0 +1,33 @@
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+
+/**
+ * The course of a training, a JSON object a line. Lines are written before each checkpoint; those behind the
+ * checkpoint that training goes on from are dropped.
+ */
+export class Curve<Point extends { readonly step: number }> {
+  #lines: string[] = [];
+
+  constructor(
+    private readonly path: string,
+    startStep: number,
+  ) {
+    const kept = readCurve<Point>(path).filter(({ step }) => step <= startStep);
+    if (existsSync(path)) writeFileSync(path, kept.map((point) => `${JSON.stringify(point)}\n`).join(""));
+  }
+
+  add(point: Point): void {
+    this.#lines.push(`${JSON.stringify(point)}\n`);
+  }
+
+  write(): void {
+    appendFileSync(this.path, this.#lines.join(""));
+    this.#lines = [];
+  }
+}
+
+/** The whole lines of a curve; none where there is no file. */
+export function readCurve<Point>(path: string): Point[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Point);
+}

@@ -1,0 +1,223 @@
+/** LSE: the evolver is trained by the improvement its edits bring (paper §4), in a folder that survives a kill. */
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { ChatMessage } from "../../chat.js";
+import { EventLog } from "../../ledger/event-log.js";
+import type { LanguageModel, Sampling } from "../../runtime/model.js";
+import type { Row } from "../batch.js";
+import { CHECKPOINT } from "../checkpoint.js";
+import { Curve } from "../curve.js";
+import type { StepResult, TrainerOptions } from "../engine.js";
+import type { Parameters } from "../model/spec.js";
+import { Trainer } from "../trainer.js";
+import { advantages, type Estimator } from "./advantages.js";
+import { type EditState, statesOf } from "./edit-states.js";
+import { type Rollout, rollOut } from "./rollouts.js";
+
+export interface LearnOptions {
+  /** The evolver's model, and the adapter that is trained on it. */
+  readonly trainer: Omit<TrainerOptions, "start" | "loss">;
+  /** Its weights before training. */
+  readonly parameters: Parameters;
+  /** Clipping of the ratio of probabilities; without effect as long as each edit is used in one update only. */
+  readonly clip: number;
+  /** Prompts in tokens, as the engine puts them. */
+  readonly encode: (messages: readonly ChatMessage[]) => readonly number[];
+  /** The model that answers. */
+  readonly policy: LanguageModel;
+  /** The evolver with these parameters. */
+  readonly evolverOf: (parameters: Parameters) => Promise<LanguageModel>;
+  /** In the order of training. */
+  readonly states: readonly EditState[];
+  /** Nodes of other trees, which show whether edits really get better. */
+  readonly validation: readonly EditState[];
+  readonly updates: number;
+  /** Nodes of an update, and edits of each. */
+  readonly nodes: number;
+  readonly rollouts: number;
+  readonly estimator: Estimator;
+  /** How edits are drawn. */
+  readonly sampling: Sampling;
+  readonly seed: number;
+  readonly validateEvery: number;
+  /** An existing folder: `checkpoint.safetensors`, `curve.jsonl`, and the completions of the update in work. */
+  readonly folder: string;
+  readonly onStart?: (done: number) => void;
+  readonly onUpdate?: (point: UpdatePoint) => void;
+  /** The parameters that validation has just been made with. */
+  readonly onValidation?: (point: ValidationPoint, parameters: Parameters) => void | Promise<void>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is said of a set of edits. */
+export interface EditFigures {
+  /** Mean reward over all edits, invalid ones at −1, with its standard error over nodes. */
+  readonly reward: number;
+  readonly rewardError: number;
+  /** Mean improvement over the valid ones. */
+  readonly improvement: number;
+  readonly invalid: number;
+  /** Distinct ones among the edits, and tokens of one, as means. */
+  readonly distinct: number;
+  readonly tokens: number;
+}
+
+export interface UpdatePoint extends StepResult, EditFigures {
+  readonly kind: "update";
+  /** Mean absolute difference of the engine's and the trainer's logprobs of the edits, in nats per token. */
+  readonly logprobGap: number;
+  /** Where the time went. */
+  readonly seconds: {
+    readonly edits: number;
+    readonly answers: number;
+    readonly gradient: number;
+    readonly rest: number;
+  };
+}
+
+export interface ValidationPoint extends EditFigures {
+  readonly kind: "validation";
+  readonly step: number;
+}
+
+export type LearnPoint = UpdatePoint | ValidationPoint;
+
+/**
+ * Trains up to `updates`, from the folder's checkpoint if it has one. A killed training goes on with the identical
+ * next update: completions that were paid for are kept, and everything else depends on the checkpoint.
+ * @throws `signal.reason` when aborted
+ */
+export async function learn(options: LearnOptions): Promise<void> {
+  const { folder, updates, validateEvery, signal, seed, clip } = options;
+  const checkpoint = join(folder, CHECKPOINT);
+  const start = existsSync(checkpoint)
+    ? ({ from: "checkpoint", path: checkpoint } as const)
+    : ({ from: "parameters", parameters: options.parameters, seed } as const);
+  const loss = { kind: "policy-gradient", clip } as const;
+  await using trainer = await Trainer.open({ ...options.trainer, loss, start });
+  const curve = new Curve<LearnPoint>(join(folder, "curve.jsonl"), trainer.startStep);
+  options.onStart?.(trainer.startStep);
+
+  const validateAt = async (step: number, parameters: Parameters, evolver: LanguageModel) => {
+    const { validation, sampling, policy } = options;
+    const plan = { states: validation, rollouts: 1, sampling, seed, round: 0 };
+    using journal = new UpdateJournal(folder, `validation-${step}`);
+    const { rollouts } = await rollOut(plan, { evolver, policy }, journal.log, signal);
+    const point = { kind: "validation", step, ...figuresOf(rollouts) } as const;
+    curve.add(point);
+    await options.onValidation?.(point, parameters);
+    return journal;
+  };
+
+  let parameters = await trainer.parameters();
+  let evolver = await options.evolverOf(parameters);
+  if (trainer.startStep === 0) (await validateAt(0, parameters, evolver)).done();
+  for (let step = trainer.startStep + 1; step <= updates; step++) {
+    using journal = new UpdateJournal(folder, `update-${step}`);
+    const { point } = await update(step, options, trainer, evolver, journal.log);
+    curve.add(point);
+    options.onUpdate?.(point);
+    parameters = await trainer.parameters();
+    evolver = await options.evolverOf(parameters);
+    const validated =
+      step === updates || step % validateEvery === 0 ? await validateAt(step, parameters, evolver) : null;
+    curve.write();
+    await trainer.save(checkpoint);
+    journal.done();
+    validated?.done();
+    signal?.throwIfAborted();
+  }
+}
+
+/** One update: the evolver edits, the policy answers, the gradient moves the evolver. */
+async function update(
+  step: number,
+  options: LearnOptions,
+  trainer: Trainer,
+  evolver: LanguageModel,
+  journal: EventLog,
+): Promise<{ point: UpdatePoint }> {
+  const { states, nodes, rollouts: each, sampling, seed, policy, estimator, encode, signal } = options;
+  const started = performance.now();
+  const plan = { states: statesOf(states, nodes, step), rollouts: each, sampling, seed, round: step };
+  const { rollouts, times } = await rollOut(plan, { evolver, policy }, journal, signal);
+  const rows = rowsOf(rollouts, advantages(rollouts, estimator), encode);
+  const before = performance.now();
+  const logprobGap = gapOf(rows, await trainer.logprobs(rows));
+  const result = await trainer.step(rows);
+  const gradient = (performance.now() - before) / 1000;
+  const total = (performance.now() - started) / 1000;
+  const { edits, answers } = times;
+  const seconds = { edits, answers, gradient, rest: total - edits - answers - gradient };
+  return { point: { kind: "update", ...result, ...figuresOf(rollouts), logprobGap, seconds } };
+}
+
+/** Edits of one node share its prompt, so they make one row. */
+function rowsOf(
+  rollouts: readonly Rollout[],
+  weights: readonly number[],
+  encode: LearnOptions["encode"],
+): Row[] {
+  const rows = new Map<
+    number,
+    { prefix: readonly number[]; continuations: Row["continuations"][number][] }
+  >();
+  for (const [i, { group, state, completion }] of rollouts.entries()) {
+    const row = rows.get(group) ?? { prefix: encode(state.messages), continuations: [] };
+    const { tokens, logprobs } = completion;
+    row.continuations.push({ tokens, oldLogprobs: logprobs, advantage: weights[i] as number });
+    rows.set(group, row);
+  }
+  return [...rows.values()];
+}
+
+function gapOf(rows: readonly Row[], trained: readonly Float32Array[][]): number {
+  let sum = 0;
+  let count = 0;
+  for (const [r, { continuations }] of rows.entries())
+    for (const [c, { oldLogprobs = [] }] of continuations.entries())
+      for (const [t, logprob] of oldLogprobs.entries()) {
+        sum += Math.abs(logprob - (trained[r]?.[c]?.[t] as number));
+        count++;
+      }
+  return sum / count;
+}
+
+export function figuresOf(rollouts: readonly Rollout[]): EditFigures {
+  const valid = rollouts.filter(({ standardError }) => !Number.isNaN(standardError));
+  const groups = new Map<number, number[]>();
+  for (const { group, reward } of rollouts) groups.set(group, [...(groups.get(group) ?? []), reward]);
+  const means = [...groups.values()].map(mean);
+  const reward = mean(means);
+  const variance = means.reduce((sum, value) => sum + (value - reward) ** 2, 0) / (means.length - 1);
+  const names = new Set(rollouts.map(({ group, instructions }) => `${group} ${instructions}`));
+  return {
+    reward,
+    rewardError: Math.sqrt(variance / means.length),
+    improvement: mean(valid.map((rollout) => rollout.reward)),
+    invalid: 1 - valid.length / rollouts.length,
+    distinct: names.size / rollouts.length,
+    tokens: mean(rollouts.map(({ completion }) => completion.tokens.length)),
+  };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The completions of an update in work; gone once a checkpoint holds what came of them. */
+class UpdateJournal implements Disposable {
+  readonly log: EventLog;
+
+  constructor(folder: string, name: string) {
+    const path = join(folder, "in-work");
+    mkdirSync(path, { recursive: true });
+    this.log = new EventLog(join(path, `${name}.jsonl`));
+  }
+
+  done(): void {
+    rmSync(this.log.path);
+  }
+
+  [Symbol.dispose](): void {
+    this.log[Symbol.dispose]();
+  }
+}
