@@ -84,7 +84,7 @@ async function startOf(
   const best = rulesText(perfectEdit(rules, feedback, database.conventions));
   const perfect = best === instructions ? score : rewardOf(await ask(best, "holdout", testIds));
   const run = {
-    ...{ origin: task.id, task, config, prompts: [], holdout: testIds },
+    ...{ origin: task.id, policy: policy.fingerprint, task, config, prompts: [], holdout: testIds },
     tree: new EvolutionTree(instructions),
   };
   return {

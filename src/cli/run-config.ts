@@ -134,9 +134,10 @@ export async function openEvolver(
     return adapter === undefined ? undefined : await AdaptedModel.open(policy, adapter);
   }
   const { openLlama } = await import("../runtime/llama/open.js");
-  const { context, gpuLayers, threads } = answering;
+  const { context, gpuLayers, threads, decodeBatch, sequences, flashAttention, kvCells } = answering;
   const engine = await openLlama({
     ...given({ modelPath: path, contextSize: context, gpuLayers, threads }),
+    ...given({ batchSize: decodeBatch, sequences, flashAttention, kvCells }),
     repeatable: true,
   });
   if (adapter !== undefined) await engine.useAdapter(adapter);

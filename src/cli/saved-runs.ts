@@ -44,5 +44,5 @@ async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
     );
   const { tree, prompts } = treeFromJson(folder.readTree(), folder.treePath);
   const { holdout } = splitProblems(task.id, task.problemIds, config);
-  return { origin: path, task, config, tree, prompts, holdout };
+  return { origin: path, policy: inputs.model, task, config, tree, prompts, holdout };
 }

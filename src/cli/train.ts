@@ -107,6 +107,14 @@ export async function train(
   await using engine = await openEngine(config.model, config);
   await using other = config.policy === undefined ? undefined : await openEngine(config.policy, config);
 
+  for (const { run } of [...states, ...held]) {
+    if (run.policy === (other ?? engine).fingerprint) continue;
+    throw new LseError(
+      `${run.origin}: its nodes were scored with another model than ${config.policy ?? config.model}`,
+      "Name that model as policy, or collect the runs again: rewards are compared with those scores",
+    );
+  }
+
   using progress = new Progress("updates", config.updates);
   const latest = join(folder, "adapter.gguf");
   const best = join(folder, "best.gguf");
