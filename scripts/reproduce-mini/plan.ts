@@ -1,6 +1,9 @@
 /** What is compared, on what, and how much of it. */
 import type { EvolveConfig } from "#lse/evolve/config.js";
 
+/** Time limit of a predicted query. */
+export const TIMEOUT_MS = 2000;
+
 /** Who writes the edits. */
 export type EvolverName = "untrained" | "lse" | "post-edit" | "mini-b";
 
@@ -35,6 +38,8 @@ export interface Plan {
   readonly trainDatabases: readonly string[];
   readonly validationDatabases: readonly string[];
   readonly testDatabases: number;
+  /** Edits of each summary where single edits are measured. */
+  readonly editSamples: number;
   /** Seeds of evolution for each test database. */
   readonly seeds: number;
   readonly methods: readonly Method[];
@@ -50,6 +55,7 @@ export const FULL: Plan = {
   trainDatabases: ["train/0-44", "train/46-64"],
   validationDatabases: ["dev/0-23"],
   testDatabases: 64,
+  editSamples: 4,
   seeds: 3,
   methods: METHODS,
   temperatures: [1, 0, 0.5],
@@ -62,6 +68,7 @@ export const QUICK: Plan = {
   trainDatabases: ["train/0-7"],
   validationDatabases: ["dev/0-3"],
   testDatabases: 16,
+  editSamples: 2,
   seeds: 1,
   methods: [],
   temperatures: [],

@@ -1,5 +1,5 @@
 /** LSE: the evolver is trained by the improvement its edits bring (paper §4), in a folder that survives a kill. */
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ChatMessage } from "../../chat.js";
 import { EventLog } from "../../ledger/event-log.js";
@@ -40,12 +40,12 @@ export interface LearnOptions {
   readonly sampling: Sampling;
   readonly seed: number;
   readonly validateEvery: number;
-  /** An existing folder: `checkpoint.safetensors`, `curve.jsonl`, and the completions of the update in work. */
+  /** An existing folder: `checkpoint.safetensors`, `curve.jsonl`, and in `in-work` what the next one will hold. */
   readonly folder: string;
   readonly onStart?: (done: number) => void;
   readonly onUpdate?: (point: UpdatePoint) => void;
-  /** The parameters that validation has just been made with. */
-  readonly onValidation?: (point: ValidationPoint, parameters: Parameters) => void | Promise<void>;
+  /** Told of a validation, before the evolver changes again. */
+  readonly onValidation?: (point: ValidationPoint) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -98,33 +98,29 @@ export async function learn(options: LearnOptions): Promise<void> {
   const curve = new Curve<LearnPoint>(join(folder, "curve.jsonl"), trainer.startStep);
   options.onStart?.(trainer.startStep);
 
-  const validateAt = async (step: number, parameters: Parameters, evolver: LanguageModel) => {
+  const inWork = new InWork(join(folder, "in-work"));
+  const validate = async (step: number) => {
     const { validation, sampling, policy } = options;
     const plan = { states: validation, rollouts: 1, sampling, seed, round: 0 };
-    using journal = new UpdateJournal(folder, `validation-${step}`);
-    const { rollouts } = await rollOut(plan, { evolver, policy }, journal.log, signal);
+    using journal = inWork.open(`validation-${step}`);
+    const { rollouts } = await rollOut(plan, { evolver, policy }, journal, signal);
     const point = { kind: "validation", step, ...figuresOf(rollouts) } as const;
     curve.add(point);
-    await options.onValidation?.(point, parameters);
-    return journal;
+    options.onValidation?.(point);
   };
 
-  let parameters = await trainer.parameters();
-  let evolver = await options.evolverOf(parameters);
-  if (trainer.startStep === 0) (await validateAt(0, parameters, evolver)).done();
+  let evolver = await options.evolverOf(await trainer.parameters());
+  if (trainer.startStep === 0) await validate(0);
   for (let step = trainer.startStep + 1; step <= updates; step++) {
-    using journal = new UpdateJournal(folder, `update-${step}`);
-    const { point } = await update(step, options, trainer, evolver, journal.log);
+    using journal = inWork.open(`update-${step}`);
+    const point = await update(step, options, trainer, evolver, journal);
     curve.add(point);
     options.onUpdate?.(point);
-    parameters = await trainer.parameters();
-    evolver = await options.evolverOf(parameters);
-    const validated =
-      step === updates || step % validateEvery === 0 ? await validateAt(step, parameters, evolver) : null;
+    evolver = await options.evolverOf(await trainer.parameters());
+    if (step === updates || step % validateEvery === 0) await validate(step);
     curve.write();
     await trainer.save(checkpoint);
-    journal.done();
-    validated?.done();
+    inWork.clear();
     signal?.throwIfAborted();
   }
 }
@@ -136,7 +132,7 @@ async function update(
   trainer: Trainer,
   evolver: LanguageModel,
   journal: EventLog,
-): Promise<{ point: UpdatePoint }> {
+): Promise<UpdatePoint> {
   const { states, nodes, rollouts: each, sampling, seed, policy, estimator, encode, signal } = options;
   const started = performance.now();
   const plan = { states: statesOf(states, nodes, step), rollouts: each, sampling, seed, round: step };
@@ -149,7 +145,7 @@ async function update(
   const total = (performance.now() - started) / 1000;
   const { edits, answers } = times;
   const seconds = { edits, answers, gradient, rest: total - edits - answers - gradient };
-  return { point: { kind: "update", ...result, ...figuresOf(rollouts), logprobGap, seconds } };
+  return { kind: "update", ...result, ...figuresOf(rollouts), logprobGap, seconds };
 }
 
 /** Edits of one node share its prompt, so they make one row. */
@@ -203,21 +199,18 @@ export function figuresOf(rollouts: readonly Rollout[]): EditFigures {
 
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The completions of an update in work; gone once a checkpoint holds what came of them. */
-class UpdateJournal implements Disposable {
-  readonly log: EventLog;
-
-  constructor(folder: string, name: string) {
-    const path = join(folder, "in-work");
+/** The completions since the last checkpoint: a killed training pays for none of them again. */
+class InWork {
+  constructor(private readonly path: string) {
     mkdirSync(path, { recursive: true });
-    this.log = new EventLog(join(path, `${name}.jsonl`));
   }
 
-  done(): void {
-    rmSync(this.log.path);
+  open(name: string): EventLog {
+    return new EventLog(join(this.path, `${name}.jsonl`));
   }
 
-  [Symbol.dispose](): void {
-    this.log[Symbol.dispose]();
+  /** A checkpoint holds what came of them. */
+  clear(): void {
+    for (const name of readdirSync(this.path)) rmSync(join(this.path, name));
   }
 }

@@ -1,0 +1,164 @@
+import { once } from "node:events";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { lse, startLse } from "../cli.js";
+
+const folder = mkdtempSync(join(tmpdir(), "lse-cli-train-"));
+const path = (...names: string[]) => join(folder, ...names);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const model = (name: string) => fileURLToPath(new URL(`../../models/${name}`, import.meta.url));
+const ENGINE = {
+  context: 512,
+  gpuLayers: 0,
+  sequences: 8,
+  decodeBatch: 256,
+  kvCells: 1024,
+  flashAttention: true,
+};
+const RUNS = {
+  task: { name: "mini", timeout: 2 },
+  model: { path: model("mini-q8_0.gguf"), ...ENGINE, threads: 1 },
+  evolver: { model: model("mini.gguf") },
+  evolve: {
+    ...{ rounds: 2, batch: 2, holdout: 4, tries: 2, seed: 1, editTemperature: 1 },
+    sampling: { temperature: 0, maxTokens: 60 },
+  },
+};
+const TRAINING = {
+  ...{ model: model("mini.gguf"), policy: model("mini-q8_0.gguf") },
+  ...{ trees: path("trees"), validation: path("trees"), updates: 3, nodes: 2, rollouts: 2 },
+  ...{
+    validationNodes: 2,
+    validateEvery: 2,
+    rate: 0.001,
+    lora: { rank: 4, alpha: 8 },
+    threads: 1,
+    engine: ENGINE,
+  },
+};
+
+function write(name: string, config: object): string {
+  writeFileSync(path(name), JSON.stringify(config));
+  return path(name);
+}
+
+const runs = write("runs.json", RUNS);
+const training = write("training.json", TRAINING);
+
+describe("lse collect", () => {
+  it("makes the runs that are missing, several at once, and no run twice", () => {
+    const first = lse("collect", "--config", runs, "--db", "train/0-1", "--out", path("trees"));
+    expect(first.stderr).toContain("train-0-seed1: ");
+    expect(first.status).toBe(0);
+    const events = path("trees", "train-1-seed1", "events.jsonl");
+    const before = readFileSync(events, "utf8");
+    const more = lse("collect", "--config", runs, "--db", "train/0-1", "--runs", "2", "--out", path("trees"));
+    expect(more.stderr).not.toContain("train-1-seed1: ");
+    expect(more.stderr).toContain("train-1-seed2: ");
+    expect(readFileSync(events, "utf8")).toBe(before);
+    // Each folder is a run like any other.
+    expect(lse("tree", path("trees", "train-1-seed2")).stdout).toContain("node 0");
+    expect(JSON.parse(readFileSync(path("trees", "train-1-seed2", "config.json"), "utf8"))).toMatchObject({
+      task: { db: "train/1" },
+      evolve: { seed: 2 },
+    });
+  });
+
+  it("says what is wrong with a range", () => {
+    const { status, stderr } = lse("collect", "--config", runs, "--db", "train/3-1", "--out", path("none"));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/"train\/3-1".*smaller number first/);
+  });
+});
+
+describe("lse train", () => {
+  const curveOf = (name: string) =>
+    readFileSync(path(name, "curve.jsonl"), "utf8").replace(/,"seconds":\{[^}]*\}/g, "");
+
+  it("writes adapters and a curve, killed or not, and the evolver takes the adapter", async () => {
+    const { status, stdout, stderr } = lse("train", "--config", training, "--out", path("whole"), "--json");
+    expect(stderr).toContain("update 3 of 3: reward ");
+    expect(status).toBe(0);
+    const best = JSON.parse(stdout);
+    expect(best.adapter).toBe(path("whole", "best.gguf"));
+    expect([0, 2, 3]).toContain(best.step);
+    const points = curveOf("whole")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(points.map(({ kind, step }) => `${kind} ${step}`)).toEqual([
+      ...["validation 0", "update 1", "update 2", "validation 2", "update 3", "validation 3"],
+    ]);
+    for (const { kind, logprobGap } of points) if (kind === "update") expect(logprobGap).toBeLessThan(5e-3);
+
+    const child = startLse("train", "--config", training, "--out", path("killed"));
+    while (!existsSync(path("killed", "checkpoint.safetensors"))) await sleep(5);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(lse("train", "--resume", path("killed")).status).toBe(0);
+    expect(curveOf("killed")).toBe(curveOf("whole"));
+    for (const file of ["adapter.gguf", "best.gguf"])
+      expect(readFileSync(path("killed", file)).equals(readFileSync(path("whole", file)))).toBe(true);
+
+    const config = write("with-adapter.json", {
+      ...RUNS,
+      evolver: { model: model("mini.gguf"), adapter: path("whole", "adapter.gguf") },
+    });
+    const run = lse("evolve", "--config", config, "--out", path("adapted"), "--json");
+    expect(run.status).toBe(0);
+    const inputs = (name: string) =>
+      JSON.parse(readFileSync(join(name, "events.jsonl"), "utf8").split("\n")[0] ?? "");
+    const plain = inputs(path("trees", "train-0-seed1"));
+    expect(inputs(path("adapted"))).toMatchObject({ model: plain.model });
+    expect(inputs(path("adapted")).evolver).not.toBe(plain.evolver);
+    expect(lse("evolve", "--resume", path("adapted")).status).toBe(0);
+  }, 120_000);
+
+  it.each([
+    ["no folder", () => ["--config", training], /--out/],
+    ["a folder that exists", () => ["--config", training, "--out", path("whole")], /exists already/],
+    ["--resume with other options", () => ["--resume", path("whole"), "--trees", "x"], /--resume alone/],
+    ["no trees", () => ["--config", training, "--trees", path("nothing"), "--out", path("n")], /lse collect/],
+    [
+      "a field that is wrong",
+      () => ["--config", write("bad.json", { ...TRAINING, rate: 0 }), "--out", path("n")],
+      /bad\.json: field rate/,
+    ],
+    [
+      "another policy than the trees'",
+      () => ["--config", write("other.json", { ...TRAINING, policy: undefined }), "--out", path("n")],
+      /train-\d-seed\d: its nodes were scored with another model/,
+    ],
+    [
+      "a run that is not over",
+      () => {
+        lse("collect", "--config", runs, "--db", "train/2", "--out", path("cut"));
+        const events = path("cut", "train-2-seed1", "events.jsonl");
+        const lines = readFileSync(events, "utf8").split("\n");
+        writeFileSync(events, lines.slice(0, -2).join("\n"));
+        return ["--config", training, "--trees", path("cut"), "--out", path("n")];
+      },
+      /train-2-seed1: this run is not over/,
+    ],
+    [
+      "a model that cannot be trained",
+      () => {
+        copyFileSync(training, path("not-a-model.gguf"));
+        const config = { ...TRAINING, model: path("not-a-model.gguf") };
+        return ["--config", write("model.json", config), "--out", path("n")];
+      },
+      /not-a-model\.gguf/,
+    ],
+  ])("%s: says what to do", (_, options, message) => {
+    const { status, stderr } = lse("train", ...options());
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain("    at ");
+    expect(status).toBe(1);
+    expect(existsSync(path("n"))).toBe(false);
+  });
+});
