@@ -1,0 +1,113 @@
+/**
+ * How well a model of the miniature world acts, and what its edits are worth beside perfect ones:
+ *
+ *   npm run measure-mini -- --model models/mini.gguf                                    the figures of its card
+ *   npm run measure-mini -- --model models/mini.gguf --adapter models/mini-lse.gguf     with a trained adapter
+ */
+import { Command, Option } from "@commander-js/extra-typings";
+import { editGains } from "#lse/cli/mini-edits.js";
+import { answerProblems, rewardOf } from "#lse/evolve/answer.js";
+import { evolveConfigSchema } from "#lse/evolve/config.js";
+import { MemoryJournal } from "#lse/journal.js";
+import { Draw } from "#lse/mini/draw.js";
+import { rulesText } from "#lse/mini/rules.js";
+import { rulesInState, type State } from "#lse/mini/states.js";
+import { MiniGrader, MiniTask } from "#lse/mini/task.js";
+import { AdaptedModel } from "#lse/runtime/adapted-model.js";
+import { LlamaModel } from "#lse/runtime/llama/open.js";
+import type { LanguageModel } from "#lse/runtime/model.js";
+import { together } from "#lse/runtime/together.js";
+import { bootstrapMean, type Interval } from "#lse/statistics.js";
+
+const options = new Command("measure-mini")
+  .description("How well a model of the miniature world acts, and what its edits are worth.")
+  .requiredOption("--model <file>", "the model, in both roles")
+  .option("--adapter <file>", "a trained adapter, on the evolver only")
+  .option("--databases <count>", "databases of each split", Number, 20)
+  .option("--samples <count>", "edits of a summary at temperature 1 and 0.5", Number, 4)
+  .addOption(new Option("--only <part>", "only one of the two").choices(["acting", "edits"] as const))
+  .option("--threads <count>", "CPU threads", Number, 2)
+  .option("--json", "print one JSON document")
+  .parse()
+  .opts();
+const { model, adapter, databases, samples, only, threads, json } = options;
+
+const SEED = 1;
+const TIMEOUT_MS = 2000;
+const greedy = {
+  ...{ temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0 },
+  ...{ maxTokens: 160, stop: [] },
+};
+const config = evolveConfigSchema.parse({ batch: 5, holdout: 20, seed: SEED, sampling: greedy });
+
+await using policy = await LlamaModel.open({
+  ...{ modelPath: model, threads, gpuLayers: 0, repeatable: true },
+  ...{ contextSize: 768, kvCells: 1536, flashAttention: true },
+});
+const evolver = adapter === undefined ? policy : await AdaptedModel.open(policy, adapter);
+await using grader = new MiniGrader(TIMEOUT_MS);
+const tasksOf = (split: "dev" | "test") =>
+  Array.from({ length: databases }, (_, seed) => MiniTask.open({ split, seed }, grader));
+
+const figures = {
+  acting: only === "edits" ? [] : await acting(),
+  edits: only === "acting" ? [] : await edits(),
+};
+if (json) console.log(JSON.stringify({ model, adapter, databases, ...figures }));
+
+/** EX on the problems that evolution does not see, by how many of the true rules are in the instructions. */
+async function acting() {
+  const rows = [];
+  for (const split of ["dev", "test"] as const) {
+    const tasks = tasksOf(split);
+    for (const state of ["complete", "half", "none"] as const) {
+      const scores = await together(tasks.map((task) => (seat) => scoreOf(seat(policy), task, state)));
+      const row = { split, state, ex: bootstrapMean(scores, SEED) };
+      rows.push(row);
+      if (!json) console.log(`${split}, rules ${state}: EX ${text(row.ex)}`);
+    }
+  }
+  return rows;
+}
+
+async function scoreOf(model: LanguageModel, task: MiniTask, state: State) {
+  const rules = rulesInState(task.database, state, new Draw("figures", state, task.database.seed));
+  const plan = { node: 0, instructions: rulesText(rules), phase: "holdout" as const, round: 0 };
+  const asked = { ...plan, problems: task.testIds, samples: 1, seed: SEED };
+  return rewardOf(await answerProblems(asked, task, model, greedy, new MemoryJournal())).reward;
+}
+
+/** What an edit changes of EX on test databases, from no rules and from half of the true ones. */
+async function edits() {
+  const rows = [];
+  const tasks = tasksOf("test");
+  for (const state of ["none", "half"] as const) {
+    for (const temperature of [1, 0.5, 0]) {
+      const drawn = { sampling: { ...greedy, temperature }, samples: temperature === 0 ? 1 : samples };
+      const gains = await editGains({ policy, evolver }, tasks, state, config, drawn);
+      const row = {
+        ...{ state, temperature },
+        gain: bootstrapMean(
+          gains.map(({ gain }) => gain),
+          SEED,
+        ),
+        perfect: bootstrapMean(
+          gains.map(({ perfect }) => perfect),
+          SEED,
+        ),
+        invalid: gains.reduce((sum, { invalid }) => sum + invalid, 0) / gains.length,
+      };
+      rows.push(row);
+      if (json) continue;
+      console.log(
+        `from ${state}, temperature ${temperature}: an edit ${text(row.gain)}, a perfect one ${text(row.perfect)}, ` +
+          `${(100 * row.invalid).toFixed(0)} % invalid`,
+      );
+    }
+  }
+  return rows;
+}
+
+function text({ mean, low, high }: Interval): string {
+  return `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+}
