@@ -40,11 +40,13 @@ export { type MiniProblem, makeProblems } from "./mini/problems.js";
 export { parseRules, type Rule, rulesText } from "./mini/rules.js";
 export { type Address, parseAddress } from "./mini/splits.js";
 export { simulatedAnswer } from "./mini/sql.js";
-export { MiniTask } from "./mini/task.js";
+export { MiniGrader, MiniTask } from "./mini/task.js";
 export { miniTokenizer } from "./mini/tokenizer.js";
+export { AdaptedModel } from "./runtime/adapted-model.js";
 export { CachedModel } from "./runtime/cached-model.js";
 export type { QwenFamily, QwenShape } from "./runtime/gguf/qwen-layout.js";
 export { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "./runtime/gguf/random-model.js";
+export { type ReadModel, readModel } from "./runtime/gguf/read-model.js";
 export {
   type LoraFileOptions,
   type TrainedModelOptions,
@@ -63,6 +65,7 @@ export {
   type Usage,
 } from "./runtime/model.js";
 export { RecordedModel } from "./runtime/recorded-model.js";
+export { type Seat, together } from "./runtime/together.js";
 export type { Outcome, Task, ValidationReport } from "./task.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "./train/engine.js";
@@ -72,5 +75,9 @@ export type { Loss } from "./train/model/qwen-graph.js";
 export type { LoraSpec, ModelSpec, Parameters } from "./train/model/spec.js";
 export { adamW, muonAdamW, type ParameterGroup } from "./train/optimizer/groups.js";
 export { CONSTANT, type Schedule } from "./train/optimizer/schedule.js";
+export { advantages, type Estimator, type ScoredEdit } from "./train/rl/advantages.js";
+export { type EditState, editStates, type SavedRun } from "./train/rl/edit-states.js";
+export { type LearnOptions, type LearnPoint, learn } from "./train/rl/learn.js";
+export { type Rollout, type RolloutPlan, rollOut } from "./train/rl/rollouts.js";
 export type { Provider } from "./train/session.js";
 export { Trainer } from "./train/trainer.js";

@@ -55,7 +55,7 @@ export const FULL: Plan = {
   trainDatabases: ["train/0-44", "train/46-64"],
   validationDatabases: ["dev/0-23"],
   testDatabases: 64,
-  editSamples: 4,
+  editSamples: 1,
   seeds: 3,
   methods: METHODS,
   temperatures: [1, 0, 0.5],

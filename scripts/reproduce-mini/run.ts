@@ -91,8 +91,12 @@ async function trained(name: string, changes: object): Promise<void> {
 }
 
 async function singleEdits(): Promise<SingleEdits> {
+  const kept = at("single-edits.json");
+  if (existsSync(kept)) return readJson(kept) as SingleEdits;
   await using models = await openModels(adapters(), config.model.threads ?? 1);
-  return await measureSingleEdits(models, config.evolve, plan.testDatabases, plan.editSamples);
+  const edits = await measureSingleEdits(models, config.evolve, plan.testDatabases, plan.editSamples);
+  writeFileSync(kept, JSON.stringify(edits));
+  return edits;
 }
 
 const adapters = (): Adapters => ({ lse: adapterOf("lse"), "post-edit": adapterOf("post-edit") });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
 import { MemoryJournal } from "#lse/journal.js";
 import { uniformStream } from "#lse/random.js";
+import { AdaptedModel } from "#lse/runtime/adapted-model.js";
 import { CachedModel, completionKey } from "#lse/runtime/cached-model.js";
 import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
 import { type FastLlamaOptions, LlamaModel } from "#lse/runtime/llama/llama-model.js";
@@ -241,6 +242,20 @@ describe("LlamaModel under pressure", () => {
       const share = (model.usage.promptTokensEvaluated - evaluated) / (model.usage.promptTokensAsked - asked);
       expect(share).toBeLessThan(0.3);
     }
+  });
+
+  it("as policy without an adapter and as evolver with one, in turn", async () => {
+    const requests = Array.from({ length: 4 }, (_, i) => ask(SCHEMAS[0] as string, words(3), HOT, i));
+    await using model = await open();
+    const evolver = await AdaptedModel.open(model, loraPath);
+    expect(evolver.fingerprint).not.toBe(model.fingerprint);
+    const adapted = await reference(requests, loraPath);
+    expectSame(await evolver.generate(requests), adapted);
+    expectSame(await model.generate(requests), await reference(requests));
+    const [first] = adapted;
+    const scored = await evolver.score(requests[0]?.messages ?? [], first?.tokens ?? []);
+    for (const [i, logprob] of scored.entries()) expect(logprob).toBeCloseTo(first?.logprobs[i] as number, 3);
+    await expect(AdaptedModel.open(model, modelPath)).rejects.toBeInstanceOf(LseError);
   });
 
   it("is clean after an abort or a failing callback", async () => {
