@@ -5,7 +5,7 @@
  *   npm run measure-mini -- --model models/mini.gguf --adapter models/mini-lse.gguf     with a trained adapter
  */
 import { Command, Option } from "@commander-js/extra-typings";
-import { editGains } from "#lse/cli/mini-edits.js";
+import { editGains, editStarts, perfectGains } from "#lse/cli/mini-edits.js";
 import { answerProblems, rewardOf } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { MemoryJournal } from "#lse/journal.js";
@@ -82,21 +82,18 @@ async function edits() {
   const rows = [];
   const tasks = tasksOf("test");
   for (const state of ["none", "half"] as const) {
+    const starts = await editStarts(policy, tasks, state, config);
+    const perfect = bootstrapMean(await perfectGains(policy, starts), SEED);
     for (const temperature of [1, 0.5, 0]) {
-      const drawn = { sampling: { ...greedy, temperature }, samples: temperature === 0 ? 1 : samples };
-      const gains = await editGains({ policy, evolver }, tasks, state, config, drawn);
-      const row = {
-        ...{ state, temperature },
-        gain: bootstrapMean(
-          gains.map(({ gain }) => gain),
-          SEED,
-        ),
-        perfect: bootstrapMean(
-          gains.map(({ perfect }) => perfect),
-          SEED,
-        ),
-        invalid: gains.reduce((sum, { invalid }) => sum + invalid, 0) / gains.length,
-      };
+      const sampling = { ...greedy, temperature };
+      const drawn = { sampling, samples: temperature === 0 ? 1 : samples, seed: SEED };
+      const gains = await editGains({ policy, evolver }, starts, drawn);
+      const gain = bootstrapMean(
+        gains.map((own) => own.gain),
+        SEED,
+      );
+      const invalid = gains.reduce((sum, own) => sum + own.invalid, 0) / gains.length;
+      const row = { state, temperature, gain, perfect, invalid };
       rows.push(row);
       if (json) continue;
       console.log(

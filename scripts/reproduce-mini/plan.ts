@@ -67,8 +67,8 @@ export const FULL: Plan = {
 export const QUICK: Plan = {
   trainDatabases: ["train/0-7"],
   validationDatabases: ["dev/0-3"],
-  testDatabases: 16,
-  editSamples: 2,
+  testDatabases: 12,
+  editSamples: 1,
   seeds: 1,
   methods: [],
   temperatures: [],

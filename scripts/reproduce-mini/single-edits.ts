@@ -1,5 +1,5 @@
 /** The improvement of one edit on test databases, by the trained and the untrained evolver. */
-import { type EditGain, editGains } from "#lse/cli/mini-edits.js";
+import { type EditStart, editGains, editStarts } from "#lse/cli/mini-edits.js";
 import type { EvolveConfig } from "#lse/evolve/config.js";
 import { MiniGrader, MiniTask } from "#lse/mini/task.js";
 import { bootstrapMean, type Interval } from "#lse/statistics.js";
@@ -24,13 +24,16 @@ export async function measureSingleEdits(
     MiniTask.open({ split: "test", seed }, grader),
   );
   const sampling = { ...config.sampling, temperature: 1 };
+  const roles = (evolver: EvolverName) => models.of({ policy: "mini", evolver });
+  const starts: EditStart[] = [];
+  for (const state of STATES) starts.push(...(await editStarts(roles("lse").policy, tasks, state, config)));
+  /** For each database, the mean over what it starts from. */
   const gains = async (evolver: EvolverName) => {
-    const parts: EditGain[][] = [];
-    for (const state of STATES) {
-      const roles = models.of({ policy: "mini", evolver });
-      parts.push(await editGains(roles, tasks, state, config, { sampling, samples }));
-    }
-    return tasks.map((_, i) => parts.reduce((sum, part) => sum + (part[i]?.gain ?? 0), 0) / parts.length);
+    const all = await editGains(roles(evolver), starts, { sampling, samples, seed: SEED });
+    return tasks.map((_, i) => {
+      const own = all.filter((_, start) => start % tasks.length === i);
+      return own.reduce((sum, { gain }) => sum + gain, 0) / own.length;
+    });
   };
   const before = await gains("untrained");
   const after = await gains("lse");

@@ -1,5 +1,5 @@
 /** What one edit is worth in the miniature world: a model's, and that of a perfect reader of the same summary. */
-import { answerProblems, rewardOf } from "../evolve/answer.js";
+import { type Answer, answerProblems, rewardOf } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import { evolverMessages } from "../evolve/evolver-prompt.js";
 import { batchOf, splitProblems } from "../evolve/split.js";
@@ -7,7 +7,7 @@ import { EvolutionTree } from "../evolve/tree.js";
 import { MemoryJournal } from "../journal.js";
 import { Draw } from "../mini/draw.js";
 import { perfectEdit } from "../mini/edits.js";
-import { rulesText } from "../mini/rules.js";
+import { type Rule, rulesText } from "../mini/rules.js";
 import { rulesInState, type State } from "../mini/states.js";
 import type { MiniTask } from "../mini/task.js";
 import type { LanguageModel, Sampling } from "../runtime/model.js";
@@ -15,85 +15,94 @@ import { together } from "../runtime/together.js";
 import type { EditState } from "../train/rl/edit-states.js";
 import { rollOut } from "../train/rl/rollouts.js";
 
-export interface EditGain {
-  readonly database: string;
-  readonly state: State;
-  /** Change of EX on the database's test problems by an edit, mean over the samples; an invalid one changes nothing. */
-  readonly gain: number;
-  readonly invalid: number;
-  /** The change by a perfect edit of the same summary, answered by the same policy. */
-  readonly perfect: number;
+/** Instructions that wait for an edit, after a batch that the policy has answered. */
+export interface EditStart {
+  readonly task: MiniTask;
+  readonly rules: readonly Rule[];
+  readonly batch: readonly Answer[];
+  readonly state: EditState;
 }
 
 /**
- * Asks for edits of instructions in a state, one set for each database, after a batch that the policy has answered.
- * Scored on the test problems: neither batch nor training has seen them.
+ * One start for each database. Scored on the problems that evolution does not see.
+ * @param config batch, holdout (which is kept free), seed and the policy's sampling
  */
-export async function editGains(
-  models: { readonly policy: LanguageModel; readonly evolver: LanguageModel },
+export async function editStarts(
+  policy: LanguageModel,
   tasks: readonly MiniTask[],
   state: State,
   config: EvolveConfig,
-  edits: { readonly sampling: Sampling; readonly samples: number },
-): Promise<EditGain[]> {
-  const starts = await together(
-    tasks.map((task) => (seat) => startOf(seat(models.policy), task, state, config)),
-  );
-  const plan = {
-    states: starts.map((start) => start.state),
-    ...{ rollouts: edits.samples, sampling: edits.sampling, seed: config.seed, round: 0 },
-  };
-  const { rollouts } = await rollOut(plan, models, new MemoryJournal());
-  return starts.map(({ perfect, state: { run } }, group) => {
-    const own = rollouts.filter((rollout) => rollout.group === group);
-    const isValid = ({ standardError }: (typeof own)[number]) => !Number.isNaN(standardError);
-    const gains = own.map((rollout) => (isValid(rollout) ? rollout.reward : 0));
-    return {
-      ...{ database: run.task.id, state, perfect },
-      gain: gains.reduce((sum, gain) => sum + gain, 0) / own.length,
-      invalid: own.filter((rollout) => !isValid(rollout)).length / own.length,
-    };
+): Promise<EditStart[]> {
+  return await together(tasks.map((task) => (seat) => startOf(seat(policy), task, state, config)));
+}
+
+/** What a model's edits change, for each start the mean over its samples; an invalid edit changes nothing. */
+export async function editGains(
+  models: { readonly policy: LanguageModel; readonly evolver: LanguageModel },
+  starts: readonly EditStart[],
+  edits: { readonly sampling: Sampling; readonly samples: number; readonly seed: number },
+): Promise<{ gain: number; invalid: number }[]> {
+  const { sampling, samples: rollouts, seed } = edits;
+  const plan = { states: starts.map(({ state }) => state), rollouts, sampling, seed, round: 0 };
+  const all = (await rollOut(plan, models, new MemoryJournal())).rollouts;
+  return starts.map((_, group) => {
+    const own = all.filter((rollout) => rollout.group === group);
+    const valid = own.filter(({ standardError }) => !Number.isNaN(standardError));
+    const gain = valid.reduce((sum, { reward }) => sum + reward, 0) / own.length;
+    return { gain, invalid: 1 - valid.length / own.length };
   });
 }
 
-/** The instructions, their score, a batch's summary, and what a perfect edit gains. */
+/** What a perfect edit of the same summaries changes, answered by the same policy. */
+export async function perfectGains(policy: LanguageModel, starts: readonly EditStart[]): Promise<number[]> {
+  return await together(
+    starts.map(({ task, rules, batch, state }) => async (seat) => {
+      const feedback = batch.map(({ problem, outcome: { correct } }) => ({
+        question: task.problem(problem).question,
+        correct,
+      }));
+      const best = rulesText(perfectEdit(rules, feedback, task.database.conventions));
+      if (best === state.instructions) return 0;
+      const answers = await ask(seat(policy), task, best, "holdout", task.testIds, state.run.config);
+      return rewardOf(answers).reward - state.score;
+    }),
+  );
+}
+
 async function startOf(
   policy: LanguageModel,
   task: MiniTask,
   state: State,
   config: EvolveConfig,
-): Promise<{ state: EditState; perfect: number }> {
+): Promise<EditStart> {
   const { database, testIds } = task;
   const rules = rulesInState(database, state, new Draw("edit gains", state, database.seed));
   const instructions = rulesText(rules);
-  const ask = (text: string, phase: "batch" | "holdout", problems: readonly string[]) =>
-    answerProblems(
-      { node: 0, instructions: text, phase, round: 1, problems, samples: 1, seed: config.seed },
-      task,
-      policy,
-      config.sampling,
-      new MemoryJournal(),
-    );
-  const score = rewardOf(await ask(instructions, "holdout", testIds));
+  const { reward: score, standardError } = rewardOf(
+    await ask(policy, task, instructions, "holdout", testIds, config),
+  );
   const { pool } = splitProblems(task.id, task.problemIds, config);
-  const batch = await ask(instructions, "batch", batchOf(pool, config.batch, 1, config.seed));
-  const feedback = batch.map(({ problem, outcome: { correct } }) => ({
-    question: task.problem(problem).question,
-    correct,
-  }));
-  const best = rulesText(perfectEdit(rules, feedback, database.conventions));
-  const perfect = best === instructions ? score : rewardOf(await ask(best, "holdout", testIds));
+  const problems = batchOf(pool, config.batch, 1, config.seed);
+  const batch = await ask(policy, task, instructions, "batch", problems, config);
   const run = {
     ...{ origin: task.id, policy: policy.fingerprint, task, config, prompts: [], holdout: testIds },
     tree: new EvolutionTree(instructions),
   };
+  const messages = evolverMessages(task, instructions, batch, () => true);
   return {
-    perfect: perfect.reward - score.reward,
-    state: {
-      ...{ run, node: 0, instructions, potential: 0 },
-      messages: evolverMessages(task, instructions, batch, () => true),
-      score: score.reward,
-      standardError: score.standardError,
-    },
+    ...{ task, rules, batch },
+    state: { run, node: 0, instructions, messages, score, standardError, potential: 0 },
   };
+}
+
+function ask(
+  policy: LanguageModel,
+  task: MiniTask,
+  instructions: string,
+  phase: "batch" | "holdout",
+  problems: readonly string[],
+  { seed, sampling }: EvolveConfig,
+): Promise<Answer[]> {
+  const plan = { node: 0, instructions, phase, round: 1, problems, samples: 1, seed };
+  return answerProblems(plan, task, policy, sampling, new MemoryJournal());
 }
