@@ -5,7 +5,7 @@
  *   npm run reproduce:mini                    some hours on two cores
  *   npm run reproduce:mini -- --quick         a few minutes: trains a little, and measures single edits only
  */
-import { execFileSync, fork } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -134,11 +134,21 @@ async function work(worker: number): Promise<void> {
 
 function writeResults(found: object): void {
   if (results === undefined) return;
-  const commit = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" }).trim();
-  const about = { command: "npm run reproduce:mini", date: new Date().toISOString(), commit, seed: 1 };
+  const about = {
+    command: "npm run reproduce:mini",
+    date: new Date().toISOString(),
+    commit: commit(),
+    seed: 1,
+  };
   writeFileSync(results, `${JSON.stringify({ ...about, ...found }, null, 2)}\n`);
   for (const name of ["lse", "post-edit"]) {
     const curve = at(name, "curve.jsonl");
     if (existsSync(curve)) copyFileSync(curve, results.replace(/(-table)?\.json$/, `-${name}-curve.jsonl`));
   }
+}
+
+/** Null outside a repository. */
+function commit(): string | null {
+  const { status, stdout } = spawnSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : null;
 }

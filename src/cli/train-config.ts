@@ -27,6 +27,8 @@ export const trainConfigSchema = z.strictObject({
   validateEvery: positive.default(10),
   lora: z.strictObject({ rank: positive.default(16), alpha: z.number().positive().default(32) }).prefault({}),
   rate: z.number().positive(),
+  /** An adapter to begin with, of the same rank and alpha. */
+  start: path.optional(),
   /** Of the rate: constant, or down to a tenth along a cosine. */
   schedule: z.enum(["constant", "cosine"]).default("constant"),
   clip: z.number().gt(0).lt(1).default(0.2),
@@ -59,10 +61,11 @@ export function checkTrainConfig(value: unknown, origin: string): TrainConfig {
       "Correct that field; configs/mini-lse.json is an example",
     );
   }
-  const { model, policy, trees, validation } = parsed.data;
+  const { model, policy, start, trees, validation } = parsed.data;
   return {
     ...parsed.data,
     ...{ model: resolve(model), trees: resolve(trees), validation: resolve(validation) },
     ...(policy === undefined ? {} : { policy: resolve(policy) }),
+    ...(start === undefined ? {} : { start: resolve(start) }),
   };
 }

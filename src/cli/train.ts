@@ -4,15 +4,17 @@ import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
 import { AdaptedModel } from "../runtime/adapted-model.js";
-import { readModel } from "../runtime/gguf/read-model.js";
+import { readLora, readModel } from "../runtime/gguf/read-model.js";
 import { writeLora } from "../runtime/gguf/trained-model.js";
 import type { LlamaModel } from "../runtime/llama/llama-model.js";
 import type { Sampling } from "../runtime/model.js";
 import { CHECKPOINT } from "../train/checkpoint.js";
 import { readCurve } from "../train/curve.js";
+import type { Parameters } from "../train/model/spec.js";
 import { adamW } from "../train/optimizer/groups.js";
 import { editStates } from "../train/rl/edit-states.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../train/rl/learn.js";
+import { exportGgufCommand, exportPeftCommand, importPeftCommand } from "./adapter-files.js";
 import { Progress } from "./progress.js";
 import { savedRuns } from "./saved-runs.js";
 import { TaskPool } from "./tasks.js";
@@ -23,6 +25,9 @@ const INTERRUPTED = 130;
 export function trainCommand() {
   return new Command("train")
     .description("train the evolver by the improvement its edits bring")
+    .addCommand(exportGgufCommand())
+    .addCommand(exportPeftCommand())
+    .addCommand(importPeftCommand())
     .option("--config <file>", "what to train, such as configs/mini-lse.json")
     .option("--trees <folder>", "runs to learn from, of `lse collect` (the configuration's)")
     .option("--validation <folder>", "runs to choose the checkpoint on (the configuration's)")
@@ -104,6 +109,8 @@ export async function train(
   const states = editStates(trees ?? [], config.order, config.seed);
   const held = editStates(validation ?? [], "random", config.seed).slice(0, config.validationNodes);
   const { parameters, ...spec } = await readModel(config.model);
+  const { rank, alpha } = config.lora;
+  const start = config.start === undefined ? {} : await startFrom(config.start, rank, alpha);
   await using engine = await openEngine(config.model, config);
   await using other = config.policy === undefined ? undefined : await openEngine(config.policy, config);
 
@@ -119,9 +126,8 @@ export async function train(
   const latest = join(folder, "adapter.gguf");
   const best = join(folder, "best.gguf");
   const curve = join(folder, "curve.jsonl");
-  const { rank, alpha } = config.lora;
   await learn({
-    ...{ folder, states, parameters, policy: other ?? engine, validation: held },
+    ...{ folder, states, parameters: { ...parameters, ...start }, policy: other ?? engine, validation: held },
     ...{ updates: config.updates, nodes: config.nodes, rollouts: config.rollouts, clip: config.clip },
     ...{ estimator: config.estimator, seed: config.seed, validateEvery: config.validateEvery },
     ...(signal === undefined ? {} : { signal }),
@@ -154,6 +160,17 @@ export async function train(
   const validations = validationsIn(curve);
   const chosen = validations.reduce((a, b) => (b.reward > a.reward ? b : a));
   return { adapter: best, step: chosen.step, reward: chosen.reward, untrained: validations[0]?.reward ?? 0 };
+}
+
+/** The parameters of an adapter to begin with. */
+async function startFrom(path: string, rank: number, alpha: number): Promise<Parameters> {
+  const adapter = await readLora(path);
+  if (adapter.rank !== rank || adapter.alpha !== alpha)
+    throw new LseError(
+      `${path}: its rank is ${adapter.rank} and its alpha ${adapter.alpha}, not ${rank} and ${alpha}`,
+      "Give the field lora these numbers",
+    );
+  return Object.fromEntries(Object.entries(adapter.tensors).map(([name, { values }]) => [name, values]));
 }
 
 /** The evolver's own distribution: what the policy gradient is computed for. */

@@ -119,6 +119,37 @@ describe("lse train", () => {
     expect(lse("evolve", "--resume", path("adapted")).status).toBe(0);
   }, 120_000);
 
+  it("adapters go to PEFT and back, and training goes on from one", () => {
+    const adapter = path("whole", "adapter.gguf");
+    const from = path("from-checkpoint.gguf");
+    expect(lse("train", "export-gguf", path("whole"), from).status).toBe(0);
+    expect(readFileSync(from).equals(readFileSync(adapter))).toBe(true);
+
+    const peft = path("peft");
+    expect(lse("train", "export-peft", adapter, peft, "--base", "mini").status).toBe(0);
+    const config = JSON.parse(readFileSync(path("peft", "adapter_config.json"), "utf8"));
+    expect(config).toMatchObject({ peft_type: "LORA", r: 4, lora_alpha: 8, base_model_name_or_path: "mini" });
+    const modules = ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"];
+    expect(config.target_modules).toEqual(modules);
+    const back = path("back.gguf");
+    expect(lse("train", "import-peft", peft, back, "--model", model("mini.gguf")).status).toBe(0);
+    expect(readFileSync(back).equals(readFileSync(adapter))).toBe(true);
+    const other = lse("train", "import-peft", peft, back, "--model", model("mini-b.gguf"));
+    expect(other.stderr).toMatch(/lora_a has \d+ numbers/);
+    writeFileSync(path("peft", "adapter_config.json"), JSON.stringify({ ...config, use_dora: true }));
+    const dora = lse("train", "import-peft", peft, back, "--model", model("mini.gguf"));
+    expect(dora.stderr).toMatch(/adapter_config\.json: field use_dora.*plain LoRA/);
+
+    const again = write("again.json", { ...TRAINING, start: adapter, updates: 1 });
+    expect(lse("train", "--config", again, "--out", path("again")).status).toBe(0);
+    const first = (name: string) => JSON.parse(curveOf(name).split("\n")[0] ?? "");
+    const last = JSON.parse(curveOf("whole").trim().split("\n").at(-1) ?? "");
+    // The same nodes are edited by the same evolver.
+    expect(first("again").reward).toBe(last.reward);
+    const wrong = write("wrong.json", { ...TRAINING, start: adapter, lora: { rank: 8, alpha: 8 } });
+    expect(lse("train", "--config", wrong, "--out", path("n")).stderr).toMatch(/rank is 4 and its alpha 8/);
+  }, 60_000);
+
   it.each([
     ["no folder", () => ["--config", training], /--out/],
     ["a folder that exists", () => ["--config", training, "--out", path("whole")], /exists already/],

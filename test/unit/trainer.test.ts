@@ -197,7 +197,7 @@ test("what cannot be trained is refused with a next step, and the trainer goes o
     await expect(trainer.step([plainRow([1, 99])])).rejects.toThrow(/99 is no token of a vocabulary of 32/);
     const unweighted = { prefix: [1], continuations: [{ tokens: [2], weights: [0] }] };
     await expect(trainer.step([unweighted])).rejects.toThrow(/no token of the step counts/);
-    await expect(trainer.save(join(folder, "no", "where"))).rejects.toThrow(/cannot write the checkpoint/);
+    await expect(trainer.save(join(folder, "no", "where"))).rejects.toThrow(/cannot write /);
     expect((await trainer.step(rowsOf(1))).step).toBe(1);
   });
   const open = (more: Partial<TrainerOptions>) => Trainer.open({ ...OPTIONS, ...more });
@@ -233,9 +233,9 @@ describe("a checkpoint", () => {
     const whole = await readFile(path);
     for (const length of [4, 40, whole.length - 1]) {
       await writeFile(path, whole.subarray(0, length));
-      await expect(readCheckpoint(path)).rejects.toThrow(/is not a checkpoint/);
+      await expect(readCheckpoint(path)).rejects.toThrow(/is not a safetensors file/);
     }
-    await expect(readCheckpoint(join(folder, "none"))).rejects.toThrow(/cannot read the checkpoint/);
+    await expect(readCheckpoint(join(folder, "none"))).rejects.toThrow(/cannot read /);
   });
 });
 

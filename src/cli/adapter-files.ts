@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import { Command } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
+import { readJson } from "../json-file.js";
+import { readLora, readModel } from "../runtime/gguf/read-model.js";
+import { writeLora } from "../runtime/gguf/trained-model.js";
+import { CHECKPOINT, readCheckpoint } from "../train/checkpoint.js";
+import { readPeft, writePeft } from "../train/peft.js";
+import { checkTrainConfig } from "./train-config.js";
+
+/** `lse train export-gguf`: the adapter as the last checkpoint has it. */
+export function exportGgufCommand() {
+  return new Command("export-gguf")
+    .description("write the adapter of a training's checkpoint as GGUF")
+    .argument("<training>", "folder of `lse train`")
+    .argument("<file>", "the adapter")
+    .action(async (folder, file) => {
+      const configPath = join(folder, "config.json");
+      const { model, lora } = checkTrainConfig(readJson(configPath), configPath);
+      const { tensors: parameters } = await readCheckpoint(join(folder, CHECKPOINT));
+      const { family, shape } = await readModel(model);
+      await writeLora(file, { family, shape, ...lora, parameters, name: "lse evolver" });
+      console.log(file);
+    });
+}
+
+export function exportPeftCommand() {
+  return new Command("export-peft")
+    .description("turn an adapter into a folder that Hugging Face's PEFT loads")
+    .argument("<adapter>", "a GGUF adapter")
+    .argument("<folder>", "for adapter_config.json and adapter_model.safetensors")
+    .requiredOption("--base <name>", "the model it is for, as transformers knows it")
+    .action(async (adapter, folder, { base }) => {
+      await writePeft(folder, await readLora(adapter), base);
+      console.log(folder);
+    });
+}
+
+export function importPeftCommand() {
+  return new Command("import-peft")
+    .description("turn an adapter of Hugging Face's PEFT into GGUF")
+    .argument("<folder>", "with adapter_config.json and adapter_model.safetensors")
+    .argument("<file>", "the GGUF adapter")
+    .requiredOption("--model <file>", "the GGUF model it is for")
+    .action(async (folder, file, { model }) => {
+      const { rank, alpha, tensors } = await readPeft(folder);
+      const { family, shape } = await readModel(model);
+      const parameters = Object.fromEntries(
+        Object.entries(tensors).map(([name, { values }]) => [name, values]),
+      );
+      const unknown = Object.keys(parameters).find(
+        (name) => Number(/^blk\.(\d+)\./.exec(name)?.[1]) >= shape.layers,
+      );
+      if (unknown !== undefined)
+        throw new LseError(
+          `${folder}: ${unknown} is of a layer that ${model} does not have`,
+          "Name its own model",
+        );
+      await writeLora(file, { family, shape, rank, alpha, parameters, name: "lse evolver" });
+      console.log(file);
+    });
+}
