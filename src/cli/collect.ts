@@ -10,12 +10,11 @@ import { EventLog } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { type Seat, together } from "../runtime/together.js";
+import { untilInterrupted } from "./interrupt.js";
 import { integer } from "./options.js";
 import { Progress } from "./progress.js";
 import { openEvolver, openModel, type RunConfig, resolveConfig } from "./run-config.js";
 import { TaskPool } from "./tasks.js";
-
-const INTERRUPTED = 130;
 
 export function collectCommand() {
   return new Command("collect")
@@ -27,19 +26,11 @@ export function collectCommand() {
     .requiredOption("--out <folder>", "folder for the runs' folders; what is done there is not done again")
     .action(async ({ config: file, db, runs, together: atOnce, out }) => {
       const config = resolveConfig(readJson(file), file);
-      const interrupt = new AbortController();
-      const onInterrupt = () => interrupt.abort();
-      process.once("SIGINT", onInterrupt);
-      try {
-        await collect({ config, databases: databasesOf(db), runs, atOnce, out, signal: interrupt.signal });
-        console.log(`${out}: ${databasesOf(db).length * runs} runs`);
-      } catch (error) {
-        if (!interrupt.signal.aborted) throw error;
-        console.error("lse: interrupted. The same command goes on.");
-        process.exitCode = INTERRUPTED;
-      } finally {
-        process.off("SIGINT", onInterrupt);
-      }
+      const databases = databasesOf(db);
+      await untilInterrupted("The same command goes on", async (signal) => {
+        await collect({ config, databases, runs, atOnce, out, signal });
+        console.log(`${out}: ${databases.length * runs} runs`);
+      });
     });
 }
 

@@ -7,13 +7,11 @@ import { EventLog } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { LanguageModel, Usage } from "../runtime/model.js";
 import type { Task } from "../task.js";
+import { untilInterrupted } from "./interrupt.js";
 import { formatSeconds, Progress } from "./progress.js";
 import { renderTree, rewardText } from "./render-tree.js";
 import { openEvolver, openModel, type RunConfig, resolveConfig } from "./run-config.js";
 import { openTask } from "./tasks.js";
-
-/** Exit code of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 /**
  * Evolves in a new run folder and prints the result. The folder is made when nothing but the work itself can
@@ -57,49 +55,40 @@ async function evolveIn(
   using log = new EventLog(folder.eventsPath);
   const budget = budgetOf(task, config.evolve);
   console.error(`${task.id}: ${describeBudget(budget)}`);
-  const evolution = await evolveUntilInterrupted(folder, config, task, roles, log, budget);
-  if (evolution === null) {
-    console.error(`lse: interrupted. Continue with \`lse evolve --resume ${folder.path}\`.`);
-    process.exitCode = INTERRUPTED;
-  } else if (json) {
+  const evolution = await untilInterrupted(`Continue with \`lse evolve --resume ${folder.path}\``, (signal) =>
+    evolveSaving(folder, config, task, roles, log, budget, signal),
+  );
+  if (evolution === null) return;
+  if (json) {
     console.log(JSON.stringify(resultOf(folder, evolution, log, roles.model.usage)));
   } else {
     printResult(folder, evolution, log, roles.model.usage);
   }
 }
 
-/** Evolves with a progress bar, saving tree and best instructions after each round. @returns null on Ctrl-C */
-async function evolveUntilInterrupted(
+/** Evolves with a progress bar, saving tree and best instructions after each round. */
+async function evolveSaving(
   folder: RunFolder,
   config: RunConfig,
   task: Task,
   { model, evolver }: Roles,
   log: EventLog,
   budget: Budget,
-): Promise<Evolution | null> {
+  signal: AbortSignal,
+): Promise<Evolution> {
   const { rounds, tries, holdout, samples } = config.evolve;
   const failed = Array.from({ length: rounds }, (_, i) => log.recall("edit", `${i + 1}/${tries}`));
   const saved = failed.filter((edit) => edit != null && edit.rejected !== null).length * holdout * samples;
   using progress = new Progress("answers", budget.answers - saved, log.count("answer"));
   log.onEvent = (event) => follow(event, progress, config);
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once("SIGINT", onInterrupt);
-  try {
-    return await evolve(task, model, config.evolve, log, {
-      ...{ evolver, signal: interrupt.signal },
-      onRound: (state) => {
-        log.sync();
-        folder.writeTree(treeToJson(state, config.evolve));
-        folder.writeBest(state.tree.best().instructions);
-      },
-    });
-  } catch (error) {
-    if (interrupt.signal.aborted) return null;
-    throw error;
-  } finally {
-    process.off("SIGINT", onInterrupt);
-  }
+  return await evolve(task, model, config.evolve, log, {
+    ...{ evolver, signal },
+    onRound: (state) => {
+      log.sync();
+      folder.writeTree(treeToJson(state, config.evolve));
+      folder.writeBest(state.tree.best().instructions);
+    },
+  });
 }
 
 /** Prints what a run would do, without its model. */

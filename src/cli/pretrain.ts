@@ -11,6 +11,7 @@ import { rowOf } from "../train/lessons.js";
 import type { Parameters } from "../train/model/spec.js";
 import { muonAdamW } from "../train/optimizer/groups.js";
 import { latestEvaluation, pretrain } from "../train/pretrain.js";
+import { untilInterrupted } from "./interrupt.js";
 import { actingFigures } from "./mini-figures.js";
 import { integer } from "./options.js";
 import { checkPretrainConfig, type PretrainConfig } from "./pretrain-config.js";
@@ -18,7 +19,6 @@ import { Progress } from "./progress.js";
 
 /** Positions computed at once: four times as many take longer each, because they leave the cache. */
 const MICRO_TOKENS = 1024;
-const INTERRUPTED = 130;
 
 export function pretrainCommand() {
   return new Command("pretrain")
@@ -73,14 +73,11 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
   };
 
   using progress = new Progress("steps", steps);
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort();
-  process.once("SIGINT", onInterrupt);
   let sum = 0;
   let count = 0;
-  try {
-    await pretrain({
-      ...{ folder, seed, steps, evaluate, signal: interrupt.signal },
+  const trained = await untilInterrupted(`Continue with \`lse pretrain --resume ${folder}\``, (signal) =>
+    pretrain({
+      ...{ folder, seed, steps, evaluate, signal },
       ...{ lookupHeads: config.lookupHeads, checkpointEvery: config.checkpointEvery },
       evaluateEvery: config.evaluateEvery,
       trainer: {
@@ -108,15 +105,9 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
           `step ${step} of ${steps}: EX on development databases ${percent(complete)} with all rules, ` +
             `${percent(half)} with half, ${percent(none)} with none`,
         ),
-    });
-  } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    console.error(`lse: interrupted. Continue with \`lse pretrain --resume ${folder}\`.`);
-    process.exitCode = INTERRUPTED;
-    return;
-  } finally {
-    process.off("SIGINT", onInterrupt);
-  }
+    }),
+  );
+  if (trained === null) return;
   if (json) console.log(JSON.stringify({ model: modelPath, steps, figures: latestEvaluation(folder) }));
   else console.log(`${modelPath}: trained for ${steps} steps`);
 }

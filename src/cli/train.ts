@@ -15,12 +15,11 @@ import { adamW } from "../train/optimizer/groups.js";
 import { editStates } from "../train/rl/edit-states.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../train/rl/learn.js";
 import { exportGgufCommand, exportPeftCommand, importPeftCommand } from "./adapter-files.js";
+import { untilInterrupted } from "./interrupt.js";
 import { Progress } from "./progress.js";
 import { savedRuns } from "./saved-runs.js";
 import { TaskPool } from "./tasks.js";
 import { checkTrainConfig, type TrainConfig } from "./train-config.js";
-
-const INTERRUPTED = 130;
 
 export function trainCommand() {
   return new Command("train")
@@ -51,31 +50,23 @@ export function trainCommand() {
         };
         prepareTraining(folder, checkTrainConfig({ ...(readJson(file) as object), ...given }, file));
       }
-      const interrupt = new AbortController();
-      const onInterrupt = () => interrupt.abort();
-      process.once("SIGINT", onInterrupt);
-      try {
-        const config = checkTrainConfig(readJson(configPath), configPath);
-        const best = await train(folder, config, interrupt.signal);
-        if (json) console.log(JSON.stringify(best));
-        else
-          console.log(
-            `${best.adapter}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
-              `untrained ${signed(best.untrained)}`,
-          );
-      } catch (error) {
-        if (interrupt.signal.aborted) {
-          console.error(`lse: interrupted. Continue with \`lse train --resume ${folder}\`.`);
-          process.exitCode = INTERRUPTED;
-          return;
+      await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
+        try {
+          const config = checkTrainConfig(readJson(configPath), configPath);
+          const best = await train(folder, config, signal);
+          if (json) console.log(JSON.stringify(best));
+          else
+            console.log(
+              `${best.adapter}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
+                `untrained ${signed(best.untrained)}`,
+            );
+        } catch (error) {
+          // What could not begin leaves nothing in the way of its correction.
+          if (resume === undefined && !signal.aborted && !existsSync(join(folder, CHECKPOINT)))
+            rmSync(folder, { recursive: true });
+          throw error;
         }
-        // What could not begin leaves nothing in the way of its correction.
-        if (resume === undefined && !existsSync(join(folder, CHECKPOINT)))
-          rmSync(folder, { recursive: true });
-        throw error;
-      } finally {
-        process.off("SIGINT", onInterrupt);
-      }
+      });
     });
 }
 
