@@ -36,7 +36,6 @@ const plan: Plan = quick ? QUICK : FULL;
 const folder = resolve(out ?? join(HOME, quick ? "runs/mini-quick" : "runs/mini"));
 const results = options.results === undefined ? undefined : resolve(options.results);
 const at = (...parts: string[]) => join(folder, ...parts);
-const adapterOf = (name: string) => (existsSync(at(name, "best.gguf")) ? at(name, "best.gguf") : null);
 
 // Paths in the configurations are the project's.
 process.chdir(HOME);
@@ -99,7 +98,10 @@ async function singleEdits(): Promise<SingleEdits> {
   return edits;
 }
 
-const adapters = (): Adapters => ({ lse: adapterOf("lse"), "post-edit": adapterOf("post-edit") });
+function adapters(): Adapters {
+  const path = (name: string) => (existsSync(at(name, "best.gguf")) ? at(name, "best.gguf") : null);
+  return { lse: path("lse"), "post-edit": path("post-edit") };
+}
 
 /** Lets the workers do what is missing: two engines of one thread each do more than one of two threads. */
 async function compare(): Promise<void> {

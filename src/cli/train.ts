@@ -188,14 +188,14 @@ const isBest = ({ step, reward }: ValidationPoint, curve: string): boolean =>
   validationsIn(curve).every((earlier) => earlier.step >= step || earlier.reward < reward);
 
 function describeUpdate(
-  { step, reward, rewardError, invalid, tokens, seconds }: UpdatePoint,
+  { step, reward, rewardError, invalid, editTokens, seconds }: UpdatePoint,
   updates: number,
 ) {
   const { edits, answers, gradient, rest } = seconds;
   const parts = [edits, answers, gradient, rest].map((part) => part.toFixed(1)).join(" + ");
   return (
     `update ${step} of ${updates}: reward ${signed(reward)} ± ${(1.96 * rewardError).toFixed(3)}, ` +
-    `${(100 * invalid).toFixed(0)} % invalid, ${tokens.toFixed(0)} tokens an edit; ` +
+    `${(100 * invalid).toFixed(0)} % invalid, ${editTokens.toFixed(0)} tokens an edit; ` +
     `${parts} s (edits, answers, gradient, rest)`
   );
 }

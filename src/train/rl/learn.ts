@@ -59,7 +59,7 @@ export interface EditFigures {
   readonly invalid: number;
   /** Distinct ones among the edits, and tokens of one, as means. */
   readonly distinct: number;
-  readonly tokens: number;
+  readonly editTokens: number;
 }
 
 export interface UpdatePoint extends StepResult, EditFigures {
@@ -193,7 +193,7 @@ export function figuresOf(rollouts: readonly Rollout[]): EditFigures {
     improvement: mean(valid.map((rollout) => rollout.reward)),
     invalid: 1 - valid.length / rollouts.length,
     distinct: names.size / rollouts.length,
-    tokens: mean(rollouts.map(({ completion }) => completion.tokens.length)),
+    editTokens: mean(rollouts.map(({ completion }) => completion.tokens.length)),
   };
 }
 
