@@ -32,6 +32,8 @@ export const trainConfigSchema = z.strictObject({
   /** Of the rate: constant, or down to a tenth along a cosine. */
   schedule: z.enum(["constant", "cosine"]).default("constant"),
   clip: z.number().gt(0).lt(1).default(0.2),
+  /** Of the divergence from the evolver before training, in the loss. */
+  kl: z.number().min(0).default(0),
   clipNorm: z.number().positive().default(1),
   seed: z.int().min(0).default(0),
   /** Positions computed at once in training. */

@@ -119,7 +119,13 @@ export async function train(
   const curve = join(folder, "curve.jsonl");
   await learn({
     ...{ folder, states, parameters: { ...parameters, ...start }, policy: other ?? engine, validation: held },
-    ...{ updates: config.updates, nodes: config.nodes, rollouts: config.rollouts, clip: config.clip },
+    ...{
+      updates: config.updates,
+      nodes: config.nodes,
+      rollouts: config.rollouts,
+      clip: config.clip,
+      kl: config.kl,
+    },
     ...{ estimator: config.estimator, seed: config.seed, validateEvery: config.validateEvery },
     ...(signal === undefined ? {} : { signal }),
     sampling: { ...EDITS, maxTokens: states[0]?.run.config.sampling.maxTokens ?? 1 },

@@ -10,6 +10,8 @@ export interface Continuation {
   readonly advantage?: number;
   /** Policy gradient: each token's logprob when it was sampled, in nats. */
   readonly oldLogprobs?: readonly number[];
+  /** Policy gradient held near another policy: each token's logprob under that one, in nats. */
+  readonly referenceLogprobs?: readonly number[];
 }
 
 /** One row: a shared beginning, which is only read, and what was written after it. A plain sequence has one. */
@@ -31,6 +33,7 @@ export interface PackedRows {
   readonly targets: BigInt64Array;
   readonly weights: Float64Array;
   readonly old: Float64Array;
+  readonly reference: Float64Array;
   readonly advantages: Float64Array;
   /** For each of the M, the row, the continuation and the token in it. */
   readonly origin: readonly (readonly [row: number, continuation: number, token: number])[];
@@ -72,6 +75,7 @@ export function packRows(
   const targets: number[] = [];
   const weights: number[] = [];
   const old: number[] = [];
+  const reference: number[] = [];
   const advantages: number[] = [];
   const origin: [number, number, number][] = [];
 
@@ -97,6 +101,7 @@ export function packRows(
           targets.push(token);
           weights.push(weight);
           old.push(continuation.oldLogprobs?.[i] ?? 0);
+          reference.push(continuation.referenceLogprobs?.[i] ?? 0);
           advantages.push(continuation.advantage ?? 1);
           origin.push([r, c, i]);
         }
@@ -113,6 +118,7 @@ export function packRows(
     targets: BigInt64Array.from(targets, BigInt),
     weights: Float64Array.from(weights),
     old: Float64Array.from(old),
+    reference: Float64Array.from(reference),
     advantages: Float64Array.from(advantages),
   };
 }
@@ -176,14 +182,14 @@ function checkRow(
       "a row has no prefix",
       "Put at least its first token there: nothing predicts that one",
     );
-  for (const { tokens, weights, oldLogprobs } of continuations) {
+  for (const { tokens, weights, oldLogprobs, referenceLogprobs } of continuations) {
     const reach = prefix.length + tokens.length;
     if (reach > limits.contextLength)
       throw new LseError(
         `a sequence has ${reach} tokens, but the context ${limits.contextLength}`,
         "Leave such sequences out, or train with a longer context",
       );
-    for (const [what, list] of Object.entries({ weights, oldLogprobs }))
+    for (const [what, list] of Object.entries({ weights, oldLogprobs, referenceLogprobs }))
       if (list !== undefined && list.length !== tokens.length)
         throw new LseError(
           `${list.length} ${what} were given for ${tokens.length} tokens`,

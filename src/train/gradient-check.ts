@@ -89,16 +89,17 @@ export function checkCase(
   );
   // Uniform probabilities are 1/11; ratios to these are on both sides of the clip.
   const old = (count: number) => Array.from({ length: count }, () => -Math.log(11) + 0.5 * gaussian());
+  const olds = (count: number) => ({ oldLogprobs: old(count), referenceLogprobs: old(count) });
   const rows = [
     {
       prefix: [1, 2, 3],
       continuations: [
-        { tokens: [4, 5, 6], advantage: 1.5, oldLogprobs: old(3) },
-        { tokens: [7, 4], weights: [0, 0.5], advantage: -0.7, oldLogprobs: old(2) },
-        { tokens: [5], advantage: -1.2, oldLogprobs: old(1) },
+        { tokens: [4, 5, 6], advantage: 1.5, ...olds(3) },
+        { tokens: [7, 4], weights: [0, 0.5], advantage: -0.7, ...olds(2) },
+        { tokens: [5], advantage: -1.2, ...olds(1) },
       ],
     },
-    { prefix: [9], continuations: [{ tokens: [2, 2, 10, 0], advantage: 0.8, oldLogprobs: old(4) }] },
+    { prefix: [9], continuations: [{ tokens: [2, 2, 10, 0], advantage: 0.8, ...olds(4) }] },
   ];
   return { spec, loss, parameters, batch: packRows(rows, spec, "weighted"), ...(lora && { lora }) };
 }
@@ -144,7 +145,7 @@ export async function providerError(
 }
 
 const LORA: LoraSpec = { rank: 2, alpha: 4 };
-const CLIPPED: Loss = { kind: "policy-gradient", clip: 0.2 };
+const CLIPPED: Loss = { kind: "policy-gradient", clip: 0.2, kl: 0.5 };
 
 /**
  * Tests a provider with both families, losses and an adapter: a fraction of a second, before its first use.

@@ -122,6 +122,7 @@ export class QwenSession<A extends FloatArray = FloatArray> {
     if (loss?.kind === "policy-gradient") {
       feeds.old = numbers(batch.old, [predicted, 1]);
       feeds.advantages = numbers(batch.advantages, [predicted, 1]);
+      if (loss.kl !== undefined) feeds.reference = numbers(batch.reference, [predicted, 1]);
     }
     for (const [name, dims] of this.#dims) {
       const values = parameters[name];

@@ -7,6 +7,7 @@ import { EvolutionTree } from "#lse/evolve/tree.js";
 import { MemoryJournal } from "#lse/journal.js";
 import { uniformStream } from "#lse/random.js";
 import type { Completion, GenerateRequest } from "#lse/runtime/model.js";
+import { readCheckpoint } from "#lse/train/checkpoint.js";
 import { Engine, type TrainerOptions } from "#lse/train/engine.js";
 import { initialParameters } from "#lse/train/model/initial.js";
 import type { ModelSpec } from "#lse/train/model/spec.js";
@@ -185,7 +186,7 @@ describe("learning", () => {
   });
 
   /** Trains for four updates; `killed` says after how many answers and edits the process dies. */
-  async function train(name: string, killed = Number.POSITIVE_INFINITY): Promise<void> {
+  async function train(name: string, killed = Number.POSITIVE_INFINITY, kl = 0): Promise<void> {
     let left = killed;
     const dying = (answer: (request: GenerateRequest) => string | Partial<Completion>) =>
       new ScriptedModel((request) => {
@@ -196,7 +197,7 @@ describe("learning", () => {
     await mkdir(path, { recursive: true });
     const runs = [savedRun("a", [0, 2, 1]), savedRun("b", [1, 3])];
     await learn({
-      ...{ folder: path, parameters: initialParameters(SPEC, 3), clip: 0.2, encode: () => [1, 2, 3] },
+      ...{ folder: path, parameters: initialParameters(SPEC, 3), clip: 0.2, kl, encode: () => [1, 2, 3] },
       trainer: TRAINER,
       policy: dying(answersByInstructions),
       // What it writes depends on what has been learnt: a resumed training must bring the same parameters.
@@ -227,6 +228,17 @@ describe("learning", () => {
       ...["validation 0", "update 1", "update 2", "validation 2", "update 3", "update 4", "validation 4"],
     ]);
     expect(await readdir(join(folder, "whole", "in-work"))).toEqual([]);
+  });
+
+  it("stays near where it began as far as it is told to", { timeout: 60_000 }, async () => {
+    const moved = async (name: string) => {
+      const { tensors } = await readCheckpoint(join(folder, name, "checkpoint.safetensors"));
+      const b = Object.entries(tensors).filter(([tensor]) => tensor.endsWith(".lora_b"));
+      return Math.hypot(...b.flatMap(([, values]) => [...values]));
+    };
+    await train("held", Number.POSITIVE_INFINITY, 100);
+    expect(await moved("whole")).toBeGreaterThan(0);
+    expect(await moved("held")).toBeLessThan(0.9 * (await moved("whole")));
   });
 
   it.each([3, 21, 33])("killed after %i completions, it goes on identically", {

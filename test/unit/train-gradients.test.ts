@@ -22,7 +22,7 @@ import {
   swapMiddle,
   swiGlu,
 } from "#lse/train/graph/layers.js";
-import { clippedPolicyGradient, crossEntropy, tokenLogprobs } from "#lse/train/graph/losses.js";
+import { clippedPolicyGradient, crossEntropy, divergence, tokenLogprobs } from "#lse/train/graph/losses.js";
 import { multiply, total } from "#lse/train/graph/primitives.js";
 import type { Numbers } from "#lse/train/session.js";
 import { openSession } from "#lse/train/session.js";
@@ -117,6 +117,12 @@ const OPS: readonly OpCase[] = [
       return clippedPolicyGradient(g, logprobs as Tensor, old, advantages, weights, 0.2);
     },
   },
+  {
+    op: "divergence",
+    inputs: { logprobs: [6, 1] },
+    build: (g, { logprobs }) =>
+      divergence(g, logprobs as Tensor, g.constant(OLD, [6, 1]), g.constant(WEIGHTS, [6, 1]), 0.7),
+  },
 ];
 
 /** @param plant changes the graph's tape before the gradients are built */
@@ -209,7 +215,7 @@ describe("the gradients of two layers of", () => {
   test.for([
     ["qwen2", { tied: true, loss: CLIPPED }],
     ["qwen2", { tied: false, loss: ENTROPY }],
-    ["qwen2", { tied: true, loss: CLIPPED, lora: LORA }],
+    ["qwen2", { tied: true, loss: { ...CLIPPED, kl: 0.5 }, lora: LORA }],
     ["qwen3", { tied: true, loss: ENTROPY }],
     ["qwen3", { tied: false, loss: CLIPPED }],
     ["qwen3", { tied: false, loss: ENTROPY, lora: { ...LORA, targets: ["attn_k", "ffn_up"] as const } }],

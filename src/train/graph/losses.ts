@@ -66,3 +66,24 @@ export function clippedPolicyGradient(
     return [p.negate(graph, p.multiply(graph, p.multiply(graph, slope, weights), d))];
   });
 }
+
+/**
+ * factor · Σ weight · (r − log r − 1) with log r = reference − logprob: an estimate of the Kullback–Leibler divergence
+ * from a reference policy, never negative (Schulman 2020, "Approximating KL divergence", k3). All inputs are [M, 1].
+ */
+export function divergence(
+  graph: Graph,
+  logprobs: Tensor,
+  reference: Tensor,
+  weights: Tensor,
+  factor: number,
+): Tensor {
+  const log = p.subtract(graph, reference, logprobs);
+  const ratio = p.exp(graph, log);
+  const each = p.subtract(graph, p.subtract(graph, ratio, log), graph.scalar(1));
+  const loss = p.times(graph, p.total(graph, p.multiply(graph, each, weights)), factor);
+  return graph.record("divergence", loss, [logprobs], (d) => {
+    const slope = p.subtract(graph, graph.scalar(1), ratio);
+    return [p.times(graph, p.multiply(graph, p.multiply(graph, slope, weights), d), factor)];
+  });
+}

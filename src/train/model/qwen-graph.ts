@@ -4,15 +4,18 @@ import { attention, type RotaryTable, rotaryTable, rotate } from "../graph/atten
 import { backward } from "../graph/backward.js";
 import { Graph, type GraphOptions, type Tensor } from "../graph/graph.js";
 import { gatherRows, linear, reshape, rmsNorm, scale, sum, swapMiddle, swiGlu } from "../graph/layers.js";
-import { clippedPolicyGradient, crossEntropy, tokenLogprobs } from "../graph/losses.js";
+import { clippedPolicyGradient, crossEntropy, divergence, tokenLogprobs } from "../graph/losses.js";
 import { type LoraSpec, type ModelSpec, parametersOf } from "./spec.js";
 
 /** What is made small. */
 export type Loss =
   /** The mean of −logprob over the tokens, by weight. */
   | { readonly kind: "cross-entropy" }
-  /** PPO's clipped objective, the ratio held within 1 ± `clip`. */
-  | { readonly kind: "policy-gradient"; readonly clip: number };
+  /**
+   * PPO's clipped objective, the ratio held within 1 ± `clip`; with `kl`, that much of the divergence from the
+   * rows' `referenceLogprobs` is added.
+   */
+  | { readonly kind: "policy-gradient"; readonly clip: number; readonly kl?: number | undefined };
 
 export interface QwenGraphOptions extends GraphOptions {
   readonly spec: ModelSpec;
@@ -30,7 +33,7 @@ export const gradientOutput = (parameter: string) => `d ${parameter}`;
  * Builds the graph. Inputs, for B rows of T positions, M of which predict a token that counts:
  * every parameter by its name; `tokens` [N = B·T] and `positions` [B, T], int64; `mask` [B, 1, T, T]; `at` [M], the
  * positions (in N) that predict; `targets` [M, 1], the tokens they predict, int64; with a loss `weights` [M, 1]; for
- * the policy gradient `old` and `advantages` [M, 1]. Outputs: `logprobs` [M, 1], `loss`, `d NAME`.
+ * the policy gradient `old` and `advantages` [M, 1], and `reference` [M, 1] if it is held near one. Outputs: `logprobs` [M, 1], `loss`, `d NAME`.
  */
 export function qwenGraph(options: QwenGraphOptions): Graph {
   const { spec, lora, loss, gradients } = options;
@@ -69,7 +72,9 @@ function lossOf(graph: Graph, loss: Loss, logprobs: Tensor): Tensor {
   if (loss.kind === "cross-entropy") return crossEntropy(graph, logprobs, weights);
   const old = graph.input("old", ["M", 1]);
   const advantages = graph.input("advantages", ["M", 1]);
-  return clippedPolicyGradient(graph, logprobs, old, advantages, weights, loss.clip);
+  const gain = clippedPolicyGradient(graph, logprobs, old, advantages, weights, loss.clip);
+  if (loss.kl === undefined) return gain;
+  return sum(graph, gain, divergence(graph, logprobs, graph.input("reference", ["M", 1]), weights, loss.kl));
 }
 
 /** The parameters as inputs, and linear maps with their biases and adapters. */

@@ -23,6 +23,8 @@ export interface LearnOptions {
   readonly clip: number;
   /** Prompts in tokens, as the engine puts them. */
   readonly encode: (messages: readonly ChatMessage[]) => readonly number[];
+  /** How much of the divergence from the evolver before training is added to the loss; 0 for none. */
+  readonly kl: number;
   /** The model that answers. */
   readonly policy: LanguageModel;
   /** The evolver with these parameters. */
@@ -88,13 +90,17 @@ export type LearnPoint = UpdatePoint | ValidationPoint;
  * @throws `signal.reason` when aborted
  */
 export async function learn(options: LearnOptions): Promise<void> {
-  const { folder, updates, validateEvery, signal, seed, clip } = options;
+  const { folder, updates, validateEvery, signal, seed, clip, kl, parameters } = options;
   const checkpoint = join(folder, CHECKPOINT);
   const start = existsSync(checkpoint)
     ? ({ from: "checkpoint", path: checkpoint } as const)
-    : ({ from: "parameters", parameters: options.parameters, seed } as const);
-  const loss = { kind: "policy-gradient", clip } as const;
+    : ({ from: "parameters", parameters, seed } as const);
+  const loss = { kind: "policy-gradient", clip, ...(kl > 0 ? { kl } : {}) } as const;
   await using trainer = await Trainer.open({ ...options.trainer, loss, start });
+  await using reference =
+    kl > 0
+      ? await Trainer.open({ ...options.trainer, loss, start: { from: "parameters", parameters, seed } })
+      : null;
   const curve = new Curve<LearnPoint>(join(folder, "curve.jsonl"), trainer.startStep);
   options.onStart?.(trainer.startStep);
 
@@ -113,7 +119,7 @@ export async function learn(options: LearnOptions): Promise<void> {
   if (trainer.startStep === 0) await validate(0);
   for (let step = trainer.startStep + 1; step <= updates; step++) {
     using journal = inWork.open(`update-${step}`);
-    const point = await update(step, options, trainer, evolver, journal);
+    const point = await update(step, options, { trainer, reference }, evolver, journal);
     curve.add(point);
     options.onUpdate?.(point);
     evolver = await options.evolverOf(await trainer.parameters());
@@ -129,7 +135,7 @@ export async function learn(options: LearnOptions): Promise<void> {
 async function update(
   step: number,
   options: LearnOptions,
-  trainer: Trainer,
+  { trainer, reference }: { readonly trainer: Trainer; readonly reference: Trainer | null },
   evolver: LanguageModel,
   journal: EventLog,
 ): Promise<UpdatePoint> {
@@ -140,7 +146,9 @@ async function update(
   const rows = rowsOf(rollouts, advantages(rollouts, estimator), encode);
   const before = performance.now();
   const logprobGap = gapOf(rows, await trainer.logprobs(rows));
-  const result = await trainer.step(rows);
+  const result = await trainer.step(
+    reference === null ? rows : withReference(rows, await reference.logprobs(rows)),
+  );
   const gradient = (performance.now() - before) / 1000;
   const total = (performance.now() - started) / 1000;
   const { edits, answers } = times;
@@ -165,6 +173,16 @@ function rowsOf(
     rows.set(group, row);
   }
   return [...rows.values()];
+}
+
+function withReference(rows: readonly Row[], logprobs: readonly Float32Array[][]): Row[] {
+  return rows.map(({ prefix, continuations }, r) => ({
+    prefix,
+    continuations: continuations.map((continuation, c) => ({
+      ...continuation,
+      referenceLogprobs: [...(logprobs[r]?.[c] ?? [])],
+    })),
+  }));
 }
 
 function gapOf(rows: readonly Row[], trained: readonly Float32Array[][]): number {
