@@ -2,24 +2,27 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
-import { readLora, readModel } from "../runtime/gguf/read-model.js";
+import { readLora, readSizes } from "../runtime/gguf/read-model.js";
+import { writeReweighted } from "../runtime/gguf/reweighted-model.js";
 import { writeLora } from "../runtime/gguf/trained-model.js";
 import { CHECKPOINT, readCheckpoint } from "../train/checkpoint.js";
 import { readPeft, writePeft } from "../train/peft.js";
 import { checkTrainConfig } from "./train-config.js";
 
-/** `lse train export-gguf`: the adapter as the last checkpoint has it. */
+/** `lse train export-gguf`: the evolver as the last checkpoint has it. */
 export function exportGgufCommand() {
   return new Command("export-gguf")
-    .description("write the adapter of a training's checkpoint as GGUF")
+    .description(
+      "write the evolver of a training's checkpoint as GGUF: its adapter, or the model that was trained whole",
+    )
     .argument("<training>", "folder of `lse train`")
-    .argument("<file>", "the adapter")
+    .argument("<file>", "the adapter or model")
     .action(async (folder, file) => {
       const configPath = join(folder, "config.json");
       const { model, lora } = checkTrainConfig(readJson(configPath), configPath);
       const { tensors: parameters } = await readCheckpoint(join(folder, CHECKPOINT));
-      const { family, shape } = await readModel(model);
-      await writeLora(file, { family, shape, ...lora, parameters, name: "lse evolver" });
+      if (lora === null) await writeReweighted(file, model, parameters);
+      else await writeLora(file, { ...(await readSizes(model)), ...lora, parameters, name: "lse evolver" });
       console.log(file);
     });
 }
@@ -44,7 +47,7 @@ export function importPeftCommand() {
     .requiredOption("--model <file>", "the GGUF model it is for")
     .action(async (folder, file, { model }) => {
       const { rank, alpha, tensors } = await readPeft(folder);
-      const { family, shape } = await readModel(model);
+      const { family, shape } = await readSizes(model);
       const parameters = Object.fromEntries(
         Object.entries(tensors).map(([name, { values }]) => [name, values]),
       );

@@ -25,7 +25,11 @@ export const trainConfigSchema = z.strictObject({
   /** Nodes that validation edits, once each; fewer if there are not so many. */
   validationNodes: positive.default(64),
   validateEvery: positive.default(10),
-  lora: z.strictObject({ rank: positive.default(16), alpha: z.number().positive().default(32) }).prefault({}),
+  /** The adapter on all linear layers; null trains all parameters of the model instead. */
+  lora: z
+    .strictObject({ rank: positive.default(16), alpha: z.number().positive().default(32) })
+    .nullable()
+    .prefault({}),
   rate: z.number().positive(),
   /** An adapter to begin with, of the same rank and alpha. */
   start: path.optional(),
@@ -38,6 +42,8 @@ export const trainConfigSchema = z.strictObject({
   seed: z.int().min(0).default(0),
   /** Positions computed at once in training. */
   microTokens: positive.default(1024),
+  /** Compute layer by layer, and each again on the way back: less memory, more time. */
+  recompute: z.boolean().default(false),
   threads: positive.default(1),
   engine: z
     .strictObject({

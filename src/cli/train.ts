@@ -3,14 +3,12 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
-import { AdaptedModel } from "../runtime/adapted-model.js";
-import { readLora, readModel } from "../runtime/gguf/read-model.js";
-import { writeLora } from "../runtime/gguf/trained-model.js";
+import { readLora, readSizes } from "../runtime/gguf/read-model.js";
 import type { LlamaModel } from "../runtime/llama/llama-model.js";
 import type { Sampling } from "../runtime/model.js";
 import { CHECKPOINT } from "../train/checkpoint.js";
 import { readCurve } from "../train/curve.js";
-import type { Parameters } from "../train/model/spec.js";
+import type { ModelSpec, Parameters } from "../train/model/spec.js";
 import { adamW } from "../train/optimizer/groups.js";
 import { editStates } from "../train/rl/edit-states.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../train/rl/learn.js";
@@ -20,6 +18,7 @@ import { Progress } from "./progress.js";
 import { savedRuns } from "./saved-runs.js";
 import { TaskPool } from "./tasks.js";
 import { checkTrainConfig, type TrainConfig } from "./train-config.js";
+import { TrainedEvolver } from "./trained-evolver.js";
 
 export function trainCommand() {
   return new Command("train")
@@ -57,7 +56,7 @@ export function trainCommand() {
           if (json) console.log(JSON.stringify(best));
           else
             console.log(
-              `${best.adapter}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
+              `${best.evolver}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
                 `untrained ${signed(best.untrained)}`,
             );
         } catch (error) {
@@ -78,9 +77,9 @@ export function prepareTraining(folder: string, config: TrainConfig): void {
   writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }
 
-export interface TrainedEvolver {
-  /** The adapter of the update that did best on validation trees. */
-  readonly adapter: string;
+export interface TrainResult {
+  /** File of the update that did best on validation trees: an adapter, or a model. */
+  readonly evolver: string;
   readonly step: number;
   /** Mean reward of an edit of validation trees, then and before training. */
   readonly reward: number;
@@ -88,20 +87,16 @@ export interface TrainedEvolver {
 }
 
 /** Trains in a folder with a `config.json`, from its checkpoint if it has one. */
-export async function train(
-  folder: string,
-  config: TrainConfig,
-  signal?: AbortSignal,
-): Promise<TrainedEvolver> {
+export async function train(folder: string, config: TrainConfig, signal?: AbortSignal): Promise<TrainResult> {
   await using tasks = new TaskPool();
   const [trees, validation] = await Promise.all(
     [config.trees, config.validation].map((path) => savedRuns(path, tasks)),
   );
   const states = editStates(trees ?? [], config.order, config.seed);
   const held = editStates(validation ?? [], "random", config.seed).slice(0, config.validationNodes);
-  const { parameters, ...spec } = await readModel(config.model);
-  const { rank, alpha } = config.lora;
-  const start = config.start === undefined ? {} : await startFrom(config.start, rank, alpha);
+  const spec = await trainedSizes(config);
+  const { lora } = config;
+  const adapter = config.start === undefined ? {} : { adapter: await startFrom(config.start, lora) };
   await using engine = await openEngine(config.model, config);
   await using other = config.policy === undefined ? undefined : await openEngine(config.policy, config);
 
@@ -114,11 +109,13 @@ export async function train(
   }
 
   using progress = new Progress("updates", config.updates);
-  const latest = join(folder, "adapter.gguf");
+  const openWeights = (path: string) => openEngine(path, config);
+  await using trained = new TrainedEvolver(folder, config.model, engine, openWeights, spec, lora);
   const best = join(folder, "best.gguf");
   const curve = join(folder, "curve.jsonl");
   await learn({
-    ...{ folder, states, parameters: { ...parameters, ...start }, policy: other ?? engine, validation: held },
+    ...{ folder, states, policy: other ?? engine, validation: held },
+    start: { from: "file", path: config.model, ...adapter, seed: config.seed },
     ...{
       updates: config.updates,
       nodes: config.nodes,
@@ -130,16 +127,13 @@ export async function train(
     ...(signal === undefined ? {} : { signal }),
     sampling: { ...EDITS, maxTokens: states[0]?.run.config.sampling.maxTokens ?? 1 },
     trainer: {
-      ...{ spec, lora: config.lora, clipNorm: config.clipNorm, threads: config.threads },
-      ...{ microTokens: config.microTokens, provider: "cpu" },
+      ...{ spec, ...(lora && { lora }), clipNorm: config.clipNorm, threads: config.threads },
+      ...{ microTokens: config.microTokens, recompute: config.recompute, provider: "cpu" },
       groups: adamW(config.rate),
       schedule: { kind: config.schedule, warmup: 0, steps: config.updates, floor: 0.1 },
     },
     encode: (messages) => engine.encode(messages),
-    evolverOf: async (trained) => {
-      await writeLora(latest, { ...spec, rank, alpha, parameters: trained, name: "lse evolver" });
-      return await AdaptedModel.open(engine, latest);
-    },
+    evolverOf: (parameters) => trained.open(parameters),
     onStart: (done) => progress.skip(done),
     onUpdate: (point) => {
       progress.tick();
@@ -147,7 +141,7 @@ export async function train(
       progress.say(describeUpdate(point, config.updates));
     },
     onValidation: (point) => {
-      if (isBest(point, curve)) copyFileSync(latest, best);
+      if (isBest(point, curve)) copyFileSync(trained.path, best);
       progress.say(
         `update ${point.step}: an edit of validation trees brings ${signed(point.reward)} ± ${(1.96 * point.rewardError).toFixed(3)}, ` +
           `${(100 * point.invalid).toFixed(0)} % invalid`,
@@ -156,15 +150,21 @@ export async function train(
   });
   const validations = validationsIn(curve);
   const chosen = validations.reduce((a, b) => (b.reward > a.reward ? b : a));
-  return { adapter: best, step: chosen.step, reward: chosen.reward, untrained: validations[0]?.reward ?? 0 };
+  return { evolver: best, step: chosen.step, reward: chosen.reward, untrained: validations[0]?.reward ?? 0 };
+}
+
+/** Sizes of the evolver, its context no longer than the engine's: what is longer cannot have been written. */
+export async function trainedSizes({ model, engine }: TrainConfig): Promise<ModelSpec> {
+  const { contextLength, ...sizes } = await readSizes(model);
+  return { ...sizes, contextLength: Math.min(contextLength, engine.context ?? contextLength) };
 }
 
 /** The parameters of an adapter to begin with. */
-async function startFrom(path: string, rank: number, alpha: number): Promise<Parameters> {
+async function startFrom(path: string, lora: TrainConfig["lora"]): Promise<Parameters> {
   const adapter = await readLora(path);
-  if (adapter.rank !== rank || adapter.alpha !== alpha)
+  if (adapter.rank !== lora?.rank || adapter.alpha !== lora.alpha)
     throw new LseError(
-      `${path}: its rank is ${adapter.rank} and its alpha ${adapter.alpha}, not ${rank} and ${alpha}`,
+      `${path}: its rank is ${adapter.rank} and its alpha ${adapter.alpha}, not those of the configuration`,
       "Give the field lora these numbers",
     );
   return Object.fromEntries(Object.entries(adapter.tensors).map(([name, { values }]) => [name, values]));

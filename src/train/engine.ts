@@ -2,9 +2,11 @@
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { hashJson } from "../hash.js";
+import { readModel } from "../runtime/gguf/read-model.js";
 import { foldRows, packRows, type Row, splitRows, totalWeight } from "./batch.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkProvider, graphStyle } from "./gradient-check.js";
+import { LayeredSession } from "./layered-session.js";
 import { initialLora, initialParameters } from "./model/initial.js";
 import { addLookupHeads } from "./model/lookup-heads.js";
 import type { Loss } from "./model/qwen-graph.js";
@@ -12,15 +14,14 @@ import { checkSpec, type LoraSpec, type ModelSpec, type Parameters, parametersOf
 import type { ParameterGroup } from "./optimizer/groups.js";
 import { openOptimizers } from "./optimizer/open.js";
 import { rateFactor, type Schedule } from "./optimizer/schedule.js";
-import { type Provider, QwenSession } from "./session.js";
+import { type ModelSession, type Provider, QwenSession } from "./session.js";
 
-/** Where the parameters come from. */
+/** Where the parameters come from. An adapter that is not among them begins at random, changing nothing. */
 export type Start =
   | { readonly from: "random"; readonly seed: number; readonly lookupHeads: boolean }
-  /** Those of a model; an adapter that is not among them begins at random, changing nothing. */
   | { readonly from: "parameters"; readonly parameters: Parameters; readonly seed: number }
-  /** Parameters, optimizers and step of an earlier `save`. */
-  | { readonly from: "checkpoint"; readonly path: string };
+  /** A GGUF, read by the trainer's own thread: a large model is in memory once. */
+  | { readonly from: "file"; readonly path: string; readonly adapter?: Parameters; readonly seed: number };
 
 export interface TrainerOptions {
   readonly spec: ModelSpec;
@@ -32,11 +33,15 @@ export interface TrainerOptions {
   /** Gradients of a greater length, all parameters taken together, are shortened to this; Infinity leaves them. */
   readonly clipNorm: number;
   readonly start: Start;
+  /** Goes on from an earlier `save`: what was trained, the optimizers and the step are taken from there. */
+  readonly checkpoint?: string;
   readonly provider: Provider;
   /** CPU threads. The same number gives the same results to the last bit. */
   readonly threads: number;
   /** Positions, padding included, that are computed at once; a step of more accumulates. Bounds the memory. */
   readonly microTokens: number;
+  /** Computes layer by layer, and each again on the way back: a fraction of the memory, a third more time. */
+  readonly recompute?: boolean;
 }
 
 export interface StepResult {
@@ -64,12 +69,12 @@ export class Engine {
   progress: unknown = null;
   readonly #optimizers;
   readonly #trained: readonly string[];
-  #forward: QwenSession<Float32Array> | undefined;
+  #forward: ModelSession<Float32Array> | undefined;
 
   private constructor(
     private readonly options: TrainerOptions,
     private readonly parameters: Readonly<Record<string, Float32Array>>,
-    private readonly training: QwenSession<Float32Array>,
+    private readonly training: ModelSession<Float32Array>,
   ) {
     const { trained } = parametersOf(options.spec, options.lora);
     this.#trained = trained.map(({ name }) => name);
@@ -81,15 +86,15 @@ export class Engine {
    * @throws LseError for options that cannot be, or a provider that is missing or wrong
    */
   static async open(options: TrainerOptions, check: boolean): Promise<Engine> {
-    const { spec, lora, loss, start, provider, threads } = options;
+    const { spec, lora, loss, provider } = options;
     checkSpec(spec, lora);
     if (!(options.microTokens >= 1 && options.clipNorm > 0))
       throw new LseError("microTokens or clipNorm is not above 0", "Give numbers above 0");
     if (check) await checkProvider(provider);
-    const checkpoint = start.from === "checkpoint" ? await readCheckpoint(start.path) : undefined;
-    const parameters = initial(options, checkpoint?.tensors);
-    const graph = { spec, lora, loss, gradients: true, ...graphStyle(provider) } as const;
-    const training = await QwenSession.open(graph, { provider, threads });
+    const checkpoint =
+      options.checkpoint === undefined ? undefined : await readCheckpoint(options.checkpoint);
+    const parameters = await initial(options, checkpoint?.tensors);
+    const training = await openSession(options, loss);
     const engine = new Engine(options, parameters, training);
     if (checkpoint !== undefined) engine.#restore(checkpoint.tensors, checkpoint.about);
     return engine;
@@ -134,9 +139,8 @@ export class Engine {
 
   /** The logprobs of all tokens of all continuations, [row][continuation][token], in nats. */
   async logprobs(rows: readonly Row[]): Promise<Float32Array[][]> {
-    const { spec, lora, provider, threads, microTokens } = this.options;
-    const graph = { spec, lora, loss: null, gradients: false, ...graphStyle(provider) };
-    this.#forward ??= await QwenSession.open(graph, { provider, threads });
+    const { spec, microTokens } = this.options;
+    this.#forward ??= await openSession(this.options, null);
     const results = rows.map((row) => row.continuations.map(({ tokens }) => new Float32Array(tokens.length)));
     const folded = foldRows(rows, spec.contextLength);
     const short = folded.map(({ row }) => row);
@@ -157,15 +161,15 @@ export class Engine {
     return results;
   }
 
-  /** All parameters, an adapter's among them. Not a copy. */
-  get all(): Parameters {
-    return this.parameters;
+  /** The adapter's parameters, or without one all. Not a copy. */
+  get trained(): Parameters {
+    return Object.fromEntries(this.#trained.map((name) => [name, this.parameters[name] as Float32Array]));
   }
 
   /** @param progress what the caller needs to continue, such as the state of its data; anything JSON can hold */
   async save(path: string, progress: unknown): Promise<void> {
     const states = this.#optimizers.map(({ optimizer }) => optimizer.state());
-    const tensors = Object.assign({}, this.parameters, ...states) as Parameters;
+    const tensors = Object.assign({}, this.trained, ...states) as Parameters;
     const about: z.infer<typeof aboutSchema> = {
       ...{ format: 1, model: modelKey(this.options), step: this.step, progress },
     };
@@ -200,27 +204,44 @@ function modelKey({ spec, lora }: TrainerOptions): string {
   return hashJson([family, shape.layers, sizes, names, lora?.alpha ?? null]);
 }
 
-function initial({ spec, lora, start }: TrainerOptions, saved?: Parameters): Record<string, Float32Array> {
-  let given: Parameters;
-  if (start.from === "checkpoint") given = saved ?? {};
-  else {
-    const base = {
-      ...(start.from === "parameters" ? start.parameters : initialParameters(spec, start.seed)),
-    };
-    if (start.from === "random" && start.lookupHeads) addLookupHeads(base, spec, start.seed);
-    given = { ...(lora && initialLora(spec, lora, start.seed)), ...base };
-  }
+async function openSession(
+  { spec, lora, provider, threads, recompute = false }: TrainerOptions,
+  loss: Loss | null,
+): Promise<ModelSession<Float32Array>> {
+  const graph = { spec, lora, loss, gradients: loss !== null, ...graphStyle(provider) };
+  return await (recompute ? LayeredSession : QwenSession).open(graph, { provider, threads });
+}
+
+async function initial(
+  { spec, lora, start }: TrainerOptions,
+  saved: Parameters = {},
+): Promise<Record<string, Float32Array>> {
+  const { all, trained } = parametersOf(spec, lora);
+  const given = {
+    ...(lora && initialLora(spec, lora, start.seed)),
+    ...(await weightsOf(start, spec)),
+    ...saved,
+  };
+  const changing = new Set(trained.map(({ name }) => name));
   return Object.fromEntries(
-    parametersOf(spec, lora).all.map(({ name, dims: [rows, columns = 1] }) => {
+    all.map(({ name, dims: [rows, columns = 1] }) => {
       const values = given[name];
       if (values?.length !== rows * columns)
         throw new LseError(
           `parameter ${name} is missing or not of ${rows * columns} numbers`,
           "Give the parameters of a model of these sizes",
         );
-      return [name, Float32Array.from(values)];
+      return [name, changing.has(name) ? Float32Array.from(values) : values];
     }),
   );
+}
+
+async function weightsOf(start: Start, spec: ModelSpec): Promise<Parameters> {
+  if (start.from === "parameters") return start.parameters;
+  if (start.from === "file") return { ...(await readModel(start.path)).parameters, ...start.adapter };
+  const parameters = initialParameters(spec, start.seed);
+  if (start.lookupHeads) addLookupHeads(parameters, spec, start.seed);
+  return parameters;
 }
 
 function accumulate(sum: Float32Array, more: Float32Array | undefined): void {

@@ -5,10 +5,12 @@
 import { LseError } from "../errors.js";
 import { deriveSeed, gaussianStream } from "../random.js";
 import { type PackedRows, packRows } from "./batch.js";
+import type { Numbers } from "./feeds.js";
+import { LayeredSession } from "./layered-session.js";
 import { initialLora, initialParameters } from "./model/initial.js";
 import type { Loss } from "./model/qwen-graph.js";
 import type { LoraSpec, ModelSpec } from "./model/spec.js";
-import { type Numbers, type Provider, QwenSession } from "./session.js";
+import { type Provider, QwenSession } from "./session.js";
 
 /** Relative; what float64 gives is near 1e-8. */
 const MOST_DIFFERENCE = 1e-5;
@@ -129,14 +131,15 @@ export function graphStyle(provider: Provider): { readonly float: "float32"; rea
   return { float: "float32", fused: provider !== "webgpu" };
 }
 
-/** Largest relative error of a provider's gradients of a case. */
+/** Largest relative error of a provider's gradients of a case, computed layer by layer or as one graph. */
 export async function providerError(
   { spec, lora, loss, parameters, batch }: CheckCase,
   provider: Provider,
   reference: Numbers,
+  layered = false,
 ): Promise<number> {
   const graph = { spec, lora, loss, gradients: true, ...graphStyle(provider) };
-  const session = await QwenSession.open(graph, { provider, threads: 1 });
+  const session = await (layered ? LayeredSession : QwenSession).open(graph, { provider, threads: 1 });
   try {
     return largestError((await session.run(parameters, batch)).gradients, reference);
   } finally {

@@ -45,10 +45,12 @@ export type CurvePoint =
 export async function pretrain(options: PretrainOptions): Promise<Parameters> {
   const { folder, seed, lookupHeads, steps, signal } = options;
   const checkpoint = join(folder, CHECKPOINT);
-  const start = existsSync(checkpoint)
-    ? ({ from: "checkpoint", path: checkpoint } as const)
-    : ({ from: "random", seed, lookupHeads } as const);
-  await using trainer = await Trainer.open({ ...options.trainer, loss: { kind: "cross-entropy" }, start });
+  await using trainer = await Trainer.open({
+    ...options.trainer,
+    ...(existsSync(checkpoint) ? { checkpoint } : {}),
+    loss: { kind: "cross-entropy" },
+    start: { from: "random", seed, lookupHeads },
+  });
   const curve = new Curve<CurvePoint>(join(folder, "curve.jsonl"), trainer.startStep);
   options.onStart?.(trainer.startStep);
   for (let step = trainer.startStep + 1; step <= steps; step++) {

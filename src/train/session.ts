@@ -1,7 +1,8 @@
 /** Graphs on ONNX Runtime. `run` blocks the thread it is called on for as long as it computes. */
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { InferenceSession, type Tensor as OrtTensor } from "onnxruntime-node";
 import { LseError } from "../errors.js";
 import type { PackedRows } from "./batch.js";
+import { batchFeeds, type FloatArray, type Numbers, parameterFeed } from "./feeds.js";
 import type { FloatType, Graph } from "./graph/graph.js";
 import { gradientOutput, type QwenGraphOptions, qwenGraph } from "./model/qwen-graph.js";
 import { parametersOf } from "./model/spec.js";
@@ -18,14 +19,8 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
-export type FloatArray = Float32Array | Float64Array;
-/** What the engine computes with, by name; all of one float type. */
-export type Numbers = Readonly<Record<string, FloatArray>>;
-
 /** Only errors: ONNX Runtime warns about every node that is better placed on the CPU. */
 const LOG_ERRORS = 3;
-/** Added to the scores of positions that must not be seen: as good as −∞, without its NaNs. */
-const HIDDEN = -1e9;
 
 /** @throws LseError when the provider does not exist on this machine */
 export async function openSession(graph: Graph, options: SessionOptions): Promise<InferenceSession> {
@@ -59,8 +54,18 @@ export interface RunResult<A extends FloatArray = FloatArray> {
   readonly gradients: Readonly<Record<string, A>>;
 }
 
+/** A model ready to compute: as one graph, or layer by layer. */
+export interface ModelSession<A extends FloatArray = FloatArray> {
+  /** @param weightScale multiplies the weights: 1 / their total over all batches of a step makes the loss a mean */
+  run(parameters: Numbers, batch: PackedRows, weightScale?: number): Promise<RunResult<A>>;
+  release(): Promise<void>;
+}
+
+/** What a session computes with, and what it returns. */
+export type ArrayOf<F extends FloatType> = F extends "float32" ? Float32Array : Float64Array;
+
 /** A session of one of the graphs of a model. */
-export class QwenSession<A extends FloatArray = FloatArray> {
+export class QwenSession<A extends FloatArray = FloatArray> implements ModelSession<A> {
   readonly #dims: ReadonlyMap<string, readonly number[]>;
   readonly #trained: readonly string[];
 
@@ -76,59 +81,24 @@ export class QwenSession<A extends FloatArray = FloatArray> {
   static async open<F extends FloatType>(
     graph: QwenGraphOptions & { readonly float: F },
     session: SessionOptions,
-  ): Promise<QwenSession<F extends "float32" ? Float32Array : Float64Array>> {
+  ): Promise<QwenSession<ArrayOf<F>>> {
     return new QwenSession(graph, await openSession(qwenGraph(graph), session));
   }
 
-  /** @param weightScale multiplies the weights: 1 / their total over all batches of a step makes the loss a mean */
   async run(parameters: Numbers, batch: PackedRows, weightScale = 1): Promise<RunResult<A>> {
-    const results = await this.session.run(this.#feeds(parameters, batch, weightScale));
+    const { float, loss } = this.options;
+    const feeds = batchFeeds(float, loss, batch, weightScale);
+    for (const [name, dims] of this.#dims) feeds[name] = parameterFeed(float, name, parameters[name], dims);
+    const results = await this.session.run(feeds);
     const data = (name: string) => (results[name] as OrtTensor).data as A;
-    const result = {
-      loss: this.options.loss === null ? Number.NaN : (data("loss")[0] as number),
+    return {
+      loss: loss === null ? Number.NaN : (data("loss")[0] as number),
       logprobs: data("logprobs"),
       gradients: Object.fromEntries(this.#trained.map((name) => [name, data(gradientOutput(name))])),
     };
-    return result;
   }
 
   async release(): Promise<void> {
     await this.session.release();
-  }
-
-  #feeds(parameters: Numbers, batch: PackedRows, weightScale: number): Record<string, OrtTensor> {
-    const { float, loss } = this.options;
-    const array = float === "float32" ? Float32Array : Float64Array;
-    const numbers = (values: FloatArray, dims: readonly number[]) =>
-      new OrtTensor(float, values instanceof array ? values : array.from(values), dims);
-    const integers = (values: BigInt64Array, dims: readonly number[]) => new OrtTensor("int64", values, dims);
-
-    const { rows, length, visible } = batch;
-    const predicted = batch.at.length;
-    const mask = new array(visible.length);
-    for (let i = 0; i < visible.length; i++) if (visible[i] === 0) mask[i] = HIDDEN;
-    const feeds: Record<string, OrtTensor> = {
-      tokens: integers(batch.tokens, [rows * length]),
-      positions: integers(batch.positions, [rows, length]),
-      mask: numbers(mask, [rows, 1, length, length]),
-      at: integers(batch.at, [predicted]),
-      targets: integers(batch.targets, [predicted, 1]),
-    };
-    if (loss !== null)
-      feeds.weights = numbers(
-        batch.weights.map((w) => w * weightScale),
-        [predicted, 1],
-      );
-    if (loss?.kind === "policy-gradient") {
-      feeds.old = numbers(batch.old, [predicted, 1]);
-      feeds.advantages = numbers(batch.advantages, [predicted, 1]);
-      if (loss.kl !== undefined) feeds.reference = numbers(batch.reference, [predicted, 1]);
-    }
-    for (const [name, dims] of this.#dims) {
-      const values = parameters[name];
-      if (values === undefined) throw new LseError(`parameter ${name} is missing`, "Give all of the model's");
-      feeds[name] = numbers(values, dims);
-    }
-    return feeds;
   }
 }

@@ -59,7 +59,7 @@ export class Trainer implements AsyncDisposable {
     return await this.#call("logprobs", rows);
   }
 
-  /** A copy of all parameters by llama.cpp's names, an adapter's among them. */
+  /** A copy of the adapter's parameters, or without one of all, by llama.cpp's names. */
   async parameters(): Promise<Parameters> {
     return await this.#call("parameters");
   }

@@ -34,7 +34,7 @@ const handlers: { [N in CallName]: (...args: Calls[N][0]) => Promise<Calls[N][1]
   },
   train: (rows) => opened().train(rows),
   logprobs: (rows) => opened().logprobs(rows),
-  parameters: async () => opened().all,
+  parameters: async () => opened().trained,
   save: (path, progress) => opened().save(path, progress) as Promise<undefined>,
   async close() {
     await engine?.release();

@@ -85,7 +85,7 @@ describe("lse train", () => {
     expect(stderr).toContain("update 3 of 3: reward ");
     expect(status).toBe(0);
     const best = JSON.parse(stdout);
-    expect(best.adapter).toBe(path("whole", "best.gguf"));
+    expect(best.evolver).toBe(path("whole", "best.gguf"));
     expect([0, 2, 3]).toContain(best.step);
     const points = curveOf("whole")
       .trim()

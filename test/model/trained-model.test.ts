@@ -96,11 +96,14 @@ describe.each([
     await trainer[Symbol.asyncDispose]();
 
     const lora = { rank: 4, alpha: 8, targets: ["attn_q", "attn_v", "ffn_down"] as const };
-    const from = { from: "parameters", parameters, seed: 4 } as const;
+    const from = { from: "file", path: join(folder, `${family}-f32.gguf`), seed: 4 } as const;
     const adapting = await Trainer.open({ ...options, lora, start: from, groups: adamW(3e-2) });
     await train(adapting, 6);
     const adapted = await adapting.parameters();
-    for (const [name, values] of Object.entries(parameters)) expect(adapted[name]).toEqual(values);
+    // The model itself does not move: below, the engine has the one that it began with.
+    expect(
+      Object.keys(adapted).every((name) => /\.(attn_q|attn_v|ffn_down)\.weight\.lora_[ab]$/.test(name)),
+    ).toBe(true);
     const path = join(folder, `${family}-lora.gguf`);
     await writeLora(path, { ...lora, family, shape: model.shape, parameters: adapted, name: "test" });
     const engine = await NodeLlamaCppModel.open({

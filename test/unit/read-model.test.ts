@@ -36,7 +36,12 @@ describe("a model read back from its file", () => {
     const parameters = await write("f32.gguf", { family, shape: { ...shape, tied } });
     const read = await readModel(path("f32.gguf"));
     expect(read).toEqual({
-      ...{ family, shape: { ...shape, tied }, vocabulary: tokenizer.vocabulary, contextLength: 128 },
+      ...{
+        family,
+        shape: { ...shape, tied, ropeBase: 1e6 },
+        vocabulary: tokenizer.vocabulary,
+        contextLength: 128,
+      },
       parameters,
     });
   });

@@ -197,7 +197,13 @@ describe("learning", () => {
     await mkdir(path, { recursive: true });
     const runs = [savedRun("a", [0, 2, 1]), savedRun("b", [1, 3])];
     await learn({
-      ...{ folder: path, parameters: initialParameters(SPEC, 3), clip: 0.2, kl, encode: () => [1, 2, 3] },
+      ...{
+        folder: path,
+        start: { from: "parameters", parameters: initialParameters(SPEC, 3), seed: 1 },
+        clip: 0.2,
+        kl,
+        encode: () => [1, 2, 3],
+      },
       trainer: TRAINER,
       policy: dying(answersByInstructions),
       // What it writes depends on what has been learnt: a resumed training must bring the same parameters.

@@ -89,25 +89,27 @@ test.for([
     await trainer.save(path, { data: 4 });
     return losses;
   });
-  const start = { from: "checkpoint", path } as const;
-  const second = await withTrainer({ ...options, start }, async (trainer) => {
+  const second = await withTrainer({ ...options, checkpoint: path }, async (trainer) => {
     expect([trainer.startStep, trainer.progress]).toEqual([4, { data: 4 }]);
     return { losses: await steps(trainer, 5, 8), parameters: await trainer.parameters() };
   });
   expect([...first, ...second.losses]).toEqual(whole.losses);
   expect(second.parameters).toEqual(whole.parameters);
-  const other = { ...options, start, spec: { ...SPEC, contextLength: 65 } };
+  const other = { ...options, checkpoint: path, spec: { ...SPEC, contextLength: 65 } };
   await expect(Trainer.open(other)).rejects.toThrow(/another model or adapter/);
 });
 
-test("a step in parts is a step at once, but for rounding", async () => {
-  const run = (microTokens: number) =>
-    withTrainer({ ...OPTIONS, microTokens }, async (trainer) => [
+test.for([
+  ["in parts", { microTokens: 30 }],
+  ["layer by layer", { microTokens: 10_000, recompute: true }],
+] as const)("a step %s is a step at once, but for rounding", async ([, how]) => {
+  const run = (options: Partial<TrainerOptions>) =>
+    withTrainer({ ...OPTIONS, ...options }, async (trainer) => [
       await trainer.step(rowsOf(1)),
       await trainer.step(rowsOf(2)),
     ]);
-  const [parts, whole] = [await run(30), await run(10_000)];
-  parts.forEach((result, i) => {
+  const whole = await run({ microTokens: 10_000 });
+  (await run(how)).forEach((result, i) => {
     expect(result.loss).toBeCloseTo(whole[i]?.loss as number, 5);
     expect(result.gradNorm).toBeCloseTo(whole[i]?.gradNorm as number, 4);
     expect([result.step, result.tokens]).toEqual([i + 1, whole[i]?.tokens]);

@@ -17,10 +17,11 @@ export interface QwenShape {
   readonly feedForward: number;
   /** Whether the output reads the embedding matrix instead of its own. Defaults to `true`. */
   readonly tied?: boolean;
+  /** θ of the rotary positions. Defaults to a million, as in most models of both families. */
+  readonly ropeBase?: number;
 }
 
 export const NORM_EPSILON = 1e-6;
-/** θ of the rotary positions. */
 export const ROPE_BASE = 1e6;
 
 /** One array of weights. */
@@ -112,7 +113,7 @@ export function modelMetadata(
     [`${family}.attention.key_length`]: u32(shape.headDim),
     [`${family}.attention.value_length`]: u32(shape.headDim),
     [`${family}.attention.layer_norm_rms_epsilon`]: f32(NORM_EPSILON),
-    [`${family}.rope.freq_base`]: f32(ROPE_BASE),
+    [`${family}.rope.freq_base`]: f32(shape.ropeBase ?? ROPE_BASE),
   };
 }
 

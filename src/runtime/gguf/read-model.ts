@@ -1,15 +1,27 @@
 /** Qwen models and adapters as the trainer takes them: sizes and numbers. */
 import { LseError } from "../../errors.js";
-import { NORM_EPSILON, type QwenFamily, type QwenShape, qwenParameters, ROPE_BASE } from "./qwen-layout.js";
+import { NORM_EPSILON, type QwenFamily, type QwenShape, qwenParameters } from "./qwen-layout.js";
 import { GgufReader } from "./reader.js";
 
-export interface ReadModel {
+export interface ModelSizes {
   readonly family: QwenFamily;
   readonly shape: QwenShape;
   readonly vocabulary: number;
   readonly contextLength: number;
+}
+
+export interface ReadModel extends ModelSizes {
   /** By llama.cpp's names, row-major. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
+}
+
+/**
+ * The sizes of a GGUF of Qwen2 or Qwen3, without its weights.
+ * @throws LseError for a file that is none, or of another architecture
+ */
+export async function readSizes(path: string): Promise<ModelSizes> {
+  await using file = await GgufReader.open(path);
+  return sizesOf(file);
 }
 
 /**
@@ -18,12 +30,10 @@ export interface ReadModel {
  */
 export async function readModel(path: string): Promise<ReadModel> {
   await using file = await GgufReader.open(path);
-  const family = familyOf(file);
+  const sizes = sizesOf(file);
   const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
-  const shape = shapeOf(file, family, !tensors.has("output.weight"));
-  const vocabulary = Number(tensors.get("token_embd.weight")?.dimensions[1] ?? 0);
   const parameters: Record<string, Float32Array> = {};
-  for (const { name, dims } of qwenParameters(family, shape, vocabulary)) {
+  for (const { name, dims } of qwenParameters(sizes.family, sizes.shape, sizes.vocabulary)) {
     const tensor = tensors.get(name);
     if (tensor?.dimensions.map(Number).reverse().join() !== dims.join())
       throw new LseError(
@@ -32,7 +42,7 @@ export async function readModel(path: string): Promise<ReadModel> {
       );
     parameters[name] = await file.read(tensor);
   }
-  return { family, shape, vocabulary, contextLength: file.number(`${family}.context_length`), parameters };
+  return { ...sizes, parameters };
 }
 
 export interface ReadLora {
@@ -61,6 +71,14 @@ export async function readLora(path: string): Promise<ReadLora> {
   return { family, rank: Number(first.dimensions[1]), alpha: file.number("adapter.lora.alpha"), tensors };
 }
 
+function sizesOf(file: GgufReader): ModelSizes {
+  const family = familyOf(file);
+  const tensor = (name: string) => file.tensors.find((each) => each.name === name);
+  const shape = shapeOf(file, family, tensor("output.weight") === undefined);
+  const vocabulary = Number(tensor("token_embd.weight")?.dimensions[1] ?? 0);
+  return { family, shape, vocabulary, contextLength: file.number(`${family}.context_length`) };
+}
+
 function familyOf(file: GgufReader): QwenFamily {
   const family = file.value("general.architecture");
   if (family === "qwen2" || family === "qwen3") return family;
@@ -71,21 +89,16 @@ function familyOf(file: GgufReader): QwenFamily {
 }
 
 function shapeOf(file: GgufReader, family: QwenFamily, tied: boolean): QwenShape {
-  for (const [key, wanted] of [
-    ["rope.freq_base", ROPE_BASE],
-    ["attention.layer_norm_rms_epsilon", NORM_EPSILON],
-  ] as const) {
-    const found = file.number(`${family}.${key}`);
-    if (Math.abs(found / wanted - 1) > 1e-3)
-      throw new LseError(
-        `${file.path}: ${key} is ${found}; the trainer computes with ${wanted}`,
-        "Take another model",
-      );
-  }
   const number = (key: string) => file.number(`${family}.${key}`);
+  const epsilon = number("attention.layer_norm_rms_epsilon");
+  if (Math.abs(epsilon / NORM_EPSILON - 1) > 1e-3)
+    throw new LseError(
+      `${file.path}: attention.layer_norm_rms_epsilon is ${epsilon}; the trainer computes with ${NORM_EPSILON}`,
+      "Take another model",
+    );
   const [heads, embedding] = [number("attention.head_count"), number("embedding_length")];
   return {
-    ...{ layers: number("block_count"), embedding, heads, tied },
+    ...{ layers: number("block_count"), embedding, heads, tied, ropeBase: number("rope.freq_base") },
     kvHeads: number("attention.head_count_kv"),
     headDim: Number(file.value(`${family}.attention.key_length`) ?? embedding / heads),
     feedForward: number("feed_forward_length"),

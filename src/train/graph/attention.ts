@@ -71,7 +71,8 @@ export function attention(graph: Graph, q: Tensor, k: Tensor, v: Tensor, mask: T
   const [batch, heads, length, size] = q.dims as [Dim, number, Dim, number];
   const keyHeads = k.dims[1] as number;
   /** The query heads that share a key head, one under the other, as one matrix. */
-  const grouped = (x: Tensor, columns: Dim) => graph.reshape(x, [batch, keyHeads, "G·T", columns]);
+  const grouped = (x: Tensor, columns: Dim) =>
+    graph.reshape(x, [batch, keyHeads, `${heads / keyHeads}·T`, columns]);
   const perHead = (x: Tensor, columns: Dim) => graph.reshape(x, [batch, heads, length, columns]);
 
   const scaled = grouped(p.times(graph, q, 1 / Math.sqrt(size)), size);

@@ -36,7 +36,7 @@ export function addLookupHeads(
   { family, shape }: ModelSpec,
   seed: number,
 ): void {
-  const { layers, embedding: width, heads, kvHeads, headDim: size } = shape;
+  const { layers, embedding: width, heads, kvHeads, headDim: size, ropeBase = ROPE_BASE } = shape;
   if (family !== "qwen2" || layers < 2 || kvHeads < 2 || 2 * size > width)
     throw new LseError(
       "this model cannot get look-up heads",
@@ -50,7 +50,7 @@ export function addLookupHeads(
   const stores = orthonormalRows(2 * size, width, gaussian);
   const oneBack = stores.subarray(0, size * width);
   const twoBack = stores.subarray(size * width);
-  const turns = Float64Array.from({ length: size / 2 }, (_, i) => ROPE_BASE ** ((-2 * i) / size));
+  const turns = Float64Array.from({ length: size / 2 }, (_, i) => ropeBase ** ((-2 * i) / size));
   const isSlow = (row: number) => (turns[row % (size / 2)] as number) < SLOW;
 
   /** Query heads 0 and `group` have key heads of their own: 0 and 1. */

@@ -33,38 +33,68 @@ export const gradientOutput = (parameter: string) => `d ${parameter}`;
  * Builds the graph. Inputs, for B rows of T positions, M of which predict a token that counts:
  * every parameter by its name; `tokens` [N = B·T] and `positions` [B, T], int64; `mask` [B, 1, T, T]; `at` [M], the
  * positions (in N) that predict; `targets` [M, 1], the tokens they predict, int64; with a loss `weights` [M, 1]; for
- * the policy gradient `old` and `advantages` [M, 1], and `reference` [M, 1] if it is held near one. Outputs: `logprobs` [M, 1], `loss`, `d NAME`.
+ * the policy gradient `old` and `advantages` [M, 1], and `reference` [M, 1] if it is held near one. Outputs:
+ * `logprobs` [M, 1], `loss`, `d NAME`.
  */
 export function qwenGraph(options: QwenGraphOptions): Graph {
-  const { spec, lora, loss, gradients } = options;
+  const { spec, lora, gradients } = options;
   const graph = new Graph(options);
-  const positions = graph.input("positions", ["B", "T"], "int64");
-  const tokens = graph.input("tokens", ["N"], "int64");
-  const mask = graph.input("mask", ["B", 1, "T", "T"]);
-  const at = graph.input("at", ["M"], "int64");
-  const targets = graph.input("targets", ["M", 1], "int64");
   const { all, trained } = parametersOf(spec, lora);
   const weights = new Weights(graph, all, gradients ? trained : [], lora);
-
-  const rotary = rotaryTable(graph, positions, spec.contextLength, spec.shape.headDim, ROPE_BASE);
-  let x = gatherRows(graph, weights.get("token_embd.weight"), tokens);
+  const place = placeOf(graph, spec);
+  let x = gatherRows(graph, weights.get("token_embd.weight"), graph.input("tokens", ["N"], "int64"));
   for (let layer = 0; layer < spec.shape.layers; layer++)
-    x = block(graph, spec, weights, `blk.${layer}`, x, rotary, mask);
-  const predicting = gatherRows(graph, x, at);
-  const last = rmsNorm(graph, predicting, weights.get("output_norm.weight"), NORM_EPSILON);
-  const output = (spec.shape.tied ?? true) ? "token_embd.weight" : "output.weight";
-  const logprobs = tokenLogprobs(graph, linear(graph, last, weights.get(output)), targets);
-  graph.output(logprobs, "logprobs");
-  if (loss === null) return graph;
+    x = block(graph, spec, weights, `blk.${layer}`, x, place);
+  const loss = head(graph, options, weights, x);
+  if (loss === null || !gradients) return graph;
+  outputGradients(graph, trained, backward(graph, loss, weights.tensors(trained)));
+  return graph;
+}
 
+/** Where a position stands and what it sees, in every layer. */
+export interface Place {
+  readonly rotary: RotaryTable;
+  readonly mask: Tensor;
+}
+
+/** Adds the inputs `positions` and `mask`. */
+export function placeOf(graph: Graph, { contextLength, shape }: ModelSpec): Place {
+  const positions = graph.input("positions", ["B", "T"], "int64");
+  const mask = graph.input("mask", ["B", 1, "T", "T"]);
+  const base = shape.ropeBase ?? ROPE_BASE;
+  return { rotary: rotaryTable(graph, positions, contextLength, shape.headDim, base), mask };
+}
+
+/** From x [N, D] after the last layer to the outputs `logprobs` and `loss`. @returns the loss, if there is one */
+export function head(
+  graph: Graph,
+  { spec, loss }: Pick<QwenGraphOptions, "spec" | "loss">,
+  weights: Weights,
+  x: Tensor,
+): Tensor | null {
+  const predicting = gatherRows(graph, x, graph.input("at", ["M"], "int64"));
+  const last = rmsNorm(graph, predicting, weights.get("output_norm.weight"), NORM_EPSILON);
+  const targets = graph.input("targets", ["M", 1], "int64");
+  const logprobs = tokenLogprobs(graph, linear(graph, last, weights.get(outputName(spec))), targets);
+  graph.output(logprobs, "logprobs");
+  if (loss === null) return null;
   const value = lossOf(graph, loss, logprobs);
   graph.output(value, "loss");
-  if (!gradients) return graph;
-  const wanted = trained.map(({ name }) => weights.get(name));
-  backward(graph, value, wanted).forEach((gradient, i) => {
-    graph.output(gradient, gradientOutput((wanted[i] as Tensor).name));
+  return value;
+}
+
+/** The matrix that logits are made with. */
+export const outputName = ({ shape }: ModelSpec) =>
+  (shape.tied ?? true) ? "token_embd.weight" : "output.weight";
+
+export function outputGradients(
+  graph: Graph,
+  parameters: readonly { readonly name: string }[],
+  gradients: readonly Tensor[],
+): void {
+  gradients.forEach((gradient, i) => {
+    graph.output(gradient, gradientOutput((parameters[i] as { name: string }).name));
   });
-  return graph;
 }
 
 function lossOf(graph: Graph, loss: Loss, logprobs: Tensor): Tensor {
@@ -78,7 +108,7 @@ function lossOf(graph: Graph, loss: Loss, logprobs: Tensor): Tensor {
 }
 
 /** The parameters as inputs, and linear maps with their biases and adapters. */
-class Weights {
+export class Weights {
   readonly #tensors: Map<string, Tensor>;
 
   constructor(
@@ -102,6 +132,10 @@ class Weights {
     return tensor;
   }
 
+  tensors(parameters: readonly QwenParameter[]): Tensor[] {
+    return parameters.map(({ name }) => this.get(name));
+  }
+
   /** The linear map of this name, e.g. "blk.0.attn_q", on x [N, in]. */
   linear(name: string, x: Tensor): Tensor {
     const plain = linear(this.graph, x, this.get(`${name}.weight`), this.#tensors.get(`${name}.bias`));
@@ -112,14 +146,14 @@ class Weights {
   }
 }
 
-function block(
+/** One layer, its parameters named `${name}.…`: from x [N, D] to the same sizes. */
+export function block(
   graph: Graph,
   { family, shape }: ModelSpec,
   weights: Weights,
   name: string,
   x: Tensor,
-  rotary: RotaryTable,
-  mask: Tensor,
+  { rotary, mask }: Place,
 ): Tensor {
   const { heads, kvHeads, headDim } = shape;
   const norm = (part: string, input: Tensor) =>
@@ -129,7 +163,7 @@ function block(
   const split = (part: "attn_q" | "attn_k" | "attn_v", input: Tensor, count: number) => {
     let y = weights.linear(`${name}.${part}`, input);
     if (family === "qwen3" && part !== "attn_v")
-      y = norm(`${part}_norm`, reshape(graph, y, ["N·heads", headDim]));
+      y = norm(`${part}_norm`, reshape(graph, y, [`N·${count}`, headDim]));
     return swapMiddle(graph, reshape(graph, y, ["B", "T", count, headDim]));
   };
 

@@ -7,7 +7,7 @@ import type { LanguageModel, Sampling } from "../../runtime/model.js";
 import type { Row } from "../batch.js";
 import { CHECKPOINT } from "../checkpoint.js";
 import { Curve } from "../curve.js";
-import type { StepResult, TrainerOptions } from "../engine.js";
+import type { Start, StepResult, TrainerOptions } from "../engine.js";
 import type { Parameters } from "../model/spec.js";
 import { Trainer } from "../trainer.js";
 import { advantages, type Estimator } from "./advantages.js";
@@ -16,9 +16,9 @@ import { type Rollout, rollOut } from "./rollouts.js";
 
 export interface LearnOptions {
   /** The evolver's model, and the adapter that is trained on it. */
-  readonly trainer: Omit<TrainerOptions, "start" | "loss">;
+  readonly trainer: Omit<TrainerOptions, "start" | "checkpoint" | "loss">;
   /** Its weights before training. */
-  readonly parameters: Parameters;
+  readonly start: Start;
   /** Clipping of the ratio of probabilities; without effect as long as each edit is used in one update only. */
   readonly clip: number;
   /** Prompts in tokens, as the engine puts them. */
@@ -27,7 +27,7 @@ export interface LearnOptions {
   readonly kl: number;
   /** The model that answers. */
   readonly policy: LanguageModel;
-  /** The evolver with these parameters. */
+  /** The evolver with these parameters: those that are trained. */
   readonly evolverOf: (parameters: Parameters) => Promise<LanguageModel>;
   /** In the order of training. */
   readonly states: readonly EditState[];
@@ -90,17 +90,12 @@ export type LearnPoint = UpdatePoint | ValidationPoint;
  * @throws `signal.reason` when aborted
  */
 export async function learn(options: LearnOptions): Promise<void> {
-  const { folder, updates, validateEvery, signal, seed, clip, kl, parameters } = options;
+  const { folder, updates, validateEvery, signal, seed, clip, kl, start } = options;
   const checkpoint = join(folder, CHECKPOINT);
-  const start = existsSync(checkpoint)
-    ? ({ from: "checkpoint", path: checkpoint } as const)
-    : ({ from: "parameters", parameters, seed } as const);
   const loss = { kind: "policy-gradient", clip, ...(kl > 0 ? { kl } : {}) } as const;
-  await using trainer = await Trainer.open({ ...options.trainer, loss, start });
-  await using reference =
-    kl > 0
-      ? await Trainer.open({ ...options.trainer, loss, start: { from: "parameters", parameters, seed } })
-      : null;
+  const beginning = { ...options.trainer, loss, start };
+  await using trainer = await Trainer.open({ ...beginning, ...(existsSync(checkpoint) && { checkpoint }) });
+  await using reference = kl > 0 ? await Trainer.open(beginning) : null;
   const curve = new Curve<LearnPoint>(join(folder, "curve.jsonl"), trainer.startStep);
   options.onStart?.(trainer.startStep);
 
