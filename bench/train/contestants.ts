@@ -4,9 +4,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { Graph } from "#lse/train/graph/graph.js";
-import { initialParameters } from "#lse/train/model/initial.js";
+import { LayeredSession } from "#lse/train/layered-session.js";
+import type { Parameters } from "#lse/train/model/spec.js";
 import { openSession, QwenSession } from "#lse/train/session.js";
-import { batches, LENGTH, ROWS, SPEC } from "./workload.js";
+import { batches, positionsOf, type Workload } from "./workload.js";
 
 export interface Timed {
   readonly name: string;
@@ -21,18 +22,28 @@ const seconds = async (work: () => Promise<unknown>) => {
   return (performance.now() - start) / 1000;
 };
 
-/** Forward and backward, gradients of all parameters, in parts of so many rows. */
-export async function ourStep(rowsAtOnce: number, threads: number): Promise<Timed> {
-  const graph = { spec: SPEC, loss: { kind: "cross-entropy" }, gradients: true } as const;
-  const style = { float: "float32", fused: true } as const;
-  const session = await QwenSession.open({ ...graph, ...style }, { provider: "cpu", threads });
-  const parameters = initialParameters(SPEC, 1);
-  const parts = batches(rowsAtOnce);
+export interface OurStep {
+  readonly rowsAtOnce: number;
+  /** Layer by layer, each again on the way back. */
+  readonly recompute: boolean;
+}
+
+/** Forward and backward, the gradients of what is trained, in parts of so many rows. */
+export async function ourStep(
+  workload: Workload,
+  parameters: Parameters,
+  { rowsAtOnce, recompute }: OurStep,
+  threads: number,
+): Promise<Timed> {
+  const graph = { ...workload, gradients: true, float: "float32", fused: true } as const;
+  const session = await (recompute ? LayeredSession : QwenSession).open(graph, { provider: "cpu", threads });
+  const parts = batches(workload, rowsAtOnce);
+  const predicted = parts.reduce((sum, { at }) => sum + at.length, 0);
   return {
-    name: `lse, ${rowsAtOnce} rows at once`,
+    name: `lse, ${rowsAtOnce} row(s) at once${recompute ? ", layer by layer" : ""}`,
     run: () =>
       seconds(async () => {
-        for (const part of parts) await session.run(parameters, part, 1 / (ROWS * (LENGTH - 1)));
+        for (const part of parts) await session.run(parameters, part, 1 / predicted);
       }),
     close: () => session.release(),
   };
@@ -66,10 +77,14 @@ export async function plainProducts(
 }
 
 /** The same step in PyTorch, in a process that waits between rounds; null with a reason where there is none. */
-export async function torchStep(threads: number): Promise<Timed | { readonly missing: string }> {
+export async function torchStep(
+  { spec, rows }: Workload,
+  threads: number,
+): Promise<Timed | { readonly missing: string }> {
   const script = fileURLToPath(new URL("torch_step.py", import.meta.url));
-  const { layers, embedding, heads, headDim, feedForward } = SPEC.shape;
-  const sizes = [layers, embedding, heads, headDim, feedForward, SPEC.vocabulary, ROWS, LENGTH, threads];
+  const { layers, embedding, heads, headDim, feedForward } = spec.shape;
+  const lengths = [rows.length, positionsOf({ rows }) / rows.length];
+  const sizes = [layers, embedding, heads, headDim, feedForward, spec.vocabulary, ...lengths, threads];
   const child: ChildProcessWithoutNullStreams = spawn("python3", [script, ...sizes.map(String)]);
   child.on("error", () => {});
   let complaint = "python3 cannot be started";

@@ -1,43 +1,92 @@
-/** A training step of the miniature's size, and how much arithmetic it is. */
+/** Training steps that are measured, and how much arithmetic they are. */
 
-import { layerMatrices } from "#lse/runtime/gguf/qwen-layout.js";
-import { type PackedRows, packRows, plainRow } from "#lse/train/batch.js";
-import type { ModelSpec } from "#lse/train/model/spec.js";
+import { type PackedRows, packRows, plainRow, type Row, rowLength } from "#lse/train/batch.js";
+import { costOf } from "#lse/train/graph/cost.js";
+import { type Loss, qwenGraph } from "#lse/train/model/qwen-graph.js";
+import type { LoraSpec, ModelSpec } from "#lse/train/model/spec.js";
 import { uniformNumbers } from "../numbers.js";
 
-/** 1.8 million parameters. */
-export const SPEC: ModelSpec = {
+export interface Workload {
+  readonly about: string;
+  readonly spec: ModelSpec;
+  readonly lora?: LoraSpec;
+  readonly loss: Loss;
+  readonly rows: readonly Row[];
+  /** Rows that are computed at once, of each contestant of ours. */
+  readonly rowsAtOnce: readonly number[];
+  /** Whether PyTorch has the same step (torch_step.py). */
+  readonly torch: boolean;
+}
+
+const MINI: ModelSpec = {
   family: "qwen2",
   shape: { layers: 4, embedding: 192, heads: 3, kvHeads: 3, headDim: 64, feedForward: 512 },
   vocabulary: 512,
-  contextLength: 256,
+  contextLength: 1024,
+};
+const SMALL: ModelSpec = {
+  family: "qwen3",
+  shape: { layers: 28, embedding: 1024, heads: 16, kvHeads: 8, headDim: 128, feedForward: 3072 },
+  vocabulary: 151_936,
+  contextLength: 1024,
+};
+const LORA: LoraSpec = { rank: 16, alpha: 32 };
+const POLICY_GRADIENT: Loss = { kind: "policy-gradient", clip: 0.2 };
+
+export const WORKLOADS: Readonly<Record<string, Workload>> = {
+  pretrain: {
+    about: "16 sequences of 256 tokens, all of 1.8 million parameters",
+    ...{ spec: MINI, loss: { kind: "cross-entropy" }, rowsAtOnce: [16, 4, 1], torch: true },
+    rows: sequences(16, 256),
+  },
+  lse: {
+    about: "8 prompts of 384 tokens, 4 edits of 64 each, an adapter on 1.8 million parameters",
+    ...{ spec: MINI, lora: LORA, loss: POLICY_GRADIENT, rowsAtOnce: [4, 1], torch: false },
+    rows: edits(8, 384, 64),
+  },
+  "lse-0.6b": {
+    about: "a prompt of 384 tokens, 4 edits of 32 each, an adapter on the shape of Qwen3-0.6B",
+    ...{ spec: SMALL, lora: LORA, loss: POLICY_GRADIENT, rowsAtOnce: [1], torch: false },
+    rows: edits(1, 384, 32),
+  },
 };
 
-export const ROWS = 16;
-export const LENGTH = 256;
+function sequences(count: number, length: number): Row[] {
+  const token = tokens();
+  return Array.from({ length: count }, () => plainRow(Array.from({ length }, token)));
+}
 
-/** Random tokens, in batches of so many rows. */
-export function batches(rowsAtOnce: number): PackedRows[] {
+function edits(count: number, prompt: number, length: number): Row[] {
+  const token = tokens();
+  return Array.from({ length: count }, () => ({
+    prefix: Array.from({ length: prompt }, token),
+    continuations: [1, -1, 0.5, -0.5].map((advantage) => ({
+      tokens: Array.from({ length }, token),
+      oldLogprobs: Array.from({ length }, () => -Math.log(500)),
+      advantage,
+    })),
+  }));
+}
+
+function tokens() {
   const uniform = uniformNumbers("train");
-  const rows = Array.from({ length: ROWS }, () =>
-    plainRow(Array.from({ length: LENGTH }, () => Math.floor(SPEC.vocabulary * uniform()))),
-  );
-  return Array.from({ length: ROWS / rowsAtOnce }, (_, i) =>
-    packRows(rows.slice(i * rowsAtOnce, (i + 1) * rowsAtOnce), SPEC, "all"),
+  return () => Math.floor(512 * uniform());
+}
+
+export function batches({ rows, spec }: Workload, rowsAtOnce: number): PackedRows[] {
+  return Array.from({ length: rows.length / rowsAtOnce }, (_, i) =>
+    packRows(rows.slice(i * rowsAtOnce, (i + 1) * rowsAtOnce), spec, "all"),
   );
 }
 
-/**
- * Multiplications and additions of one step in its matrix products: each weight takes part in one product forward
- * and two backward, and so do queries with keys and shares with values, masked or not. All else is not counted.
- */
-export function stepFlops(): number {
-  const { layers, heads, headDim, embedding } = SPEC.shape;
-  const weights = layerMatrices(SPEC.shape).reduce(
-    (sum, { dims: [rows, columns] }) => sum + rows * columns,
-    0,
-  );
-  const predicted = ROWS * (LENGTH - 1);
-  const attention = 2 * layers * ROWS * heads * LENGTH * LENGTH * headDim;
-  return 6 * (weights * ROWS * LENGTH + SPEC.vocabulary * embedding * predicted + attention);
+/** Positions of all rows. */
+export const positionsOf = ({ rows }: Pick<Workload, "rows">) =>
+  rows.reduce((sum, row) => sum + rowLength(row), 0);
+
+/** Arithmetic of a step in its matrix products, forward and backward. Recomputation is not counted: it is a price. */
+export function stepFlops(workload: Workload): number {
+  const [batch] = batches(workload, workload.rows.length);
+  const { rows: B, length: T, at } = batch as PackedRows;
+  const graph = qwenGraph({ ...workload, float: "float32", fused: true, gradients: true });
+  return costOf(graph, { B, T, N: B * T, M: at.length }).flops;
 }

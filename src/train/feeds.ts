@@ -13,24 +13,32 @@ export type Feeds = Record<string, OrtTensor>;
 /** Added to the scores of positions that must not be seen: as good as −∞, without its NaNs. */
 const HIDDEN = -1e9;
 
-/** All inputs of `qwenGraph` but the parameters. */
-export function batchFeeds(
+/** The tokens as inputs of the embedding. */
+export const tokenFeed = ({ rows, length, tokens }: PackedRows) => integers(tokens, [rows * length]);
+
+/** Where positions stand and what they see: inputs of every layer. */
+export function placeFeeds(float: FloatType, { rows, length, visible, positions }: PackedRows) {
+  const mask = new (arrayOf(float))(visible.length);
+  for (let i = 0; i < visible.length; i++) if (visible[i] === 0) mask[i] = HIDDEN;
+  return {
+    positions: integers(positions, [rows, length]),
+    mask: numbers(float, mask, [rows, 1, length, length]),
+  };
+}
+
+/** Inputs of what comes after the layers, for the predictions number `from` to `to`. */
+export function predictionFeeds(
   float: FloatType,
   loss: Loss | null,
   batch: PackedRows,
   weightScale: number,
+  from = 0,
+  to = batch.at.length,
 ): Feeds {
-  const { rows, length, visible } = batch;
-  const predicted = batch.at.length;
-  const mask = new (arrayOf(float))(visible.length);
-  for (let i = 0; i < visible.length; i++) if (visible[i] === 0) mask[i] = HIDDEN;
-  const column = (values: FloatArray) => numbers(float, values, [predicted, 1]);
+  const column = (values: Float64Array) => numbers(float, values.slice(from, to), [to - from, 1]);
   const feeds: Feeds = {
-    tokens: integers(batch.tokens, [rows * length]),
-    positions: integers(batch.positions, [rows, length]),
-    mask: numbers(float, mask, [rows, 1, length, length]),
-    at: integers(batch.at, [predicted]),
-    targets: integers(batch.targets, [predicted, 1]),
+    at: integers(batch.at.slice(from, to), [to - from]),
+    targets: integers(batch.targets.slice(from, to), [to - from, 1]),
   };
   if (loss !== null) feeds.weights = column(batch.weights.map((w) => w * weightScale));
   if (loss?.kind === "policy-gradient") {

@@ -2,7 +2,15 @@
 import { InferenceSession, type Tensor as OrtTensor } from "onnxruntime-node";
 import { LseError } from "../errors.js";
 import type { PackedRows } from "./batch.js";
-import { batchFeeds, type FloatArray, type Numbers, parameterFeed } from "./feeds.js";
+import {
+  type Feeds,
+  type FloatArray,
+  type Numbers,
+  parameterFeed,
+  placeFeeds,
+  predictionFeeds,
+  tokenFeed,
+} from "./feeds.js";
 import type { FloatType, Graph } from "./graph/graph.js";
 import { gradientOutput, type QwenGraphOptions, qwenGraph } from "./model/qwen-graph.js";
 import { parametersOf } from "./model/spec.js";
@@ -87,7 +95,11 @@ export class QwenSession<A extends FloatArray = FloatArray> implements ModelSess
 
   async run(parameters: Numbers, batch: PackedRows, weightScale = 1): Promise<RunResult<A>> {
     const { float, loss } = this.options;
-    const feeds = batchFeeds(float, loss, batch, weightScale);
+    const feeds: Feeds = {
+      tokens: tokenFeed(batch),
+      ...placeFeeds(float, batch),
+      ...predictionFeeds(float, loss, batch, weightScale),
+    };
     for (const [name, dims] of this.#dims) feeds[name] = parameterFeed(float, name, parameters[name], dims);
     const results = await this.session.run(feeds);
     const data = (name: string) => (results[name] as OrtTensor).data as A;

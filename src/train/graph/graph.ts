@@ -9,7 +9,6 @@ import {
   type Dim,
   encodeOnnx,
   type OnnxConstant,
-  type OnnxNode,
   type OnnxValue,
 } from "./onnx.js";
 
@@ -34,6 +33,16 @@ export interface TapeEntry {
   readonly backward: (gradient: Tensor, wanted: readonly boolean[]) => readonly (Tensor | undefined)[];
 }
 
+/** An operator with what goes in and comes out. */
+export interface GraphNode {
+  readonly type: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  /** "" for ONNX's own operators, "com.microsoft" for ONNX Runtime's. */
+  readonly domain: "" | "com.microsoft";
+}
+
 export interface GraphOptions {
   /** Of every number that is not an index. float64 is for checking, on the CPU only. */
   readonly float: FloatType;
@@ -48,7 +57,8 @@ export class Graph {
   readonly tape: TapeEntry[] = [];
   /** Names of the values that gradients flow to. */
   readonly differentiable = new Set<string>();
-  readonly #nodes: OnnxNode[] = [];
+  /** In the order in which they can run. */
+  readonly operations: GraphNode[] = [];
   readonly #constants = new Map<string, OnnxConstant>();
   readonly #inputs: OnnxValue[] = [];
   readonly #outputs: OnnxValue[] = [];
@@ -78,14 +88,15 @@ export class Graph {
 
   /** Names a value as a result of a run. */
   output(tensor: Tensor, name: string): void {
-    this.#nodes.push({
+    const output = { ...tensor, name };
+    this.operations.push({
       type: "Identity",
-      inputs: [tensor.name],
-      outputs: [name],
+      inputs: [tensor],
+      outputs: [output],
       attributes: {},
       domain: "",
     });
-    this.#outputs.push({ ...tensor, name });
+    this.#outputs.push(output);
   }
 
   /** A number of the graph's float type. */
@@ -128,11 +139,7 @@ export class Graph {
     dataType: DataType = inputs[0]?.type ?? this.options.float,
   ): Tensor[] {
     const results = outputs.map((dims) => ({ name: this.#name(), type: dataType, dims }));
-    this.#nodes.push({
-      ...{ type, attributes, domain },
-      inputs: inputs.map(({ name }) => name),
-      outputs: results.map(({ name }) => name),
-    });
+    this.operations.push({ type, attributes, domain, inputs, outputs: results });
     return results;
   }
 
@@ -167,11 +174,21 @@ export class Graph {
     return output;
   }
 
+  /** Names of the values that a run returns. */
+  get results(): string[] {
+    return this.#outputs.map(({ name }) => name);
+  }
+
   /** The ONNX file. */
   encode(): Uint8Array {
     if (this.#outputs.length === 0) throw new LseError("the graph computes nothing", "Name an output");
     return encodeOnnx({
-      ...{ nodes: this.#nodes, constants: [...this.#constants.values()] },
+      nodes: this.operations.map((node) => ({
+        ...node,
+        inputs: node.inputs.map(({ name }) => name),
+        outputs: node.outputs.map(({ name }) => name),
+      })),
+      constants: [...this.#constants.values()],
       ...{ inputs: this.#inputs, outputs: this.#outputs },
     });
   }
