@@ -1,6 +1,17 @@
 import type { Completion } from "./runtime/model.js";
 import type { Outcome } from "./task.js";
 
+/** What an edit is worth, as the reward server says it. */
+export interface RewardDocument {
+  /** Its score minus that of its node; −1 for an invalid edit. */
+  readonly reward: number;
+  readonly score: number;
+  /** The score of its node. */
+  readonly performance: number;
+  readonly standard_error: number | null;
+  readonly invalid: boolean;
+}
+
 /**
  * What happens in a run, one plain object each. The key names the fact, so that recording it again changes
  * nothing: a resumed run walks the same path and pays only for what is not in the journal yet.
@@ -46,6 +57,8 @@ export type RunEvent =
       /** Null when the edit was adopted, else why it was not. */
       readonly rejected: string | null;
     }
+  /** An edit that another trainer asked about. */
+  | { readonly type: "reward"; readonly key: string; readonly reward: RewardDocument }
   | {
       readonly type: "node";
       readonly key: string;

@@ -2,8 +2,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { evolveConfigSchema } from "#lse/evolve/config.js";
-import { EvolutionTree } from "#lse/evolve/tree.js";
 import { MemoryJournal } from "#lse/journal.js";
 import { uniformStream } from "#lse/random.js";
 import type { Completion, GenerateRequest } from "#lse/runtime/model.js";
@@ -14,33 +12,16 @@ import type { ModelSpec } from "#lse/train/model/spec.js";
 import { adamW } from "#lse/train/optimizer/groups.js";
 import { CONSTANT } from "#lse/train/optimizer/schedule.js";
 import { advantages, ESTIMATORS, type ScoredEdit } from "#lse/train/rl/advantages.js";
-import { editStates, type SavedRun, statesOf } from "#lse/train/rl/edit-states.js";
+import { editStates, statesOf } from "#lse/train/rl/edit-states.js";
 import { figuresOf, learn } from "#lse/train/rl/learn.js";
 import { rollOut } from "#lse/train/rl/rollouts.js";
-import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
+import { answersByInstructions, ScriptedModel } from "../fakes.js";
+import { savedRun } from "../saved-run.js";
 
 const sampling = {
   ...{ temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0 },
   ...{ maxTokens: 200, stop: [] },
 };
-
-/** A run over problems p0 … p9, of which the first four score nodes; node i knows the first `known[i]` of them. */
-function savedRun(origin: string, known: readonly number[], problems = 10): SavedRun {
-  const text = (count: number) => `known: 100 ${Array.from({ length: count }, (_, i) => i).join(" ")}`;
-  const task = new NumberTask(problems, text(known[0] ?? 0));
-  const tree = new EvolutionTree(task.seedInstructions);
-  for (const count of known.slice(1)) tree.add(0, text(count), 1);
-  for (const [i, count] of known.entries()) {
-    const node = tree.node(i);
-    node.reward = count / 4;
-    node.standardError = 0.1;
-  }
-  return {
-    ...{ origin, policy: "scripted", task, tree, holdout: ["p0", "p1", "p2", "p3"] },
-    config: evolveConfigSchema.parse({ rounds: 1, batch: 2, holdout: 4, sampling: { maxTokens: 200 } }),
-    prompts: known.map((count, i) => [{ role: "user", content: `${origin} node ${i}: ${text(count)}` }]),
-  };
-}
 
 describe("the data of training", () => {
   it("has each prompt once, without nodes that have no score or no prompt", () => {

@@ -69,31 +69,64 @@ export async function rollOut(
   );
   const written = performance.now();
 
-  const edits = asked.map(({ state, group }, i) => {
-    const completion = completions[i] as Completion;
-    return { state, group, completion, instructions: extractTag(completion.text, "prompt").trim() };
-  });
-  const isUsable = usability(states, models.policy);
-  const changed = edits.filter((edit) => isUsable(edit) && edit.instructions !== edit.state.instructions);
-  const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));
-  const policy = new CachedModel(models.policy, journal);
-  const scores = await together(
-    [...distinct.values()].map(
-      (edit) => (seat) => scoreOf(edit, seat(policy), [...distinct.keys()], journal, signal),
-    ),
-  );
-  const scoreByName = new Map([...distinct.keys()].map((name, i) => [name, scores[i]]));
+  const edits = asked.map(({ state }, i) => ({ state, text: completions[i]?.text ?? "" }));
+  const { scored, asked: answers } = await scoreEdits(edits, models.policy, journal, signal);
   const times = {
     edits: (written - started) / 1000,
     answers: (performance.now() - written) / 1000,
-    asked: [...distinct.values()].reduce((sum, { state }) => sum + answersFor(state), 0),
+    asked: answers,
   };
   return {
     times,
-    rollouts: edits.map((edit) => ({
+    rollouts: scored.map((edit, i) => ({
+      ...edit,
+      group: asked[i]?.group as number,
+      completion: completions[i] as Completion,
+    })),
+  };
+}
+
+/** What an evolver wrote for a node. */
+export interface WrittenEdit {
+  readonly state: EditState;
+  readonly text: string;
+}
+
+export type JudgedEdit = Omit<Rollout, "group" | "completion">;
+
+/**
+ * Scores what was written for saved nodes, each on the holdout of its run. Equal edits are scored once.
+ * @returns with the number of answers that were asked for
+ */
+export async function scoreEdits(
+  written: readonly WrittenEdit[],
+  policy: LanguageModel,
+  journal: Journal,
+  signal?: AbortSignal,
+): Promise<{ scored: JudgedEdit[]; asked: number }> {
+  const edits = written.map(({ state, text }) => ({
+    state,
+    instructions: extractTag(text, "prompt").trim(),
+  }));
+  const isUsable = usability(
+    edits.map(({ state }) => state),
+    policy,
+  );
+  const changed = edits.filter((edit) => isUsable(edit) && edit.instructions !== edit.state.instructions);
+  const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));
+  const cached = new CachedModel(policy, journal);
+  const scores = await together(
+    [...distinct.values()].map(
+      (edit) => (seat) => scoreOf(edit, seat(cached), [...distinct.keys()], journal, signal),
+    ),
+  );
+  const scoreByName = new Map([...distinct.keys()].map((name, i) => [name, scores[i]]));
+  return {
+    scored: edits.map((edit) => ({
       ...edit,
       ...(isUsable(edit) ? worthOf(edit, scoreByName.get(nameOf(edit))) : WORTHLESS),
     })),
+    asked: [...distinct.values()].reduce((sum, { state }) => sum + answersFor(state), 0),
   };
 }
 

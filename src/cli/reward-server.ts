@@ -1,0 +1,95 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Command } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
+import { readJson } from "../json-file.js";
+import { EventLog } from "../ledger/event-log.js";
+import { rewardService } from "../train/reward-service.js";
+import { exportVerl } from "../train/verl.js";
+import { untilInterrupted } from "./interrupt.js";
+import { integer } from "./options.js";
+import { TaskPool } from "./tasks.js";
+import { checkTrainConfig } from "./train-config.js";
+import { openTrainEngine } from "./train-engine.js";
+import { checkScorer, trainStates } from "./train-states.js";
+
+const TOKEN = "LSE_REWARD_TOKEN";
+const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
+
+/** `lse train export-verl`: the nodes as data of verl's trainer. */
+export function exportVerlCommand() {
+  return new Command("export-verl")
+    .description(
+      "write the nodes of a training as data for verl, with a reward function that asks `lse reward-server`",
+    )
+    .requiredOption("--config <file>", "the training, such as configs/qwen3-4b-lse.json")
+    .requiredOption("--out <folder>", "for train.parquet, validation.parquet and lse_reward.py")
+    .action(async ({ config: file, out }) => {
+      await using tasks = new TaskPool();
+      const states = await trainStates(checkTrainConfig(readJson(file), file), tasks);
+      await exportVerl(out, states);
+      console.log(
+        `${out}: ${states.training.length} nodes to train on, ${states.validation.length} to validate on`,
+      );
+    });
+}
+
+export function rewardServerCommand() {
+  return new Command("reward-server")
+    .description("the reward of an edit behind HTTP, for a trainer elsewhere such as verl")
+    .requiredOption(
+      "--config <file>",
+      "the training whose nodes are edited, such as configs/qwen3-4b-lse.json",
+    )
+    .requiredOption("--out <file>", "keeps every reward; a server that starts again computes none twice")
+    .option(
+      "--host <address>",
+      `address to listen on; others than loopback need a token in ${TOKEN}`,
+      "127.0.0.1",
+    )
+    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0), 8642)
+    .option("--together <count>", "edits that are scored in one go", integer(1), 32)
+    .option("--waiting <count>", "edits that may wait; more are told to come back", integer(1), 1024)
+    .action(async ({ config: file, out, host, port, together, waiting }) => {
+      const token = process.env[TOKEN] || null;
+      if (token === null && !LOOPBACK.includes(host))
+        throw new LseError(
+          `${host} can be reached from other machines, and there is no token`,
+          `Set ${TOKEN} to a secret here and where verl runs`,
+        );
+      const config = checkTrainConfig(readJson(file), file);
+      await using tasks = new TaskPool();
+      const states = await trainStates(config, tasks);
+      await using policy = await openTrainEngine(config.policy ?? config.model, config);
+      checkScorer(states, policy, config);
+      using journal = new EventLog(out);
+      const all = [...states.training, ...states.validation];
+      const server = rewardService({ states: all, policy, together, waiting, token, journal });
+      await untilInterrupted("The rewards so far are kept", async (signal) => {
+        const { address, port: bound, family } = await listen(server, port, host);
+        console.log(
+          `http://${family === "IPv6" ? `[${address}]` : address}:${bound}: rewards for ${all.length} nodes`,
+        );
+        try {
+          await once(server, "close", { signal });
+        } finally {
+          server.closeAllConnections();
+          server.close();
+        }
+      });
+    });
+}
+
+async function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new LseError(`cannot listen on ${host}:${port} (${code})`, "Choose another --port or --host", {
+      cause,
+    });
+  }
+  return server.address() as AddressInfo;
+}
