@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+/** The program. */
+export const MAIN = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 /** Runs the command line to its end, its output piped and no colour asked for, wherever the tests run. */
 export function lse(...options: string[]) {

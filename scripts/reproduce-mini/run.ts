@@ -14,9 +14,10 @@ import { Command } from "@commander-js/extra-typings";
 import { collect, databasesOf } from "#lse/cli/collect.js";
 import { Progress } from "#lse/cli/progress.js";
 import { type RunConfig, resolveConfig } from "#lse/cli/run-config.js";
-import { prepareTraining, train } from "#lse/cli/train.js";
 import { checkTrainConfig } from "#lse/cli/train-config.js";
+import { prepareTraining, train } from "#lse/cli/train-run.js";
 import { readJson } from "#lse/json-file.js";
+import { CURVE } from "#lse/train/curve.js";
 import { type Adapters, HOME, openModels } from "./models.js";
 import { carryOut, partsDone, partsOf } from "./parts.js";
 import { FULL, type Plan, QUICK } from "./plan.js";
@@ -144,7 +145,7 @@ function writeResults(found: object): void {
   };
   writeFileSync(results, `${JSON.stringify({ ...about, ...found }, null, 2)}\n`);
   for (const name of ["lse", "post-edit"]) {
-    const curve = at(name, "curve.jsonl");
+    const curve = at(name, CURVE);
     if (existsSync(curve)) copyFileSync(curve, results.replace(/(-table)?\.json$/, `-${name}-curve.jsonl`));
   }
 }

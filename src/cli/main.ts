@@ -7,6 +7,7 @@ import { collectCommand } from "./collect.js";
 import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
 import { pretrainCommand } from "./pretrain.js";
+import { rewardServerCommand } from "./reward-server.js";
 import { trainCommand } from "./train.js";
 import { treeCommand } from "./tree.js";
 
@@ -16,13 +17,16 @@ const program = new Command("lse")
   .description("Learning to Self-Evolve: instructions that learn from their mistakes")
   .version(version)
   .showSuggestionAfterError()
+  // `train` has options and commands with options of the same names.
+  .enablePositionalOptions()
   .addCommand(evolveCommand())
   .addCommand(treeCommand())
   .addCommand(birdCommand())
   .addCommand(miniCommand())
   .addCommand(pretrainCommand())
   .addCommand(collectCommand())
-  .addCommand(trainCommand());
+  .addCommand(trainCommand())
+  .addCommand(rewardServerCommand());
 
 try {
   await program.parseAsync();

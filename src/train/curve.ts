@@ -1,5 +1,8 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 
+/** Its name in the folder of a training. */
+export const CURVE = "curve.jsonl";
+
 /**
  * The course of a training, a JSON object a line. Lines are written before each checkpoint; those behind the
  * checkpoint that training goes on from are dropped.

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Row } from "./batch.js";
 import { CHECKPOINT } from "./checkpoint.js";
-import { Curve, readCurve } from "./curve.js";
+import { CURVE, Curve, readCurve } from "./curve.js";
 import type { StepResult, TrainerOptions } from "./engine.js";
 import type { Parameters } from "./model/spec.js";
 import { Trainer } from "./trainer.js";
@@ -51,7 +51,7 @@ export async function pretrain(options: PretrainOptions): Promise<Parameters> {
     loss: { kind: "cross-entropy" },
     start: { from: "random", seed, lookupHeads },
   });
-  const curve = new Curve<CurvePoint>(join(folder, "curve.jsonl"), trainer.startStep);
+  const curve = new Curve<CurvePoint>(join(folder, CURVE), trainer.startStep);
   options.onStart?.(trainer.startStep);
   for (let step = trainer.startStep + 1; step <= steps; step++) {
     const started = performance.now();
@@ -75,7 +75,7 @@ export async function pretrain(options: PretrainOptions): Promise<Parameters> {
 
 /** The figures of the latest evaluation in a folder; null when there is none. */
 export function latestEvaluation(folder: string): Record<string, number> | null {
-  const evaluations = readCurve<CurvePoint>(join(folder, "curve.jsonl")).flatMap((point) =>
+  const evaluations = readCurve<CurvePoint>(join(folder, CURVE)).flatMap((point) =>
     "evaluation" in point ? [point.evaluation] : [],
   );
   return evaluations.at(-1) ?? null;

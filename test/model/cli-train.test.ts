@@ -1,11 +1,13 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { lse, startLse } from "../cli.js";
+import { lse, lseWithEnvironment, MAIN, startLse } from "../cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-cli-train-"));
 const path = (...names: string[]) => join(folder, ...names);
@@ -119,6 +121,40 @@ describe("lse train", () => {
     expect(lse("evolve", "--resume", path("adapted")).status).toBe(0);
   }, 120_000);
 
+  it("draws the curve of a training", () => {
+    const { stdout } = lse("train", "curve", path("whole"));
+    // Validation before, after the second and after the last update.
+    const chart = stdout.slice(0, stdout.indexOf("reward of an edit"));
+    expect(chart.split("●").length - 1).toBe(3);
+    expect(chart).toContain("·");
+    expect(lse("train", "curve", path("none")).stderr).toMatch(/none\/curve\.jsonl: no such file/);
+  });
+
+  it("trains all parameters where no adapter is wanted, killed or not, layer by layer", async () => {
+    const config = write("whole-model.json", {
+      ...{ ...TRAINING, lora: null, recompute: true, rate: 0.0001, updates: 2, validateEvery: 2 },
+    });
+    const { status, stdout } = lse("train", "--config", config, "--out", path("full"), "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).evolver).toBe(path("full", "best.gguf"));
+    const trained = path("full", "model.gguf");
+    expect(readFileSync(trained).length).toBe(readFileSync(model("mini.gguf")).length);
+    expect(readFileSync(trained).equals(readFileSync(model("mini.gguf")))).toBe(false);
+    const exported = path("full-exported.gguf");
+    expect(lse("train", "export-gguf", path("full"), exported).status).toBe(0);
+    expect(readFileSync(exported).equals(readFileSync(trained))).toBe(true);
+    const child = startLse("train", "--config", config, "--out", path("full-killed"));
+    while (!existsSync(path("full-killed", "checkpoint.safetensors"))) await sleep(5);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(lse("train", "--resume", path("full-killed")).status).toBe(0);
+    expect(curveOf("full-killed")).toBe(curveOf("full"));
+    for (const line of curveOf("full").trim().split("\n")) {
+      const { kind, logprobGap } = JSON.parse(line);
+      if (kind === "update") expect(logprobGap).toBeLessThan(5e-3);
+    }
+  }, 120_000);
+
   it("adapters go to PEFT and back, and training goes on from one", () => {
     const adapter = path("whole", "adapter.gguf");
     const from = path("from-checkpoint.gguf");
@@ -192,4 +228,93 @@ describe("lse train", () => {
     expect(status).toBe(1);
     expect(existsSync(path("n"))).toBe(false);
   });
+});
+
+describe("lse train --dry-run", () => {
+  const plan = (config: object, ...options: string[]) =>
+    JSON.parse(
+      lse(
+        "train",
+        "--dry-run",
+        "--json",
+        "--gflops",
+        "100",
+        "--config",
+        write("plan.json", config),
+        ...options,
+      ).stdout,
+    );
+
+  it("counts edits and answers, and what memory and time they take", () => {
+    const { model: sizes, edits, answers, memory, gradient } = plan(TRAINING);
+    // 3 updates × 2 nodes × 2 edits, each scored on 4 problems.
+    expect([edits, answers]).toEqual([12, 48]);
+    expect(sizes).toMatchObject({ from: "file" });
+    expect(sizes.parameters).toBeCloseTo(2.8e6, -5);
+    expect(memory.total).toBeCloseTo(memory.weights + memory.optimizer + memory.activations + memory.engine);
+    expect(gradient.hours).toBeCloseTo((3 * gradient.petaflop * 1e6) / 80 / 3600, 6);
+    expect(plan({ ...TRAINING, lora: null }).memory.optimizer).toBeGreaterThan(5 * memory.optimizer);
+    expect(plan({ ...TRAINING, kl: 0.1 }).memory.weights).toBeCloseTo(2 * memory.weights);
+    const layered = plan({ ...TRAINING, recompute: true });
+    expect(layered.memory.activations).toBeLessThan(memory.activations / 3);
+    expect(layered.gradient.petaflop).toBeGreaterThan(1.2 * gradient.petaflop);
+  });
+
+  it("plans the paper's evolver before its file is here", () => {
+    const config = fileURLToPath(new URL("../../configs/qwen3-4b-lse.json", import.meta.url));
+    const { status, stdout } = lse("train", "--dry-run", "--config", config, "--gflops", "40000");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/4022 million parameters, 33 million of an adapter.*published sizes/);
+    expect(stdout).toMatch(/weights 15\.1 GiB/);
+    expect(stdout).toMatch(/no finished runs in .*runs\/bird\/trees yet/);
+    const unknown = lse(
+      "train",
+      "--dry-run",
+      "--config",
+      write("plan.json", { ...TRAINING, model: "x.gguf" }),
+    );
+    expect(unknown.status).toBe(1);
+    expect(unknown.stderr).toMatch(/x\.gguf: no such file, and no model.*Qwen3-4B-Instruct-2507/s);
+  });
+});
+
+describe("for a trainer elsewhere", () => {
+  it("export-verl writes the nodes, reward-server knows them", async () => {
+    const { status, stdout } = lse("train", "export-verl", "--config", training, "--out", path("verl"));
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/verl: \d+ nodes to train on, 2 to validate on/);
+    expect(existsSync(path("verl", "train.parquet"))).toBe(true);
+
+    const options = ["--config", training, "--out", path("rewards.jsonl")];
+    const open = lseWithEnvironment(
+      { LSE_REWARD_TOKEN: "" },
+      "reward-server",
+      ...options,
+      "--host",
+      "0.0.0.0",
+    );
+    expect(open.status).toBe(1);
+    expect(open.stderr).toMatch(/0\.0\.0\.0 can be reached from other machines.*LSE_REWARD_TOKEN/s);
+
+    const child = spawn(process.execPath, [MAIN, "reward-server", ...options, "--port", "0"]);
+    const exited = once(child, "exit");
+    const [line] = await once(createInterface({ input: child.stdout }), "line");
+    const [, url, count] = /^(http:\/\/127\.0\.0\.1:\d+): rewards for (\d+) nodes$/.exec(line) ?? [];
+    const health = (await (await fetch(`${url}/health`)).json()) as { states: number };
+    expect(health.states).toBeLessThanOrEqual(Number(count));
+    const body = JSON.stringify({
+      state: "train-0-seed1/0",
+      completion: "<prompt>always answer none please</prompt>",
+    });
+    const response = await fetch(`${url}/reward`, { method: "POST", body });
+    const reward = (await response.json()) as Record<"reward" | "score" | "performance", number>;
+    expect(reward).toMatchObject({ invalid: false });
+    expect(reward.reward).toBeCloseTo(reward.score - reward.performance);
+    const port = /\d+$/.exec(url ?? "")?.[0] ?? "";
+    const second = lse("reward-server", ...options, "--port", port);
+    expect(second.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)/);
+    child.kill("SIGINT");
+    expect(await exited).toEqual([130, null]);
+    expect(readFileSync(path("rewards.jsonl"), "utf8")).toContain('"type":"reward"');
+  }, 120_000);
 });

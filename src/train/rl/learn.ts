@@ -6,7 +6,7 @@ import { EventLog } from "../../ledger/event-log.js";
 import type { LanguageModel, Sampling } from "../../runtime/model.js";
 import type { Row } from "../batch.js";
 import { CHECKPOINT } from "../checkpoint.js";
-import { Curve } from "../curve.js";
+import { CURVE, Curve } from "../curve.js";
 import type { Start, StepResult, TrainerOptions } from "../engine.js";
 import type { Parameters } from "../model/spec.js";
 import { Trainer } from "../trainer.js";
@@ -96,7 +96,7 @@ export async function learn(options: LearnOptions): Promise<void> {
   const beginning = { ...options.trainer, loss, start };
   await using trainer = await Trainer.open({ ...beginning, ...(existsSync(checkpoint) && { checkpoint }) });
   await using reference = kl > 0 ? await Trainer.open(beginning) : null;
-  const curve = new Curve<LearnPoint>(join(folder, "curve.jsonl"), trainer.startStep);
+  const curve = new Curve<LearnPoint>(join(folder, CURVE), trainer.startStep);
   options.onStart?.(trainer.startStep);
 
   const inWork = new InWork(join(folder, "in-work"));
