@@ -7,23 +7,30 @@ import { treeFromJson } from "../evolve/tree-file.js";
 import { EventFile } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { SavedRun } from "../train/rl/edit-states.js";
+import { isReferenceRun, referenceRun } from "./reference-runs.js";
 import { resolveConfig } from "./run-config.js";
 import type { TaskPool } from "./tasks.js";
 
 /**
- * Reads all runs in a folder, in the order of their names.
+ * Reads all runs in a folder, in the order of their names: ours, and those of the published code.
+ * @param data BIRD's folder, for the latter
  * @throws LseError for a folder without runs, a run that is not over, or one of problems that have changed since:
  * its scores and the rewards of new edits would be measured on different ones
  */
-export async function savedRuns(folder: string, tasks: TaskPool): Promise<SavedRun[]> {
+export async function savedRuns(folder: string, tasks: TaskPool, data?: string): Promise<SavedRun[]> {
   const names = existsSync(folder)
     ? readdirSync(folder)
-        .filter((name) => existsSync(join(folder, name, "config.json")))
+        .filter((name) => existsSync(join(folder, name, "config.json")) || isReferenceRun(join(folder, name)))
         .sort()
     : [];
   if (names.length === 0)
     throw new LseError(`${folder}: no runs here`, "Give a folder that `lse collect` has filled");
-  return await Promise.all(names.map((name) => savedRun(join(folder, name), tasks)));
+  return await Promise.all(
+    names.map((name) => {
+      const path = join(folder, name);
+      return isReferenceRun(path) ? referenceRun(path, data, tasks) : savedRun(path, tasks);
+    }),
+  );
 }
 
 async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {

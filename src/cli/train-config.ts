@@ -16,6 +16,8 @@ export const trainConfigSchema = z.strictObject({
   /** Folders of runs. */
   trees: path,
   validation: path,
+  /** BIRD's folder, for runs of the published code: they do not name it. */
+  data: path.optional(),
   order: z.enum(ORDERS).default("potential"),
   estimator: z.enum(ESTIMATORS).default("delta"),
   updates: positive,
@@ -69,11 +71,12 @@ export function checkTrainConfig(value: unknown, origin: string): TrainConfig {
       "Correct that field; configs/mini-lse.json is an example",
     );
   }
-  const { model, policy, start, trees, validation } = parsed.data;
+  const { model, policy, start, trees, validation, data } = parsed.data;
   return {
     ...parsed.data,
     ...{ model: resolve(model), trees: resolve(trees), validation: resolve(validation) },
     ...(policy === undefined ? {} : { policy: resolve(policy) }),
     ...(start === undefined ? {} : { start: resolve(start) }),
+    ...(data === undefined ? {} : { data: resolve(data) }),
   };
 }

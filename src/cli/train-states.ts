@@ -14,7 +14,7 @@ export interface TrainStates {
 
 export async function trainStates(config: TrainConfig, tasks: TaskPool): Promise<TrainStates> {
   const [trees = [], validation = []] = await Promise.all(
-    [config.trees, config.validation].map((path) => savedRuns(path, tasks)),
+    [config.trees, config.validation].map((path) => savedRuns(path, tasks, config.data)),
   );
   return {
     training: editStates(trees, config.order, config.seed),
@@ -22,14 +22,17 @@ export async function trainStates(config: TrainConfig, tasks: TaskPool): Promise
   };
 }
 
-/** @throws LseError when a node's score is of another model: rewards would be differences between models */
+/**
+ * Runs of the published code do not say which model answered: those are taken at the configuration's word.
+ * @throws LseError when a node's score is of another model: rewards would be differences between models
+ */
 export function checkScorer(
   { training, validation }: TrainStates,
   policy: LanguageModel,
   config: TrainConfig,
 ): void {
   for (const { run } of [...training, ...validation]) {
-    if (run.policy === policy.fingerprint) continue;
+    if (run.policy === null || run.policy === policy.fingerprint) continue;
     throw new LseError(
       `${run.origin}: its nodes were scored with another model than ${config.policy ?? config.model}`,
       "Name that model as policy, or collect the runs again: rewards are compared with those scores",

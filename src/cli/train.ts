@@ -15,69 +15,67 @@ import { describePlan, planTraining } from "./train-plan.js";
 import { prepareTraining, train } from "./train-run.js";
 
 export function trainCommand() {
-  return (
-    new Command("train")
-      .description("train the evolver by the improvement its edits bring")
-        .enablePositionalOptions()
-      .addCommand(curveCommand())
-      .addCommand(exportGgufCommand())
-      .addCommand(exportPeftCommand())
-      .addCommand(importPeftCommand())
-      .addCommand(exportVerlCommand())
-      .option("--config <file>", "what to train, such as configs/mini-lse.json")
-      .option("--trees <folder>", "runs to learn from, of `lse collect` (the configuration's)")
-      .option("--validation <folder>", "runs to choose the checkpoint on (the configuration's)")
-      .option("--out <folder>", "new folder for adapters, checkpoint and curve")
-      .option("--resume <folder>", "go on in this folder, with its own configuration")
-      .option("--dry-run", "print what the configuration takes in memory and time, and do nothing")
-      .option(
-        "--gflops <speed>",
-        "for --dry-run: GFLOP/s of the machine meant, in products of matrices",
-        decimal(1),
+  return new Command("train")
+    .description("train the evolver by the improvement its edits bring")
+    .enablePositionalOptions()
+    .addCommand(curveCommand())
+    .addCommand(exportGgufCommand())
+    .addCommand(exportPeftCommand())
+    .addCommand(importPeftCommand())
+    .addCommand(exportVerlCommand())
+    .option("--config <file>", "what to train, such as configs/mini-lse.json")
+    .option("--trees <folder>", "runs to learn from, of `lse collect` (the configuration's)")
+    .option("--validation <folder>", "runs to choose the checkpoint on (the configuration's)")
+    .option("--out <folder>", "new folder for adapters, checkpoint and curve")
+    .option("--resume <folder>", "go on in this folder, with its own configuration")
+    .option("--dry-run", "print what the configuration takes in memory and time, and do nothing")
+    .option(
+      "--gflops <speed>",
+      "for --dry-run: GFLOP/s of the machine meant, in products of matrices",
+      decimal(1),
+    )
+    .option("--json", "print one JSON document")
+    .action(async ({ config: file, trees, validation, out, resume, json, dryRun, gflops }) => {
+      const given = {
+        ...(trees === undefined ? {} : { trees }),
+        ...(validation === undefined ? {} : { validation }),
+      };
+      const configured = (path: string | undefined) => {
+        if (path !== undefined) return checkTrainConfig({ ...(readJson(path) as object), ...given }, path);
+        throw new LseError("--config is missing", "Give configs/mini-lse.json, or your own");
+      };
+      if (dryRun) {
+        const config = configured(file);
+        const plan = await planTraining(config, gflops);
+        console.log(json ? JSON.stringify(plan) : describePlan(plan, config));
+        return;
+      }
+      const folder = resume ?? out;
+      if (
+        folder === undefined ||
+        (resume !== undefined && (out ?? file ?? trees ?? validation) !== undefined)
       )
-      .option("--json", "print one JSON document")
-      .action(async ({ config: file, trees, validation, out, resume, json, dryRun, gflops }) => {
-        const given = {
-          ...(trees === undefined ? {} : { trees }),
-          ...(validation === undefined ? {} : { validation }),
-        };
-        const configured = (path: string | undefined) => {
-          if (path !== undefined) return checkTrainConfig({ ...(readJson(path) as object), ...given }, path);
-          throw new LseError("--config is missing", "Give configs/mini-lse.json, or your own");
-        };
-        if (dryRun) {
-          const config = configured(file);
-          const plan = await planTraining(config, gflops);
-          console.log(json ? JSON.stringify(plan) : describePlan(plan, config));
-          return;
+        throw new LseError("either --config and --out, or --resume alone", "See `lse train --help`");
+      const configPath = join(folder, "config.json");
+      if (resume === undefined) prepareTraining(folder, configured(file));
+      await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
+        try {
+          const config = checkTrainConfig(readJson(configPath), configPath);
+          const best = await train(folder, config, signal);
+          if (json) console.log(JSON.stringify(best));
+          else
+            console.log(
+              `${drawCurve(readCurve(join(folder, CURVE)))}\n${best.evolver}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
+                `untrained ${signed(best.untrained)}`,
+            );
+        } catch (error) {
+          // What could not begin leaves nothing in the way of its correction.
+          if (resume === undefined && !signal.aborted && !existsSync(join(folder, CHECKPOINT)))
+            rmSync(folder, { recursive: true });
+          throw error;
         }
-        const folder = resume ?? out;
-        if (
-          folder === undefined ||
-          (resume !== undefined && (out ?? file ?? trees ?? validation) !== undefined)
-        )
-          throw new LseError("either --config and --out, or --resume alone", "See `lse train --help`");
-        const configPath = join(folder, "config.json");
-        if (resume === undefined) prepareTraining(folder, configured(file));
-        await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
-          try {
-            const config = checkTrainConfig(readJson(configPath), configPath);
-            const best = await train(folder, config, signal);
-            if (json) console.log(JSON.stringify(best));
-            else
-              console.log(
-                `${drawCurve(readCurve(join(folder, CURVE)))}\n${best.evolver}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
-                  `untrained ${signed(best.untrained)}`,
-              );
-          } catch (error) {
-            // What could not begin leaves nothing in the way of its correction.
-            if (resume === undefined && !signal.aborted && !existsSync(join(folder, CHECKPOINT)))
-              rmSync(folder, { recursive: true });
-            throw error;
-          }
-        });
-      })
-  );
+      });
+    });
 }
 
 const signed = (value: number) => (value < 0 ? "" : "+") + value.toFixed(3);

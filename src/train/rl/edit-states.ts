@@ -10,8 +10,8 @@ import type { Task } from "../../task.js";
 export interface SavedRun {
   /** Where it lies. */
   readonly origin: string;
-  /** Fingerprint of the model that answered. */
-  readonly policy: string;
+  /** Fingerprint of the model that answered; null where the run does not say. */
+  readonly policy: string | null;
   readonly task: Task;
   readonly config: EvolveConfig;
   readonly tree: EvolutionTree;
