@@ -46,7 +46,7 @@ say(`${task.id}: ${task.database.domain}. Its business terms have meanings that 
 const before = await test(task.seedInstructions);
 say(`Without rules: ${percent(before)} of ${task.testIds.length} test questions are answered right.\n`);
 
-const config = { rounds, seed, batch: 5, holdout: 40, ucbC: 0.3, sampling };
+const config = { rounds, seed, batch: 5, holdout: 40, test: 0, ucbC: 0.3, sampling };
 const { tree } = await evolve(task, model, evolveConfigSchema.parse(config), new MemoryJournal(), {
   onRound: ({ tree }, round) =>
     say(`round ${round} of ${rounds}: best ${tree.best().reward.toFixed(3)} on the holdout`),

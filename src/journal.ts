@@ -1,4 +1,5 @@
 import type { Completion } from "./runtime/model.js";
+import type { Interval } from "./statistics.js";
 import type { Outcome } from "./task.js";
 
 /** What an edit is worth, as the reward server says it. */
@@ -69,10 +70,21 @@ export type RunEvent =
       readonly reward: number;
       readonly standardError: number;
     }
+  /** How the chosen node did on the test. */
+  | ({ readonly type: "test"; readonly key: string } & TestScore)
   | { readonly type: "done"; readonly key: string; readonly best: number; readonly reason: string };
 
-/** "batch": the problems whose outcomes the evolver reads; "holdout": those that score a node. */
-export type AnswerPhase = "batch" | "holdout";
+/**
+ * "batch": the problems whose outcomes the evolver reads; "holdout": those that score a node; "test": those that the
+ * chosen node alone answers.
+ */
+export type AnswerPhase = "batch" | "holdout" | "test";
+
+/** A score that may be reported: on problems that played no part in the choice. */
+export interface TestScore extends Interval {
+  readonly node: number;
+  readonly problems: number;
+}
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 

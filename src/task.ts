@@ -29,6 +29,8 @@ export interface Task extends AsyncDisposable {
   /** Changes when a question, a gold answer or the data behind them changes. */
   readonly fingerprint: string;
   readonly problemIds: readonly string[];
+  /** Problems beside these that the task keeps for the test at the end. */
+  readonly testIds?: readonly string[];
   readonly seedInstructions: string;
   /** The part of the prompt that all problems share; the evolver is shown it whole. */
   systemPrompt(instructions: string): string;

@@ -109,7 +109,7 @@ else {
     );
   }
   console.log(
-    `\nMemory at the end: ${(process.memoryUsage().rss / 2 ** 30).toFixed(1)} GiB, of all contestants together`,
+    `\nMost memory at one time: ${(process.resourceUsage().maxRSS / 2 ** 20).toFixed(1)} GiB, all contestants together`,
   );
   if ("missing" in torch) console.log(`\nPyTorch is left out: ${torch.missing}`);
 }

@@ -6,6 +6,7 @@ import type { RunEvent } from "../journal.js";
 import { EventLog } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { LanguageModel, Usage } from "../runtime/model.js";
+import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
 import { untilInterrupted } from "./interrupt.js";
 import { formatSeconds, Progress } from "./progress.js";
@@ -99,9 +100,11 @@ export async function dryRun(config: RunConfig, json: boolean): Promise<void> {
   else console.log(`${JSON.stringify(config, null, 2)}\n\n${task.id}: ${describeBudget(budget)}`);
 }
 
-function describeBudget({ rounds, edits, answers, promptTokens, generatedTokensAtMost }: Budget): string {
+function describeBudget(budget: Budget): string {
+  const { rounds, edits, answers, testAnswers, promptTokens, generatedTokensAtMost } = budget;
   return (
-    `${count(rounds)} rounds, ${count(edits)} edits, ${count(answers)} answers; ` +
+    `${count(rounds)} rounds, ${count(edits)} edits, ${count(answers)} answers` +
+    `${testAnswers === 0 ? "" : ` (${count(testAnswers)} of them for the test)`}; ` +
     `about ${count(promptTokens)} prompt tokens, most of them shared, ` +
     `and at most ${count(generatedTokensAtMost)} generated`
   );
@@ -133,7 +136,7 @@ function follow(
   }
 }
 
-function resultOf(folder: RunFolder, { tree, rejectedEdits }: Evolution, log: EventLog, usage: Usage) {
+function resultOf(folder: RunFolder, { tree, rejectedEdits, test }: Evolution, log: EventLog, usage: Usage) {
   const summary = ({ id, reward, standardError, instructions }: TreeNode) => ({
     node: id,
     reward,
@@ -145,6 +148,7 @@ function resultOf(folder: RunFolder, { tree, rejectedEdits }: Evolution, log: Ev
     stop_reason: log.recall("done", "done")?.reason ?? null,
     seed: summary(tree.root),
     best: summary(tree.best()),
+    test,
     nodes: tree.nodes.length,
     rejected_edits: rejectedEdits,
     answers: log.count("answer"),
@@ -155,7 +159,7 @@ function resultOf(folder: RunFolder, { tree, rejectedEdits }: Evolution, log: Ev
 
 function printResult(
   folder: RunFolder,
-  { tree, rejectedEdits }: Evolution,
+  { tree, rejectedEdits, test }: Evolution,
   log: EventLog,
   usage: Usage,
 ): void {
@@ -166,7 +170,10 @@ function printResult(
     best.id === 0
       ? `No edit scored higher than the seed instructions (${rewardText(best)} on the holdout).`
       : `Best: node ${best.id}, ${rewardText(best)} on the holdout; the seed ${rewardText(tree.root)}. ` +
-        "It was chosen on that holdout, so expect less on new problems.",
+        "It was chosen on that holdout, which is biased upwards.",
+    test === null
+      ? "There was no test: expect less on new problems."
+      : `On ${test.problems} test problems, which nothing else has seen: ${intervalText(test)} (95 % interval).`,
     `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
     `Instructions: ${folder.path}/best.md. What each edit changed: lse tree ${folder.path}`,
   ];
@@ -181,4 +188,6 @@ function describeUsage(usage: Usage): string {
   );
 }
 
+const intervalText = ({ mean, low, high }: Interval) =>
+  `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 const count = (value: number) => value.toLocaleString("en-US");

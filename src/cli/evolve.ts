@@ -34,7 +34,12 @@ export function evolveCommand() {
     .option("--rounds <count>", "edits to make (25)", integer(1))
     .option("--batch <count>", "problems the evolver reads about in a round (10)", integer(1))
     .option("--holdout <count>", "problems that score each node (50)", integer(1))
-    .option("--samples <count>", "completions per holdout problem (1; the paper takes 8)", integer(1))
+    .option(
+      "--test <count>",
+      "problems for the chosen node alone, at the end (as many as the holdout)",
+      integer(0),
+    )
+    .option("--samples <count>", "completions per holdout or test problem (1; the paper takes 8)", integer(1))
     .addOption(
       new Option("--select <rule>", "how the node to edit is chosen (ucb)").choices([
         "ucb",
@@ -104,7 +109,7 @@ function configOf(options: Options): RunConfig {
     sequences,
     flashAttention,
   } = options;
-  const { rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed } = options;
+  const { rounds, batch, holdout, test, samples, select, ucbC, tries, constrainEdits, seed } = options;
   const {
     evolverModel,
     evolverAdapter,
@@ -124,7 +129,19 @@ function configOf(options: Options): RunConfig {
     evolver: override(base.evolver, { model: evolverModel, adapter: evolverAdapter }),
     evolve: {
       ...override(base.evolve, {
-        ...{ rounds, batch, holdout, samples, select, ucbC, tries, constrainEdits, seed, editTemperature },
+        ...{
+          rounds,
+          batch,
+          holdout,
+          test,
+          samples,
+          select,
+          ucbC,
+          tries,
+          constrainEdits,
+          seed,
+          editTemperature,
+        },
       }),
       sampling: override(base.evolve?.sampling, {
         temperature,

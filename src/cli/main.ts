@@ -4,6 +4,7 @@ import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { birdCommand } from "./bird.js";
 import { collectCommand } from "./collect.js";
+import { compareCommand } from "./compare.js";
 import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
 import { pretrainCommand } from "./pretrain.js";
@@ -21,6 +22,7 @@ const program = new Command("lse")
   .enablePositionalOptions()
   .addCommand(evolveCommand())
   .addCommand(treeCommand())
+  .addCommand(compareCommand())
   .addCommand(birdCommand())
   .addCommand(miniCommand())
   .addCommand(pretrainCommand())

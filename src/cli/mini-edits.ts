@@ -81,7 +81,7 @@ async function startOf(
   const { reward: score, standardError } = rewardOf(
     await ask(policy, task, instructions, "holdout", testIds, config),
   );
-  const { pool } = splitProblems(task.id, task.problemIds, config);
+  const { pool } = splitProblems(task, config);
   const problems = batchOf(pool, config.batch, 1, config.seed);
   const batch = await ask(policy, task, instructions, "batch", problems, config);
   const run = {

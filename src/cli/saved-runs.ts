@@ -50,6 +50,6 @@ async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
       "Its scores would be compared with rewards on other problems: collect the run again",
     );
   const { tree, prompts } = treeFromJson(folder.readTree(), folder.treePath);
-  const { holdout } = splitProblems(task.id, task.problemIds, config);
+  const { holdout } = splitProblems(task, config);
   return { origin: path, policy: inputs.model, task, config, tree, prompts, holdout };
 }

@@ -39,7 +39,7 @@ export async function answerProblems(
   const asked = plan.problems.flatMap((problem) =>
     Array.from({ length: plan.samples }, (_, sample) => ({ problem, sample })),
   );
-  const scope = plan.phase === "holdout" ? 0 : plan.round;
+  const scope = plan.phase === "batch" ? plan.round : 0;
   const requests = asked.map(({ problem, sample }) => ({
     messages: task.prompt(problem, plan.instructions),
     sampling,
@@ -74,13 +74,18 @@ async function gradeOnce(
   return { problem, sample, response, outcome };
 }
 
-/** The reward of a node: the mean over problems of the mean over samples, with its standard error. */
-export function rewardOf(answers: readonly Answer[]): { reward: number; standardError: number } {
+/** The mean score of each problem over its samples. */
+export function problemScores(answers: readonly Answer[]): number[] {
   const scores = new Map<string, number[]>();
   for (const { problem, outcome } of answers) {
     scores.set(problem, [...(scores.get(problem) ?? []), outcome.score]);
   }
-  const means = [...scores.values()].map(mean);
+  return [...scores.values()].map(mean);
+}
+
+/** The reward of a node: the mean over problems of the mean over samples, with its standard error. */
+export function rewardOf(answers: readonly Answer[]): { reward: number; standardError: number } {
+  const means = problemScores(answers);
   const reward = mean(means);
   const squares = means.reduce((sum, value) => sum + (value - reward) ** 2, 0);
   const standardError =

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PAPER_SAMPLING, type Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
+import { splitProblems } from "./split.js";
 
 const positive = z.int().min(1);
 
@@ -22,7 +23,12 @@ export const evolveConfigSchema = z.strictObject({
   batch: positive.default(10),
   /** Problems that score every node. */
   holdout: positive.default(50),
-  /** Completions per holdout problem. */
+  /**
+   * Problems that the chosen node alone answers, at the end; 0 for none. Left out: those that the task keeps for it,
+   * or as many as the holdout where that leaves enough to learn from (split.ts).
+   */
+  test: z.int().min(0).optional(),
+  /** Completions per holdout or test problem. */
   samples: positive.default(1),
   /** How the node to edit is chosen. */
   select: z.enum(["ucb", "best", "deepest"]).default("ucb"),
@@ -46,6 +52,8 @@ export interface Budget {
   /** At most `tries` times as many when edits are invalid. */
   readonly edits: number;
   readonly answers: number;
+  /** Of these, answers to test problems. */
+  readonly testAnswers: number;
   /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
   readonly promptTokens: number;
   /** If every answer and edit uses all of `maxTokens`. */
@@ -54,7 +62,8 @@ export interface Budget {
 
 export function budgetOf(task: Task, config: EvolveConfig): Budget {
   const { rounds, batch, holdout, samples, sampling } = config;
-  const answers = holdout * samples * (rounds + 1) + batch * rounds;
+  const testAnswers = splitProblems(task, config).test.length * samples;
+  const answers = holdout * samples * (rounds + 1) + batch * rounds + testAnswers;
   const lengths = task.problemIds.map((id) =>
     task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),
   );
@@ -64,6 +73,7 @@ export function budgetOf(task: Task, config: EvolveConfig): Budget {
     rounds,
     edits: rounds,
     answers,
+    testAnswers,
     promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
     generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
   };

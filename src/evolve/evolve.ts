@@ -1,10 +1,11 @@
 import type { ChatMessage } from "../chat.js";
 import { LseError } from "../errors.js";
-import type { Journal } from "../journal.js";
+import type { AnswerPhase, Journal, TestScore } from "../journal.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { LanguageModel } from "../runtime/model.js";
+import { bootstrapMean } from "../statistics.js";
 import type { Outcome, Task } from "../task.js";
-import { answerProblems, rewardOf } from "./answer.js";
+import { answerProblems, problemScores, rewardOf } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
 import { type Evolver, editSamplingOf, LseEvolver } from "./evolver.js";
 import { roomCheck } from "./room.js";
@@ -28,6 +29,8 @@ export interface Evolution {
   readonly split: Split;
   /** Edits that were not adopted, with the reason. */
   readonly rejectedEdits: number;
+  /** How the chosen node did on the test; null until the end, and where there is no test. */
+  readonly test: TestScore | null;
 }
 
 export interface EvolveOptions {
@@ -44,7 +47,7 @@ export interface EvolveOptions {
  * @throws LseError naming the option to change
  */
 export function requireRunnable(task: Task, model: LanguageModel, config: EvolveConfig): Split {
-  const split = splitProblems(task.id, task.problemIds, config);
+  const split = splitProblems(task, config);
   const tooLong = roomCheck(task, model, config)(task.seedInstructions);
   if (tooLong === null) return split;
   throw new LseError(
@@ -57,7 +60,7 @@ export function requireRunnable(task: Task, model: LanguageModel, config: Evolve
  * Evolves a task's instructions (paper, algorithm 1). The seed is scored on the holdout; then each round
  * selects a node, answers a batch with its instructions, lets the evolver rewrite them, and scores the
  * rewrite on the holdout as a new node. An edit that stays invalid after `tries` attempts costs the round
- * and is never adopted.
+ * and is never adopted. At the end the node with the highest reward, and no other, answers the test.
  *
  * Deterministic given the model: everything random is seeded by `config.seed`, and everything paid for is
  * recalled from the journal, so running it again with the journal of a killed run completes that run.
@@ -81,9 +84,9 @@ export async function evolve(
     editSamplingOf(config),
     roomCheck(task, model, config),
   );
-  const state = { tree, records, split, rejectedEdits: 0 };
+  const state = { tree, records, split, rejectedEdits: 0, test: null as TestScore | null };
 
-  const answer = (node: TreeNode, phase: "batch" | "holdout", round: number, problems: readonly string[]) =>
+  const answer = (node: TreeNode, phase: AnswerPhase, round: number, problems: readonly string[]) =>
     answerProblems(
       {
         node: node.id,
@@ -91,7 +94,7 @@ export async function evolve(
         phase,
         round,
         problems,
-        samples: phase === "holdout" ? config.samples : 1,
+        samples: phase === "batch" ? 1 : config.samples,
         seed: config.seed,
       },
       task,
@@ -142,6 +145,13 @@ export async function evolve(
       await scoreNode(child, [...messages, { role: "assistant", content: edit.response }]);
     }
     onRound?.(state, round);
+  }
+  if (split.test.length > 0) {
+    const chosen = tree.best();
+    const scores = problemScores(await answer(chosen, "test", 0, split.test));
+    const interval = bootstrapMean(scores, config.seed);
+    state.test = { node: chosen.id, problems: scores.length, ...interval };
+    journal.record({ type: "test", key: "test", ...state.test });
   }
   journal.record({ type: "done", key: "done", best: tree.best().id, reason: "all rounds were done" });
   return state;

@@ -1,31 +1,49 @@
 import { LseError } from "../errors.js";
 import { deriveSeed, shuffled } from "../random.js";
+import type { Task } from "../task.js";
+import type { EvolveConfig } from "./config.js";
 
 export interface Split {
-  /** Problems that score every node. Never shown to the evolver. */
+  /** Problems that score every node, and so choose the best. Never shown to the evolver. */
   readonly holdout: readonly string[];
   /** Problems the batches come from, in their seeded order. */
   readonly pool: readonly string[];
+  /** Problems that only the chosen node answers, once, at the end. */
+  readonly test: readonly string[];
 }
 
 /**
- * Divides a task's problems by a seeded shuffle: the first `holdout` of them score nodes, the rest are
- * answered for the evolver to learn from.
+ * Divides a task's problems by a seeded shuffle: the first `holdout` of them score nodes, the last ones are the test,
+ * unless the task keeps problems for that, and those between are answered for the evolver to learn from. Without a
+ * given size the test has as many problems as the holdout, if those are not more than half of what the holdout leaves.
  * @throws LseError when there are too few problems
  */
 export function splitProblems(
-  taskId: string,
-  problemIds: readonly string[],
-  { holdout, batch, seed }: { holdout: number; batch: number; seed: number },
+  { id, problemIds, testIds }: Pick<Task, "id" | "problemIds" | "testIds">,
+  { holdout, batch, test, seed }: Pick<EvolveConfig, "holdout" | "batch" | "test" | "seed">,
 ): Split {
-  if (holdout + batch > problemIds.length) {
+  const order = shuffled(problemIds, deriveSeed(seed, "split"));
+  const left = order.length - holdout - batch;
+  const ofOwn = Math.min(holdout, Math.floor((order.length - holdout) / 2), left);
+  const size = testIds === undefined ? (test ?? Math.max(0, ofOwn)) : 0;
+  if (left < size) {
+    const wanted =
+      size === 0
+        ? `a holdout of ${holdout} and batches of ${batch}`
+        : `a holdout of ${holdout}, batches of ${batch} and a test of ${size}`;
     throw new LseError(
-      `${taskId} has ${problemIds.length} problems: too few for a holdout of ${holdout} and batches of ${batch}`,
-      "Lower --holdout or --batch",
+      `${id} has ${order.length} problems: too few for ${wanted}`,
+      size === 0 ? "Lower --holdout or --batch" : "Lower --holdout, --batch or --test",
     );
   }
-  const order = shuffled(problemIds, deriveSeed(seed, "split"));
-  return { holdout: order.slice(0, holdout), pool: order.slice(holdout) };
+  if (testIds !== undefined && test !== undefined && test > testIds.length) {
+    throw new LseError(`${id} keeps ${testIds.length} problems for the test, not ${test}`, "Lower --test");
+  }
+  return {
+    holdout: order.slice(0, holdout),
+    pool: order.slice(holdout, order.length - size),
+    test: testIds?.slice(0, test) ?? order.slice(order.length - size),
+  };
 }
 
 /**

@@ -43,6 +43,12 @@ export class EventFile {
     return line === undefined ? undefined : JSON.parse(line.toString());
   }
 
+  /** All events of a type, in the order in which they happened. */
+  *all<T extends RunEvent["type"]>(type: T): Generator<Extract<RunEvent, { type: T }>> {
+    for (const [name, line] of this.#lines)
+      if (name.startsWith(`${type}:`)) yield JSON.parse(line.toString()) as Extract<RunEvent, { type: T }>;
+  }
+
   /** How many events of a type there are. */
   count(type: RunEvent["type"]): number {
     return this.#counts.get(type) ?? 0;

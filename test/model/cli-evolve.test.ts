@@ -159,8 +159,8 @@ describe("lse evolve", () => {
     expect(status).toBe(0);
     const { config, budget } = JSON.parse(stdout);
     expect(config.evolve).toMatchObject({ rounds: 4, select: "ucb", sampling: { maxTokens: 80, minP: 0 } });
-    // 5 holdout problems for the seed and four children, and four batches of 3.
-    expect(budget).toMatchObject({ rounds: 4, edits: 4, answers: 5 * 5 + 4 * 3 });
+    // 5 holdout problems for the seed and four children, four batches of 3, and a test of half of what is left.
+    expect(budget).toMatchObject({ rounds: 4, edits: 4, answers: 5 * 5 + 4 * 3 + 3, testAnswers: 3 });
     expect(budget.promptTokens).toBeGreaterThan(37 * 300);
     expect(existsSync(path("dry"))).toBe(false);
   });

@@ -45,10 +45,10 @@ describe("evolve", () => {
       ...["round", "batch 0", "edit", "holdout 2", "node"],
       ...["round", "batch 1", "edit", "holdout 3", "node"],
       ...["round", "batch 1", "edit", "holdout 4", "node"],
-      "done",
+      ...[`test ${tree.best().id}`, "test", "done"],
     ]);
     expect(split.holdout).toHaveLength(10);
-    expect(new Set([...split.holdout, ...split.pool]).size).toBe(30);
+    expect(new Set([...split.holdout, ...split.pool, ...split.test]).size).toBe(30);
     expect(tree.nodes.map(({ parent }) => parent)).toEqual([null, 0, 0, 1, 1]);
   });
 
@@ -116,6 +116,42 @@ describe("evolve", () => {
     const { tree } = await evolve(new NumberTask(30), model, config(), new MemoryJournal());
     expect(tree.best()).toMatchObject({ id: 1, reward: 1 });
     expect(tree.nodes.at(-1)?.reward).toBe(0);
+  });
+});
+
+describe("the test at the end", () => {
+  it("is answered by the chosen node alone, once, with problems that nothing else has seen", async () => {
+    const model = learner();
+    const journal = new MemoryJournal();
+    const { tree, split, test } = await evolve(
+      new NumberTask(40),
+      model,
+      config({ test: 12, samples: 2 }),
+      journal,
+    );
+    expect(split.test).toHaveLength(12);
+    const answers = journal.events.flatMap((event) => (event.type === "answer" ? [event] : []));
+    const onTest = answers.filter(({ problem }) => split.test.includes(problem));
+    expect(onTest).toHaveLength(24);
+    expect(new Set(onTest.map(({ phase, node }) => `${phase} ${node}`))).toEqual(
+      new Set([`test ${tree.best().id}`]),
+    );
+    expect(answers.slice(-24)).toEqual(onTest);
+    for (const { messages } of model.requests.filter(isEdit))
+      for (const id of split.test) expect(messages[0]?.content).not.toContain(`\n${id} answered`);
+    const known = numbersIn(tree.best().instructions);
+    const solved = split.test.filter((id) => known.includes(id.slice(1))).length;
+    expect(test).toMatchObject({ node: tree.best().id, problems: 12 });
+    expect(test?.mean).toBeCloseTo(solved / 12, 12);
+    expect(test?.low).toBeLessThanOrEqual(test?.mean ?? 0);
+    expect(journal.recall("test", "test")).toMatchObject({ ...test });
+  });
+
+  it("may be left away", async () => {
+    const journal = new MemoryJournal();
+    const { test } = await evolve(new NumberTask(30), learner(), config({ test: 0 }), journal);
+    expect(test).toBeNull();
+    expect(journal.recall("test", "test")).toBeUndefined();
   });
 });
 

@@ -4,17 +4,48 @@ import { batchOf, splitProblems } from "#lse/evolve/split.js";
 
 const ids = Array.from({ length: 23 }, (_, i) => `p${i}`);
 
+const split = (
+  config: { holdout: number; batch?: number; test?: number; seed?: number },
+  testIds?: string[],
+) =>
+  splitProblems(
+    { id: "task", problemIds: ids, ...(testIds && { testIds }) },
+    { batch: 4, seed: 1, ...config },
+  );
+
 it("divides all problems, the same way for the same seed only", () => {
-  const { holdout, pool } = splitProblems("task", ids, { holdout: 10, batch: 4, seed: 1 });
-  expect(holdout).toHaveLength(10);
-  expect([...holdout, ...pool].sort()).toEqual([...ids].sort());
-  expect(splitProblems("task", ids, { holdout: 10, batch: 4, seed: 1 })).toEqual({ holdout, pool });
-  expect(splitProblems("task", ids, { holdout: 10, batch: 4, seed: 2 }).holdout).not.toEqual(holdout);
+  const { holdout, pool, test } = split({ holdout: 10 });
+  expect([holdout.length, pool.length, test.length]).toEqual([10, 7, 6]);
+  expect([...holdout, ...pool, ...test].sort()).toEqual([...ids].sort());
+  expect(split({ holdout: 10 })).toEqual({ holdout, pool, test });
+  expect(split({ holdout: 10, seed: 2 }).holdout).not.toEqual(holdout);
 });
 
-it("takes a holdout and one batch that use up all problems, and no more", () => {
-  expect(splitProblems("task", ids, { holdout: 19, batch: 4, seed: 1 }).pool).toHaveLength(4);
-  expect(() => splitProblems("task", ids, { holdout: 20, batch: 4, seed: 1 })).toThrow(LseError);
+it("the holdout and the order of the pool are the same whatever the test's size", () => {
+  const without = split({ holdout: 10, test: 0 });
+  const small = split({ holdout: 10, test: 3 });
+  expect(without.test).toEqual([]);
+  expect(small.holdout).toEqual(without.holdout);
+  expect([...small.pool, ...small.test]).toEqual(without.pool);
+});
+
+it("a test that nobody asked for leaves at least a batch, and half of what the holdout leaves", () => {
+  expect(split({ holdout: 3 }).test).toHaveLength(3);
+  expect(split({ holdout: 13 }).test).toHaveLength(5);
+  expect(split({ holdout: 13, batch: 9 }).test).toHaveLength(1);
+  expect(split({ holdout: 19 })).toMatchObject({ test: [], pool: { length: 4 } });
+});
+
+it("a task's own test problems are taken, and its others stay with the pool", () => {
+  expect(split({ holdout: 10 }, ["t1", "t2"])).toMatchObject({ test: ["t1", "t2"], pool: { length: 13 } });
+  expect(split({ holdout: 10, test: 1 }, ["t1", "t2"]).test).toEqual(["t1"]);
+  expect(() => split({ holdout: 10, test: 3 }, ["t1", "t2"])).toThrow(/keeps 2 problems for the test, not 3/);
+});
+
+it("takes what uses up all problems, and no more", () => {
+  expect(split({ holdout: 10, test: 9 }).pool).toHaveLength(4);
+  expect(() => split({ holdout: 10, test: 10 })).toThrow(/a test of 10.*--test/s);
+  expect(() => split({ holdout: 20 })).toThrow(LseError);
 });
 
 it("deals the whole pool before a problem comes again, then in a new order", () => {

@@ -1,0 +1,146 @@
+/** Finished runs side by side: what each method reached, and by how much they differ on the same problems. */
+import { bootstrapMean, type Interval } from "../statistics.js";
+
+/** What a finished run measured, and what it measured it with. */
+export interface FinishedRun {
+  /** The folder. */
+  readonly path: string;
+  /** Runs of one method are put together, and those of two are compared. */
+  readonly method: string;
+  /** Names task and seed: a pair of runs of two methods has the same. */
+  readonly pair: string;
+  /** What is drawn again for intervals over several: runs on one database are not independent. */
+  readonly database: string;
+  /** What has to be the same for a comparison, by what it is called. */
+  readonly conditions: Readonly<Record<string, string>>;
+  /** Scores of the chosen node on the test, by problem; empty without a test. */
+  readonly testScores: ReadonlyMap<string, number>;
+  /** And on the holdout that chose it. */
+  readonly holdoutScores: ReadonlyMap<string, number>;
+  /** Answers that were asked for, the test's not counted. */
+  readonly answers: number;
+}
+
+export interface MethodScores {
+  readonly method: string;
+  /** On the test; null where a run had none. */
+  readonly honest: Interval | null;
+  /** The paper's protocol: best holdout score over all rounds, biased upwards. */
+  readonly paper: Interval;
+  /** Mean of the runs. */
+  readonly answers: number;
+}
+
+/** How much the honest score of `a` is above that of `b`, paired. */
+export interface MethodDifference extends Interval {
+  readonly a: string;
+  readonly b: string;
+}
+
+export interface Comparison {
+  readonly comparable: boolean;
+  /** Why not. */
+  readonly reasons: readonly string[];
+  readonly methods: readonly MethodScores[];
+  readonly differences: readonly MethodDifference[];
+}
+
+const SEED = 1;
+
+/**
+ * Compares methods, in the order in which they first come. Intervals are bootstrapped: over problems where all runs are
+ * of one database, over databases otherwise.
+ */
+export function compareRuns(runs: readonly FinishedRun[]): Comparison {
+  const methods = [...groupBy(runs, ({ method }) => method)];
+  const pairs = methods.flatMap(([a, first], i) =>
+    methods.slice(i + 1).map(([b, second]) => ({ a, b, first, second })),
+  );
+  const reasons = [...new Set(pairs.flatMap((pair) => reasonsAgainst(pair)))];
+  return {
+    comparable: reasons.length === 0,
+    reasons,
+    methods: methods.map(([method, own]) => scoresOf(method, own)),
+    differences: pairs.flatMap(({ a, b, first, second }) => {
+      const values = units(first, (run) => run.testScores).flatMap(([unit, value]) => {
+        const other = new Map(units(second, (run) => run.testScores)).get(unit);
+        return other === undefined ? [] : [value - other];
+      });
+      return values.length === 0 ? [] : [{ a, b, ...bootstrapMean(values, SEED) }];
+    }),
+  };
+}
+
+interface Pair {
+  readonly a: string;
+  readonly b: string;
+  readonly first: readonly FinishedRun[];
+  readonly second: readonly FinishedRun[];
+}
+
+function reasonsAgainst({ a, b, first, second }: Pair): string[] {
+  const others = new Map(second.map((run) => [run.pair, run]));
+  const paired = first.flatMap((run) => {
+    const other = others.get(run.pair);
+    return other === undefined ? [] : ([[run, other]] as const);
+  });
+  const reasons: string[] = [];
+  if (paired.length < first.length || paired.length < second.length)
+    reasons.push(`${a} and ${b} were not run on the same databases with the same seeds`);
+  for (const [run, other] of paired) {
+    for (const [name, value] of Object.entries(run.conditions))
+      if (other.conditions[name] !== value) reasons.push(`${a} and ${b} differ in the ${name}`);
+    if (run.answers !== other.answers)
+      reasons.push(
+        `${a} and ${b} did not get the same number of answers (${run.answers} and ${other.answers}: ${run.path})`,
+      );
+    if (run.testScores.size === 0 || other.testScores.size === 0)
+      reasons.push(`${run.testScores.size === 0 ? run.path : other.path} has no test`);
+  }
+  return reasons;
+}
+
+function scoresOf(method: string, runs: readonly FinishedRun[]): MethodScores {
+  const honest = runs.every(({ testScores }) => testScores.size > 0)
+    ? bootstrapMean(
+        units(runs, (run) => run.testScores).map(([, value]) => value),
+        SEED,
+      )
+    : null;
+  const paper = units(runs, (run) => run.holdoutScores).map(([, value]) => value);
+  return {
+    ...{ method, honest, paper: bootstrapMean(paper, SEED) },
+    answers: mean(runs.map(({ answers }) => answers)),
+  };
+}
+
+/** What intervals are drawn over, by name: the problems of one database, or several databases. */
+function units(
+  runs: readonly FinishedRun[],
+  scores: (run: FinishedRun) => ReadonlyMap<string, number>,
+): [string, number][] {
+  const databases = groupBy(runs, ({ database }) => database);
+  if (databases.size > 1)
+    return [...databases].map(([name, own]) => [
+      name,
+      mean(own.map((run) => mean([...scores(run).values()]))),
+    ]);
+  // Seeds divide the problems in different ways: a problem's score is its mean over the seeds that tested it.
+  const all = runs.flatMap((run) => [...scores(run)].map(([problem, score]) => ({ problem, score })));
+  return [...groupBy(all, ({ problem }) => problem)].map(([problem, own]) => [
+    problem,
+    mean(own.map(({ score }) => score)),
+  ]);
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { compareRuns, type FinishedRun } from "#lse/evolve/compare.js";
+
+function run(method: string, scores: readonly number[], over: Partial<FinishedRun> = {}): FinishedRun {
+  return {
+    ...{ path: `runs/${method}`, method, pair: "mini/test/0 seed 1", database: "mini/test/0" },
+    ...{ conditions: { "model that answers": "m" }, answers: 100 },
+    holdoutScores: new Map([1, 1, 1, 0].map((score, i) => [`h${i}`, score])),
+    testScores: new Map(scores.map((score, i) => [`p${i}`, score])),
+    ...over,
+  };
+}
+const on = (database: string, seed = 1) => ({ pair: `${database} seed ${seed}`, database });
+
+describe("a comparison", () => {
+  it("of two runs pairs their test problems", () => {
+    const found = compareRuns([run("a", [1, 1, 1, 0]), run("b", [0, 1, 0, 0])]);
+    expect(found).toMatchObject({ comparable: true, reasons: [] });
+    expect(
+      found.methods.map(({ method, honest, paper, answers }) => [method, honest?.mean, paper.mean, answers]),
+    ).toEqual([
+      ["a", 0.75, 0.75, 100],
+      ["b", 0.25, 0.75, 100],
+    ]);
+    const [difference] = found.differences;
+    expect(difference).toMatchObject({ a: "a", b: "b", mean: 0.5 });
+    // Both are right or wrong together where they agree: the interval of the difference does not go below 0.
+    expect(difference?.low).toBe(0);
+    expect(difference?.high).toBe(1);
+  });
+
+  it("over databases draws databases, of which each is the mean of its seeds", () => {
+    const runs = [
+      ...["x", "y", "z"].flatMap((database) => [
+        run("a", [1, 1], on(database)),
+        run("a", [0, 0], on(database, 2)),
+        run("b", [0, 0], on(database)),
+        run("b", [0, 1], on(database, 2)),
+      ]),
+    ];
+    const { methods, differences } = compareRuns(runs);
+    // All databases say the same: nothing is left to chance, however much seeds differ.
+    expect(methods[0]?.honest).toEqual({ mean: 0.5, low: 0.5, high: 0.5 });
+    expect(differences).toEqual([{ a: "a", b: "b", mean: 0.25, low: 0.25, high: 0.25 }]);
+  });
+
+  it("has every pair of methods", () => {
+    const { differences } = compareRuns(["a", "b", "c"].map((method) => run(method, [1, 0])));
+    expect(differences.map(({ a, b }) => a + b)).toEqual(["ab", "ac", "bc"]);
+    expect(compareRuns([run("a", [1, 0])])).toMatchObject({ comparable: true, differences: [] });
+  });
+
+  it.each([
+    [
+      "another model",
+      run("b", [1, 0], { conditions: { "model that answers": "n" } }),
+      /a and b differ in the model that answers/,
+    ],
+    ["another budget", run("b", [1, 0], { answers: 90 }), /same number of answers \(100 and 90: runs\/a\)/],
+    ["another database", run("b", [1, 0], on("mini/test/1")), /same databases with the same seeds/],
+    ["another seed", run("b", [1, 0], on("mini/test/0", 2)), /same databases with the same seeds/],
+    ["no test", run("b", []), /runs\/b has no test/],
+  ])("with %s is told apart", (_, other, reason) => {
+    const { comparable, reasons } = compareRuns([run("a", [1, 0]), other]);
+    expect(comparable).toBe(false);
+    expect(reasons.join("\n")).toMatch(reason);
+  });
+
+  it("without tests still has the paper's numbers", () => {
+    const { methods, differences } = compareRuns([run("a", []), run("b", [])]);
+    expect(methods.map(({ honest, paper }) => [honest, paper.mean])).toEqual([
+      [null, 0.75],
+      [null, 0.75],
+    ]);
+    expect(differences).toEqual([]);
+  });
+});
