@@ -47,6 +47,9 @@ export type RunEvent =
       readonly problem: string;
       readonly sample: number;
       readonly outcome: Outcome;
+      /** Length of the prompt, and of what was generated. */
+      readonly promptTokens: number;
+      readonly tokens: number;
     }
   | { readonly type: "round"; readonly key: string; readonly round: number; readonly selected: number }
   | {
@@ -57,6 +60,8 @@ export type RunEvent =
       readonly attempt: number;
       /** Null when the edit was adopted, else why it was not. */
       readonly rejected: string | null;
+      readonly promptTokens: number;
+      readonly tokens: number;
     }
   /** An edit that another trainer asked about. */
   | { readonly type: "reward"; readonly key: string; readonly reward: RewardDocument }

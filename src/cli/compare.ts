@@ -1,5 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { type Comparison, compareRuns, type FinishedRun } from "../evolve/compare.js";
@@ -8,6 +7,8 @@ import { EventFile } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { Interval } from "../statistics.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
+import { runFolders } from "./run-folders.js";
+import { textTable } from "./text-table.js";
 
 export function compareCommand() {
   return new Command("compare")
@@ -19,23 +20,6 @@ export function compareCommand() {
       const comparison = compareRuns(runs);
       console.log(json ? JSON.stringify(comparison) : describe(comparison));
     });
-}
-
-/** The run in a folder, or all runs right below it. */
-function runFolders(path: string): string[] {
-  const isRun = (folder: string) => existsSync(join(folder, "config.json"));
-  if (isRun(path)) return [path];
-  const below = existsSync(path)
-    ? readdirSync(path)
-        .sort()
-        .map((name) => join(path, name))
-        .filter(isRun)
-    : [];
-  if (below.length > 0) return below;
-  throw new LseError(
-    `${path}: no run here`,
-    "Give the folder of an earlier --out, or one that has such folders in it",
-  );
 }
 
 /** @throws LseError for a run that is not over */
@@ -115,13 +99,7 @@ function describe({ comparable, reasons, methods, differences }: Comparison): st
       answers.toFixed(0),
     ]),
   ];
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
+  const lines = [textTable(rows)];
   for (const { a, b, ...interval } of differences)
     lines.push("", `${a} − ${b} on the test: ${text(interval)}`);
   lines.push(

@@ -8,6 +8,7 @@ import { compareCommand } from "./compare.js";
 import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
 import { pretrainCommand } from "./pretrain.js";
+import { exportCommand, queryCommand } from "./query.js";
 import { rewardServerCommand } from "./reward-server.js";
 import { trainCommand } from "./train.js";
 import { treeCommand } from "./tree.js";
@@ -23,6 +24,8 @@ const program = new Command("lse")
   .addCommand(evolveCommand())
   .addCommand(treeCommand())
   .addCommand(compareCommand())
+  .addCommand(queryCommand())
+  .addCommand(exportCommand())
   .addCommand(birdCommand())
   .addCommand(miniCommand())
   .addCommand(pretrainCommand())

@@ -1,6 +1,6 @@
 import type { AnswerPhase, Journal } from "../journal.js";
 import { deriveSeed } from "../random.js";
-import type { LanguageModel, Sampling } from "../runtime/model.js";
+import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
 import type { Outcome, Task } from "../task.js";
 
 export interface Answer {
@@ -51,7 +51,7 @@ export async function answerProblems(
     requests,
     (index, completion) => {
       const { problem, sample } = asked[index] as (typeof asked)[number];
-      answers[index] = gradeOnce(plan, problem, sample, completion.text, task, journal);
+      answers[index] = gradeOnce(plan, problem, sample, completion, task, journal);
       // Awaited below; without this a rejection in the meantime would end the process.
       answers[index].catch(() => undefined);
     },
@@ -64,13 +64,14 @@ async function gradeOnce(
   { node, phase, round }: AnswerPlan,
   problem: string,
   sample: number,
-  response: string,
+  { text: response, promptTokens, tokens }: Completion,
   task: Task,
   journal: Journal,
 ): Promise<Answer> {
   const key = [node, phase, round, problem, sample].join("/");
   const outcome = journal.recall("answer", key)?.outcome ?? (await task.grade(problem, response));
-  journal.record({ type: "answer", key, node, phase, round, problem, sample, outcome });
+  const at = { node, phase, round, problem, sample };
+  journal.record({ type: "answer", key, ...at, outcome, promptTokens, tokens: tokens.length });
   return { problem, sample, response, outcome };
 }
 

@@ -7,7 +7,7 @@ import { bootstrapMean } from "../statistics.js";
 import type { Outcome, Task } from "../task.js";
 import { answerProblems, problemScores, rewardOf } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
-import { type Evolver, editSamplingOf, LseEvolver } from "./evolver.js";
+import { type EditAttempt, type Evolver, editSamplingOf, LseEvolver } from "./evolver.js";
 import { roomCheck } from "./room.js";
 import { batchOf, type Split, splitProblems } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
@@ -127,15 +127,9 @@ export async function evolve(
       messages,
       round,
       config,
-      (attempt, rejected) => {
-        journal.record({
-          type: "edit",
-          key: `${round}/${attempt}`,
-          round,
-          parent: parent.id,
-          attempt,
-          rejected,
-        });
+      (attempt, { rejected, promptTokens, tokens }) => {
+        const at = { round, parent: parent.id, attempt };
+        journal.record({ type: "edit", key: `${round}/${attempt}`, ...at, rejected, promptTokens, tokens });
         if (rejected !== null) state.rejectedEdits++;
       },
       signal,
@@ -163,12 +157,12 @@ async function proposeUntilValid(
   messages: readonly ChatMessage[],
   round: number,
   { tries, seed }: EvolveConfig,
-  onAttempt: (attempt: number, rejected: string | null) => void,
+  onAttempt: (attempt: number, edit: EditAttempt) => void,
   signal?: AbortSignal,
 ): Promise<{ instructions: string; response: string } | null> {
   for (let attempt = 1; attempt <= tries; attempt++) {
     const edit = await evolver.propose(parent, messages, { seed, round, attempt }, signal);
-    onAttempt(attempt, edit.rejected);
+    onAttempt(attempt, edit);
     if (edit.rejected === null) return edit;
   }
   return null;

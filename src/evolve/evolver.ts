@@ -35,6 +35,9 @@ export interface EditAttempt {
   /** Why the edit must not be adopted; null when it may. */
   readonly rejected: string | null;
   readonly response: string;
+  readonly promptTokens: number;
+  /** Tokens that were generated. */
+  readonly tokens: number;
 }
 
 /** Proposes new instructions for a node, from how the model did under its old ones. */
@@ -87,7 +90,8 @@ export class LseEvolver implements Evolver {
     if (completion === undefined) throw new Error("the model returned no completion");
     const instructions = extractTag(completion.text, "prompt").trim();
     const rejected = whyRejected(instructions, completion, parent) ?? this.unusable(instructions);
-    return { instructions, rejected, response: completion.text };
+    const { text: response, promptTokens, tokens } = completion;
+    return { instructions, rejected, response, promptTokens, tokens: tokens.length };
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -121,6 +121,36 @@ describe("lse evolve --task mini", () => {
     expect(lse("evolve", "--resume", out)).toMatchObject({ status: 0 });
     const { stdout } = lse("evolve", "--config", join(out, "config.json"), "--dry-run", "--json");
     expect(JSON.parse(stdout).config).toEqual(config);
+  });
+
+  it("is compared with another run of the same problems, queried and exported", () => {
+    const chain = [...options, ...small, "--gpu-layers", "0", "--select", "deepest", "--out", path("chain")];
+    expect(lse("evolve", ...chain)).toMatchObject({ status: 0 });
+    const compared = lse("compare", path("run"), path("chain"), "--json");
+    expect(compared.status).toBe(0);
+    const { methods, differences } = JSON.parse(compared.stdout);
+    expect(methods.map(({ method }: { method: string }) => method)).toEqual(["UCB tree (c = 0.3)", "chain"]);
+    expect(differences).toMatchObject([{ a: "UCB tree (c = 0.3)", b: "chain" }]);
+    expect(methods[0].honest.low).toBeLessThanOrEqual(methods[0].honest.mean);
+    expect(lse("compare", path("run"), path("chain")).stdout).toMatch(
+      /^method +test +best on its holdout +answers/,
+    );
+
+    const usage = lse(
+      "query",
+      path("run"),
+      "SELECT phase, completions FROM usage WHERE phase = 'test'",
+      "--json",
+    );
+    expect(JSON.parse(usage.stdout)).toEqual({ phase: "test", completions: 40 });
+    expect(lse("query", path("run"), "SELECT 1 AS one").stdout).toBe("one\n1\n");
+    const wrong = lse("query", path("run"), "SELECT x FROM nodes");
+    expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining("The views are")]);
+    expect(lse("export", path("run"), "--parquet", path("parquet")).status).toBe(0);
+    expect(readdirSync(path("parquet")).sort()).toEqual(
+      ["answers", "edits", "nodes", "rounds", "runs", "usage"].map((view) => `${view}.parquet`),
+    );
+    expect(lse("compare", path("parquet")).stderr).toMatch(/parquet: no run here/);
   });
 
   it.each([
