@@ -78,7 +78,7 @@ export async function carryOut(
       ...config,
       ...{
         seed: i + 1,
-        select: method.select,
+        method: method.method,
         editTemperature: temperature,
         rounds: Math.max(...plan.rounds),
       },

@@ -11,18 +11,18 @@ export interface Method {
   readonly name: string;
   readonly policy: "mini" | "mini-b";
   readonly evolver: EvolverName;
-  readonly select: EvolveConfig["select"];
+  readonly method: EvolveConfig["method"];
 }
 
 export const METHODS: readonly Method[] = [
-  { name: "untrained, chain", policy: "mini", evolver: "untrained", select: "deepest" },
-  { name: "untrained, best-first", policy: "mini", evolver: "untrained", select: "best" },
-  { name: "untrained, UCB tree", policy: "mini", evolver: "untrained", select: "ucb" },
-  { name: "trained on the post-edit score, UCB tree", policy: "mini", evolver: "post-edit", select: "ucb" },
-  { name: "LSE, UCB tree", policy: "mini", evolver: "lse", select: "ucb" },
-  { name: "LSE, chain", policy: "mini", evolver: "lse", select: "deepest" },
-  { name: "mini-b alone, UCB tree", policy: "mini-b", evolver: "mini-b", select: "ucb" },
-  { name: "LSE guiding mini-b, UCB tree", policy: "mini-b", evolver: "lse", select: "ucb" },
+  { name: "untrained, chain", policy: "mini", evolver: "untrained", method: "chain" },
+  { name: "untrained, best-first", policy: "mini", evolver: "untrained", method: "best" },
+  { name: "untrained, UCB tree", policy: "mini", evolver: "untrained", method: "ucb" },
+  { name: "trained on the post-edit score, UCB tree", policy: "mini", evolver: "post-edit", method: "ucb" },
+  { name: "LSE, UCB tree", policy: "mini", evolver: "lse", method: "ucb" },
+  { name: "LSE, chain", policy: "mini", evolver: "lse", method: "chain" },
+  { name: "mini-b alone, UCB tree", policy: "mini-b", evolver: "mini-b", method: "ucb" },
+  { name: "LSE guiding mini-b, UCB tree", policy: "mini-b", evolver: "lse", method: "ucb" },
 ];
 
 /** The comparisons that the experiment is made for: how much the first is above the second. */

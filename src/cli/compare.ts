@@ -76,15 +76,15 @@ class Scores {
   }
 }
 
-const NAMES = { ucb: "UCB tree", best: "best-first", deepest: "chain" } as const;
+const NAMES = { ucb: "UCB tree", best: "best-first", chain: "chain", textgrad: "TextGrad" } as const;
 
 /** What a run is one of: the choice of nodes, and who writes the edits. */
 function methodOf({ evolve, evolver }: RunConfig): string {
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );
-  const constant = evolve.select === "ucb" ? ` (c = ${evolve.ucbC})` : "";
-  return `${NAMES[evolve.select]}${constant}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
+  const constant = evolve.method === "ucb" ? ` (c = ${evolve.ucbC})` : "";
+  return `${NAMES[evolve.method]}${constant}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 
 function describe({ comparable, reasons, methods, differences }: Comparison): string {

@@ -1,5 +1,6 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
+import { METHODS } from "../evolve/config.js";
 import { readJson } from "../json-file.js";
 import { dryRun, resumeRun, startRun } from "./evolve-run.js";
 import { decimal, integer, timeoutOption } from "./options.js";
@@ -41,11 +42,7 @@ export function evolveCommand() {
     )
     .option("--samples <count>", "completions per holdout or test problem (1; the paper takes 8)", integer(1))
     .addOption(
-      new Option("--select <rule>", "how the node to edit is chosen (ucb)").choices([
-        "ucb",
-        "best",
-        "deepest",
-      ] as const),
+      new Option("--method <name>", "what chooses the node to edit, and edits it (ucb)").choices(METHODS),
     )
     .option("--ucb-c <weight>", "weight of exploration in ucb (2)", decimal(0))
     .option("--tries <count>", "attempts at a valid edit in a round (3)", integer(1))
@@ -109,7 +106,7 @@ function configOf(options: Options): RunConfig {
     sequences,
     flashAttention,
   } = options;
-  const { rounds, batch, holdout, test, samples, select, ucbC, tries, constrainEdits, seed } = options;
+  const { rounds, batch, holdout, test, samples, method, ucbC, tries, constrainEdits, seed } = options;
   const {
     evolverModel,
     evolverAdapter,
@@ -135,7 +132,7 @@ function configOf(options: Options): RunConfig {
           holdout,
           test,
           samples,
-          select,
+          method,
           ucbC,
           tries,
           constrainEdits,

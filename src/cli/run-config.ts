@@ -60,6 +60,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Take the fast engine, or leave edits unconstrained",
     );
   }
+  if (evolve.constrainEdits && evolve.method === "textgrad") {
+    throw new LseError(
+      `${origin}: field evolve.constrainEdits: the grammar is for other tags than TextGrad's`,
+      "Leave edits unconstrained, or take another method",
+    );
+  }
   if (model.path.endsWith(".jsonl") && Object.keys(evolver).length > 0) {
     throw new LseError(
       `${origin}: field evolver: a recording answers for one model only`,

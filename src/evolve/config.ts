@@ -2,8 +2,16 @@ import { z } from "zod";
 import { PAPER_SAMPLING, type Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import { splitProblems } from "./split.js";
+import type { Selection } from "./tree.js";
 
 const positive = z.int().min(1);
+
+export const METHODS = ["ucb", "best", "chain", "textgrad"] as const;
+export type Method = (typeof METHODS)[number];
+/** How each chooses the node to edit. */
+export const SELECTIONS: Readonly<Record<Method, Selection>> = {
+  ...{ ucb: "ucb", best: "best", chain: "deepest", textgrad: "accepted" },
+};
 
 export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).default(PAPER_SAMPLING.temperature),
@@ -30,8 +38,11 @@ export const evolveConfigSchema = z.strictObject({
   test: z.int().min(0).optional(),
   /** Completions per holdout or test problem. */
   samples: positive.default(1),
-  /** How the node to edit is chosen. */
-  select: z.enum(["ucb", "best", "deepest"]).default("ucb"),
+  /**
+   * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), the best node, the newest (a linear
+   * chain), or TextGrad, which edits the best version so far and goes back to it when an edit is not better.
+   */
+  method: z.enum(METHODS).default("ucb"),
   /** Weight of the exploration bonus of `ucb`. */
   ucbC: z.number().min(0).default(2),
   /** Attempts at a valid edit in a round, before the round is given up. */

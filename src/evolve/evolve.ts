@@ -6,10 +6,11 @@ import type { LanguageModel } from "../runtime/model.js";
 import { bootstrapMean } from "../statistics.js";
 import type { Outcome, Task } from "../task.js";
 import { answerProblems, problemScores, rewardOf } from "./answer.js";
-import type { EvolveConfig } from "./config.js";
+import { type EvolveConfig, SELECTIONS } from "./config.js";
 import { type EditAttempt, type Evolver, editSamplingOf, LseEvolver } from "./evolver.js";
 import { roomCheck } from "./room.js";
 import { batchOf, type Split, splitProblems } from "./split.js";
+import { TextGradEvolver } from "./textgrad.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
 
 /** What the tree file keeps of a node beside the tree itself: the data an evolver is trained on. */
@@ -78,7 +79,7 @@ export async function evolve(
   const split = requireRunnable(task, model, config);
   const tree = new EvolutionTree(task.seedInstructions);
   const records: NodeRecord[] = [];
-  const evolver: Evolver = new LseEvolver(
+  const evolver: Evolver = new (config.method === "textgrad" ? TextGradEvolver : LseEvolver)(
     writer === undefined ? model : new CachedModel(writer, journal),
     task,
     editSamplingOf(config),
@@ -114,7 +115,7 @@ export async function evolve(
   await scoreNode(tree.root, null);
   onRound?.(state, 0);
   for (let round = 1; round <= config.rounds; round++) {
-    const parent = tree.select(config.select, config.ucbC);
+    const parent = tree.select(SELECTIONS[config.method], config.ucbC);
     journal.record({ type: "round", key: String(round), round, selected: parent.id });
     const batch = await answer(parent, "batch", round, batchOf(split.pool, config.batch, round, config.seed));
     const record = records[parent.id] as NodeRecord;
@@ -136,7 +137,7 @@ export async function evolve(
     );
     if (edit !== null) {
       const child = tree.add(parent.id, edit.instructions, round);
-      await scoreNode(child, [...messages, { role: "assistant", content: edit.response }]);
+      await scoreNode(child, [...messages, ...edit.replies]);
     }
     onRound?.(state, round);
   }
@@ -159,7 +160,7 @@ async function proposeUntilValid(
   { tries, seed }: EvolveConfig,
   onAttempt: (attempt: number, edit: EditAttempt) => void,
   signal?: AbortSignal,
-): Promise<{ instructions: string; response: string } | null> {
+): Promise<EditAttempt | null> {
   for (let attempt = 1; attempt <= tries; attempt++) {
     const edit = await evolver.propose(parent, messages, { seed, round, attempt }, signal);
     onAttempt(attempt, edit);

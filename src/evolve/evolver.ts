@@ -34,9 +34,10 @@ export interface EditAttempt {
   readonly instructions: string;
   /** Why the edit must not be adopted; null when it may. */
   readonly rejected: string | null;
-  readonly response: string;
+  /** What follows the messages in the chat that wrote it; ends with the evolver's last answer. */
+  readonly replies: readonly ChatMessage[];
+  /** Of all its calls: lengths of the prompts, and of what was generated. */
   readonly promptTokens: number;
-  /** Tokens that were generated. */
   readonly tokens: number;
 }
 
@@ -89,15 +90,22 @@ export class LseEvolver implements Evolver {
     const [completion] = await this.model.generate([request], undefined, signal);
     if (completion === undefined) throw new Error("the model returned no completion");
     const instructions = extractTag(completion.text, "prompt").trim();
-    const rejected = whyRejected(instructions, completion, parent) ?? this.unusable(instructions);
-    const { text: response, promptTokens, tokens } = completion;
-    return { instructions, rejected, response, promptTokens, tokens: tokens.length };
+    const rejected = whyRejected(instructions, completion, parent, "prompt") ?? this.unusable(instructions);
+    const { text, promptTokens, tokens } = completion;
+    const replies = [{ role: "assistant" as const, content: text }];
+    return { instructions, rejected, replies, promptTokens, tokens: tokens.length };
   }
 }
 
-function whyRejected(instructions: string, completion: Completion, parent: TreeNode): string | null {
+/** @param tag that the instructions were to stand between */
+export function whyRejected(
+  instructions: string,
+  completion: Completion,
+  parent: TreeNode,
+  tag: string,
+): string | null {
   if (completion.finishReason === "length") return `cut off after ${completion.tokens.length} tokens`;
-  if (instructions === "") return "no <prompt>…</prompt> in the answer";
+  if (instructions === "") return `no <${tag}>…</${tag}> in the answer`;
   if (instructions.length < MIN_INSTRUCTIONS_CHARS) {
     return `only ${instructions.length} characters long`;
   }

@@ -37,7 +37,7 @@ function render(answers: readonly Answer[], task: Task, responseLimit: number, k
 }
 
 /** The start and the end are kept: models reason first and answer last. */
-function cut(text: string, limit: number): string {
+export function cut(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const head = Math.ceil(limit / 2);
   const tail = limit - head;

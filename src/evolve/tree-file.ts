@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ChatMessage } from "../chat.js";
 import { LseError } from "../errors.js";
-import type { EvolveConfig } from "./config.js";
+import { type EvolveConfig, SELECTIONS } from "./config.js";
 import type { Evolution } from "./evolve.js";
 import { EvolutionTree } from "./tree.js";
 
@@ -27,7 +27,7 @@ export function treeToJson({ tree, records }: Evolution, config: EvolveConfig): 
   }));
   const document = {
     format_version: 1,
-    selection: config.select,
+    selection: SELECTIONS[config.method],
     ucb_c: config.ucbC,
     next_id: tree.nodes.length,
     total_selections: tree.totalSelections,

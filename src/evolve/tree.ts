@@ -1,5 +1,5 @@
-/** How the node to edit next is chosen. */
-export type Selection = "deepest" | "best" | "ucb";
+/** How the node to edit next is chosen; the first three by the published code's names. */
+export type Selection = "deepest" | "best" | "ucb" | "accepted";
 
 export interface TreeNode {
   readonly id: number;
@@ -57,6 +57,7 @@ export class EvolutionTree {
    * - `best`: the highest reward, then depth, then id.
    * - `ucb`: the highest reward + c·√(ln N ∕ max(1, visits)), N = max(1, selections before this one);
    *   ties go to the lowest id.
+   * - `accepted`: the node that was strictly better than all before it, for methods that take back other edits.
    *
    * An unknown reward ranks below every known one, for `ucb` too.
    */
@@ -76,6 +77,8 @@ export class EvolutionTree {
     switch (selection) {
       case "deepest":
         return maximum(this.nodes, (node) => [node.depth, node.id]);
+      case "accepted":
+        return this.best();
       case "best":
         return maximum(this.nodes, (node) => [known(node.reward), node.depth, node.id]);
       case "ucb": {

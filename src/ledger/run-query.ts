@@ -115,7 +115,7 @@ function viewsOver(folders: readonly string[]): string[] {
       ? "CREATE VIEW texts AS SELECT NULL::VARCHAR AS run, NULL::INTEGER AS node, NULL::INTEGER AS depth, NULL::INTEGER AS visits, NULL::VARCHAR AS instructions WHERE false"
       : `CREATE VIEW texts AS SELECT run, unnest.id AS node, unnest.depth AS depth, unnest.visits AS visits, unnest.instructions AS instructions
          FROM (SELECT ${run("tree.json")}, nodes FROM ${source(trees, { nodes: NODE_COLUMNS })}), unnest(nodes) AS t(unnest)`,
-    `CREATE VIEW runs AS SELECT c.run, c.task->>'name' AS task, c.task->>'db' AS database, c.evolve->>'select' AS method,
+    `CREATE VIEW runs AS SELECT c.run, c.task->>'name' AS task, c.task->>'db' AS database, c.evolve->>'method' AS method,
        (c.evolve->>'seed')::BIGINT AS seed, c.model->>'path' AS model, c.evolver->>'model' AS evolver,
        c.evolver->>'adapter' AS adapter, d.best, t.mean AS test, t.low AS test_low, t.high AS test_high,
        d.reason AS stop_reason

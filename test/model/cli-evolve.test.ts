@@ -158,7 +158,7 @@ describe("lse evolve", () => {
     const { stdout, status } = lse("evolve", ...OPTIONS, "--dry-run", "--json", "--out", path("dry"));
     expect(status).toBe(0);
     const { config, budget } = JSON.parse(stdout);
-    expect(config.evolve).toMatchObject({ rounds: 4, select: "ucb", sampling: { maxTokens: 80, minP: 0 } });
+    expect(config.evolve).toMatchObject({ rounds: 4, method: "ucb", sampling: { maxTokens: 80, minP: 0 } });
     // 5 holdout problems for the seed and four children, four batches of 3, and a test of half of what is left.
     expect(budget).toMatchObject({ rounds: 4, edits: 4, answers: 5 * 5 + 4 * 3 + 3, testAnswers: 3 });
     expect(budget.promptTokens).toBeGreaterThan(37 * 300);
@@ -265,7 +265,12 @@ describe("what a user gets wrong", () => {
     ["nothing to resume", () => ["--resume", path("data")], /no run here/],
     ["an unknown option", () => [...OPTIONS, "--round", "3"], /unknown option '--round'.*--rounds/s],
     ["a bad number", () => change("--rounds", "three"), /--rounds.*whole number of at least 1/s],
-    ["a bad choice", () => change("--select", "newest"), /--select.*ucb, best, deepest/s],
+    ["a bad choice", () => change("--method", "newest"), /--method.*ucb, best, chain, textgrad/s],
+    [
+      "a grammar for other tags",
+      () => [...OPTIONS, "--method", "textgrad", "--constrain-edits"],
+      /TextGrad's/,
+    ],
     ["a bad task", () => change("--task", "chess"), /--task.*bird, mini/s],
   ])("%s: an error with the next step, no stack, exit code 1", (name, options, message) => {
     const args = options();

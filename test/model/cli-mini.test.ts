@@ -124,7 +124,7 @@ describe("lse evolve --task mini", () => {
   });
 
   it("is compared with another run of the same problems, queried and exported", () => {
-    const chain = [...options, ...small, "--gpu-layers", "0", "--select", "deepest", "--out", path("chain")];
+    const chain = [...options, ...small, "--gpu-layers", "0", "--method", "chain", "--out", path("chain")];
     expect(lse("evolve", ...chain)).toMatchObject({ status: 0 });
     const compared = lse("compare", path("run"), path("chain"), "--json");
     expect(compared.status).toBe(0);

@@ -27,7 +27,7 @@ const RUNS = {
   model: { path: model("mini-q8_0.gguf"), ...ENGINE, threads: 1 },
   evolver: { model: model("mini.gguf") },
   evolve: {
-    ...{ rounds: 2, batch: 2, holdout: 4, tries: 2, seed: 1, editTemperature: 1 },
+    ...{ rounds: 2, batch: 2, holdout: 4, test: 0, tries: 2, seed: 1, editTemperature: 1 },
     sampling: { temperature: 0, maxTokens: 60 },
   },
 };

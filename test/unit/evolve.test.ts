@@ -94,16 +94,16 @@ describe("evolve", () => {
   });
 
   it("batches come in the same order whatever is selected", async () => {
-    const batches = async (select: EvolveConfig["select"]) => {
+    const batches = async (method: EvolveConfig["method"]) => {
       const journal = new MemoryJournal();
-      await evolve(new NumberTask(30), learner(), config({ select, rounds: 9 }), journal);
+      await evolve(new NumberTask(30), learner(), config({ method, rounds: 9 }), journal);
       return journal.events.flatMap((e) =>
         e.type === "answer" && e.phase === "batch" ? [`${e.round} ${e.problem}`] : [],
       );
     };
     const order = await batches("ucb");
     expect(order).toHaveLength(27);
-    expect(await batches("deepest")).toEqual(order);
+    expect(await batches("chain")).toEqual(order);
   });
 
   it("returns the best node, not the last", async () => {

@@ -1,0 +1,167 @@
+/**
+ * TextGrad as the paper's baseline (Yuksekgonul et al. 2024; the published code's lse/textgrad_baseline.py): one call
+ * criticises the instructions by their failures, a second rewrites them after the critique. Only an edit that scores
+ * strictly higher on the holdout is kept, which is the choice of nodes (`accepted`).
+ */
+import type { ChatMessage } from "../chat.js";
+import { extractTag } from "../extract.js";
+import { deriveSeed } from "../random.js";
+import type { LanguageModel, Sampling } from "../runtime/model.js";
+import type { Task } from "../task.js";
+import type { Answer } from "./answer.js";
+import { type EditAttempt, type EditSeed, type Evolver, LseEvolver, whyRejected } from "./evolver.js";
+import { evolverPromptLimit } from "./room.js";
+import { cut } from "./summary.js";
+import type { TreeNode } from "./tree.js";
+
+/** The published code's limits (configs/base.yaml). */
+const MAX_FAILURES = 6;
+const MAX_FIELD_CHARS = 1200;
+const MAX_INSTRUCTIONS_CHARS = 8192;
+/** Errors that begin alike are one kind. */
+const ERROR_KEY_CHARS = 120;
+const TAG = "IMPROVED_VARIABLE";
+
+export class TextGradEvolver implements Evolver {
+  /** For tasks whose models know only the task's own prompt: that prompt, with the chosen failures. */
+  readonly #single: LseEvolver;
+
+  constructor(
+    private readonly model: LanguageModel,
+    private readonly task: Task,
+    private readonly sampling: Sampling,
+    private readonly unusable: (instructions: string) => string | null,
+  ) {
+    this.#single = new LseEvolver(model, task, sampling, unusable);
+  }
+
+  messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
+    const failures = chooseFailures(batch);
+    if (this.task.evolverPrompt !== undefined) return this.#single.messages(parent, failures);
+    const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
+    for (let count = failures.length; ; count--) {
+      const messages = critic(this.task, parent.instructions, failures.slice(0, count));
+      if (count === 0 || this.model.countTokens(messages) <= limit) return messages;
+    }
+  }
+
+  async propose(
+    parent: TreeNode,
+    messages: readonly ChatMessage[],
+    at: EditSeed,
+    signal?: AbortSignal,
+  ): Promise<EditAttempt> {
+    if (this.task.evolverPrompt !== undefined)
+      return await this.#single.propose(parent, messages, at, signal);
+    const critique = await this.#ask(messages, "critique", at, signal);
+    const asked = optimizer(parent.instructions, critique.text);
+    const rewrite = await this.#ask(asked, "rewrite", at, signal);
+    const instructions = extractTag(rewrite.text, TAG).trim().slice(0, MAX_INSTRUCTIONS_CHARS);
+    const rejected =
+      critique.text.trim() === ""
+        ? "the critique is empty"
+        : (whyRejected(instructions, rewrite, parent, TAG) ?? this.unusable(instructions));
+    return {
+      ...{ instructions, rejected },
+      replies: [
+        { role: "assistant", content: critique.text },
+        ...asked,
+        { role: "assistant", content: rewrite.text },
+      ],
+      promptTokens: critique.promptTokens + rewrite.promptTokens,
+      tokens: critique.tokens.length + rewrite.tokens.length,
+    };
+  }
+
+  async #ask(
+    messages: readonly ChatMessage[],
+    step: "critique" | "rewrite",
+    at: EditSeed,
+    signal?: AbortSignal,
+  ) {
+    const seed = deriveSeed(at.seed, step, at.round, at.attempt);
+    const request = { messages, sampling: this.sampling, seed, sample: 0 };
+    const [completion] = await this.model.generate([request], undefined, signal);
+    if (completion === undefined) throw new Error("the model returned no completion");
+    return completion;
+  }
+}
+
+/**
+ * The failures that the critic reads (lse/textgrad_baseline.py:29-71): one of each kind of error first, then the
+ * earliest others, at most six, in the order of the batch; if nothing failed, the whole batch stands for them.
+ */
+export function chooseFailures(batch: readonly Answer[]): Answer[] {
+  const wrong = batch.filter(({ outcome }) => !outcome.correct);
+  const rows = wrong.length === 0 ? batch : wrong;
+  const kinds = new Set<string>();
+  const first = rows.filter(({ outcome: { error } }) => {
+    const kind = error?.toLowerCase().slice(0, ERROR_KEY_CHARS);
+    if (kind === undefined || kinds.has(kind)) return false;
+    kinds.add(kind);
+    return true;
+  });
+  const kept = new Set([...new Set([...first, ...rows])].slice(0, MAX_FAILURES));
+  return rows.filter((row) => kept.has(row));
+}
+
+function critic(task: Task, instructions: string, failures: readonly Answer[]): ChatMessage[] {
+  const conversations = failures.map(({ problem, response, outcome }) => {
+    const report = cut(task.report(problem, outcome), MAX_FIELD_CHARS);
+    return `<LM_INPUT>\n${report}\n</LM_INPUT>\n<LM_OUTPUT>\n${cut(response, MAX_FIELD_CHARS)}\n</LM_OUTPUT>`;
+  });
+  return [
+    {
+      role: "system",
+      content:
+        "You give feedback on a variable: the instructions of a language model. Your feedback is a text gradient: it says how the variable should change so that the objective improves. Do not write a new version yourself.",
+    },
+    {
+      role: "user",
+      content: `<VARIABLE>
+${instructions}
+</VARIABLE>
+
+<CONTEXT>
+${task.systemPrompt(instructions)}
+</CONTEXT>
+
+Here is how the model did under this variable:
+
+${conversations.join("\n\n")}
+
+<OBJECTIVE>
+The share of problems that are answered right, on new problems of the same kind. The answers' form must stay as it is.
+</OBJECTIVE>
+
+Say what in the variable led to these failures and what it lacks. Speak of causes that other problems share.`,
+    },
+  ];
+}
+
+function optimizer(instructions: string, critique: string): ChatMessage[] {
+  return [
+    {
+      role: "system",
+      content: `You improve a variable, the instructions of a language model, by the feedback you are given. Write the whole improved variable between <${TAG}> and </${TAG}>.`,
+    },
+    {
+      role: "user",
+      content: `<VARIABLE>
+${instructions}
+</VARIABLE>
+
+<FEEDBACK>
+${critique}
+</FEEDBACK>
+
+<CONSTRAINTS>
+- It must help with new problems of the same kind, not only with those that the feedback speaks of.
+- It must keep the form of the answers, <answer> and </answer> around them.
+- At most ${MAX_INSTRUCTIONS_CHARS} characters, and no worked examples.
+</CONSTRAINTS>
+
+Improve the variable. Put it between <${TAG}> and </${TAG}>.`,
+    },
+  ];
+}
