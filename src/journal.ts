@@ -75,6 +75,8 @@ export type RunEvent =
       readonly reward: number;
       readonly standardError: number;
     }
+  /** Why the run ended after this round, decided once: a resumed run keeps to it. */
+  | { readonly type: "stop"; readonly key: string; readonly round: number; readonly reason: string }
   /** How the chosen node did on the test. */
   | ({ readonly type: "test"; readonly key: string } & TestScore)
   | { readonly type: "done"; readonly key: string; readonly best: number; readonly reason: string };

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { type Budget, budgetOf } from "../evolve/config.js";
 import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
+import { describeStops } from "../evolve/stops.js";
 import type { TreeNode } from "../evolve/tree.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import type { RunEvent } from "../journal.js";
@@ -55,7 +57,7 @@ async function evolveIn(
 ): Promise<void> {
   using log = new EventLog(folder.eventsPath);
   const budget = budgetOf(task, config.evolve);
-  console.error(`${task.id}: ${describeBudget(budget)}`);
+  console.error(`${task.id}: ${describeBudget(budget, config)}`);
   const evolution = await untilInterrupted(`Continue with \`lse evolve --resume ${folder.path}\``, (signal) =>
     evolveSaving(folder, config, task, roles, log, budget, signal),
   );
@@ -83,7 +85,7 @@ async function evolveSaving(
   using progress = new Progress("answers", budget.answers - saved, log.count("answer"));
   log.onEvent = (event) => follow(event, progress, config);
   return await evolve(task, model, config.evolve, log, {
-    ...{ evolver, signal },
+    ...{ evolver, signal, stopRequested: () => existsSync(folder.stopPath) },
     onRound: (state) => {
       log.sync();
       folder.writeTree(treeToJson(state, config.evolve));
@@ -97,16 +99,18 @@ export async function dryRun(config: RunConfig, json: boolean): Promise<void> {
   await using task = await openTask(config);
   const budget = budgetOf(task, config.evolve);
   if (json) console.log(JSON.stringify({ config, budget }));
-  else console.log(`${JSON.stringify(config, null, 2)}\n\n${task.id}: ${describeBudget(budget)}`);
+  else console.log(`${JSON.stringify(config, null, 2)}\n\n${task.id}: ${describeBudget(budget, config)}`);
 }
 
-function describeBudget(budget: Budget): string {
+function describeBudget(budget: Budget, { evolve }: RunConfig): string {
   const { rounds, edits, answers, testAnswers, promptTokens, generatedTokensAtMost } = budget;
+  const stops = describeStops(evolve.stop);
   return (
     `${count(rounds)} rounds, ${count(edits)} edits, ${count(answers)} answers` +
     `${testAnswers === 0 ? "" : ` (${count(testAnswers)} of them for the test)`}; ` +
     `about ${count(promptTokens)} prompt tokens, most of them shared, ` +
-    `and at most ${count(generatedTokensAtMost)} generated`
+    `and at most ${count(generatedTokensAtMost)} generated` +
+    (stops === "" ? "" : `; stops earlier at ${stops}`)
   );
 }
 
@@ -174,7 +178,8 @@ function printResult(
     test === null
       ? "There was no test: expect less on new problems."
       : `On ${test.problems} test problems, which nothing else has seen: ${intervalText(test)} (95 % interval).`,
-    `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
+    `Ended because ${log.recall("done", "done")?.reason}: ` +
+      `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
     `Instructions: ${folder.path}/best.md. What each edit changed: lse tree ${folder.path}`,
   ];
   console.log(lines.join("\n"));

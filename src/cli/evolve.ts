@@ -44,6 +44,15 @@ export function evolveCommand() {
     .addOption(
       new Option("--method <name>", "what chooses the node to edit, and edits it (ucb)").choices(METHODS),
     )
+    .option(
+      "--stop-answers <count>",
+      "begin no round that could take more answers, the test's included",
+      integer(1),
+    )
+    .option("--stop-tokens <count>", "stop when so many tokens were generated", integer(1))
+    .option("--stop-minutes <time>", "stop after so long", decimal(0.01))
+    .option("--stop-score <share>", "stop at this holdout score", decimal(0, 1))
+    .option("--stop-stagnation <rounds>", "stop after so many rounds without a better node", integer(1))
     .option("--ucb-c <weight>", "weight of exploration in ucb (2)", decimal(0))
     .option("--tries <count>", "attempts at a valid edit in a round (3)", integer(1))
     .option("--constrain-edits", "a grammar makes the evolver write its tags; fast engine only")
@@ -139,6 +148,10 @@ function configOf(options: Options): RunConfig {
           seed,
           editTemperature,
         },
+      }),
+      stop: override(base.evolve?.stop, {
+        ...{ answers: options.stopAnswers, tokens: options.stopTokens, minutes: options.stopMinutes },
+        ...{ score: options.stopScore, stagnation: options.stopStagnation },
       }),
       sampling: override(base.evolve?.sampling, {
         temperature,

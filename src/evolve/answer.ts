@@ -8,6 +8,8 @@ export interface Answer {
   readonly sample: number;
   readonly response: string;
   readonly outcome: Outcome;
+  /** Tokens that were generated. */
+  readonly tokens: number;
 }
 
 export interface AnswerPlan {
@@ -72,7 +74,7 @@ async function gradeOnce(
   const outcome = journal.recall("answer", key)?.outcome ?? (await task.grade(problem, response));
   const at = { node, phase, round, problem, sample };
   journal.record({ type: "answer", key, ...at, outcome, promptTokens, tokens: tokens.length });
-  return { problem, sample, response, outcome };
+  return { problem, sample, response, outcome, tokens: tokens.length };
 }
 
 /** The mean score of each problem over its samples. */

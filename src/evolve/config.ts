@@ -2,6 +2,7 @@ import { z } from "zod";
 import { PAPER_SAMPLING, type Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import { splitProblems } from "./split.js";
+import { stopSchema } from "./stops.js";
 import type { Selection } from "./tree.js";
 
 const positive = z.int().min(1);
@@ -45,6 +46,8 @@ export const evolveConfigSchema = z.strictObject({
   method: z.enum(METHODS).default("ucb"),
   /** Weight of the exploration bonus of `ucb`. */
   ucbC: z.number().min(0).default(2),
+  /** What ends the run before its last round. */
+  stop: stopSchema.prefault({}),
   /** Attempts at a valid edit in a round, before the round is given up. */
   tries: positive.default(3),
   /** Whether a grammar makes the evolver write its tags; see `EDIT_GRAMMAR`. */
@@ -59,6 +62,7 @@ export type EvolveConfig = z.infer<typeof evolveConfigSchema>;
 
 /** What a run will ask for, before it starts. Rounds whose edits all fail need fewer answers. */
 export interface Budget {
+  /** As many as the answers allow, if there is a limit. */
   readonly rounds: number;
   /** At most `tries` times as many when edits are invalid. */
   readonly edits: number;
@@ -72,8 +76,11 @@ export interface Budget {
 }
 
 export function budgetOf(task: Task, config: EvolveConfig): Budget {
-  const { rounds, batch, holdout, samples, sampling } = config;
+  const { batch, holdout, samples, sampling, stop } = config;
   const testAnswers = splitProblems(task, config).test.length * samples;
+  const perRound = batch + holdout * samples;
+  const affordable = Math.floor(((stop.answers ?? Infinity) - holdout * samples - testAnswers) / perRound);
+  const rounds = Math.max(0, Math.min(config.rounds, affordable));
   const answers = holdout * samples * (rounds + 1) + batch * rounds + testAnswers;
   const lengths = task.problemIds.map((id) =>
     task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),

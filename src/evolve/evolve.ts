@@ -10,6 +10,7 @@ import { type EvolveConfig, SELECTIONS } from "./config.js";
 import { type EditAttempt, type Evolver, editSamplingOf, LseEvolver } from "./evolver.js";
 import { roomCheck } from "./room.js";
 import { batchOf, type Split, splitProblems } from "./split.js";
+import { whyStop } from "./stops.js";
 import { TextGradEvolver } from "./textgrad.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
 
@@ -37,6 +38,8 @@ export interface Evolution {
 export interface EvolveOptions {
   /** Writes the edits; left out, the model that answers does. */
   readonly evolver?: LanguageModel | undefined;
+  /** Asked before each round: whether someone wants the run to end in good order. */
+  readonly stopRequested?: () => boolean;
   /** Called with the state after the seed's holdout and after every round: the moment to save it. */
   readonly onRound?: (evolution: Evolution, round: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -49,6 +52,12 @@ export interface EvolveOptions {
  */
 export function requireRunnable(task: Task, model: LanguageModel, config: EvolveConfig): Split {
   const split = splitProblems(task, config);
+  const least = (split.holdout.length + split.test.length) * config.samples;
+  if (config.stop.answers !== undefined && config.stop.answers < least)
+    throw new LseError(
+      `${task.id}: ${config.stop.answers} answers do not suffice for the seed's holdout and the test, which take ${least}`,
+      "Raise --stop-answers, or lower --holdout, --test or --samples",
+    );
   const tooLong = roomCheck(task, model, config)(task.seedInstructions);
   if (tooLong === null) return split;
   throw new LseError(
@@ -72,7 +81,7 @@ export async function evolve(
   languageModel: LanguageModel,
   config: EvolveConfig,
   journal: Journal,
-  { evolver: writer, onRound, signal }: EvolveOptions = {},
+  { evolver: writer, onRound, signal, stopRequested }: EvolveOptions = {},
 ): Promise<Evolution> {
   requireSameInputs(journal, languageModel, writer, task);
   const model = new CachedModel(languageModel, journal);
@@ -86,9 +95,11 @@ export async function evolve(
     roomCheck(task, model, config),
   );
   const state = { tree, records, split, rejectedEdits: 0, test: null as TestScore | null };
+  const spent = { answers: 0, tokens: 0 };
+  const started = performance.now();
 
-  const answer = (node: TreeNode, phase: AnswerPhase, round: number, problems: readonly string[]) =>
-    answerProblems(
+  const answer = async (node: TreeNode, phase: AnswerPhase, round: number, problems: readonly string[]) => {
+    const answers = await answerProblems(
       {
         node: node.id,
         instructions: node.instructions,
@@ -104,6 +115,23 @@ export async function evolve(
       journal,
       signal,
     );
+    spent.answers += answers.length;
+    for (const { tokens } of answers) spent.tokens += tokens;
+    return answers;
+  };
+
+  /** Why no round is begun after this one. What was decided once holds for the resumed run too. */
+  const stopAfter = (round: number): string | null => {
+    const decided = journal.recall("stop", "stop");
+    if (decided !== undefined) return decided.round === round ? decided.reason : null;
+    const minutes = (performance.now() - started) / 60_000;
+    const next = config.batch + (split.holdout.length + split.test.length) * config.samples;
+    const reason = stopRequested?.()
+      ? "someone asked for it"
+      : whyStop(config.stop, { round, ...spent, minutes }, next, tree);
+    if (reason !== null) journal.record({ type: "stop", key: "stop", round, reason });
+    return reason;
+  };
 
   const scoreNode = async (node: TreeNode, conversation: readonly ChatMessage[] | null) => {
     records[node.id] = { conversation, summary: null, selfEvolvePrompt: null };
@@ -114,7 +142,10 @@ export async function evolve(
 
   await scoreNode(tree.root, null);
   onRound?.(state, 0);
+  let stopped = null as string | null;
   for (let round = 1; round <= config.rounds; round++) {
+    stopped = stopAfter(round - 1);
+    if (stopped !== null) break;
     const parent = tree.select(SELECTIONS[config.method], config.ucbC);
     journal.record({ type: "round", key: String(round), round, selected: parent.id });
     const batch = await answer(parent, "batch", round, batchOf(split.pool, config.batch, round, config.seed));
@@ -131,6 +162,7 @@ export async function evolve(
       (attempt, { rejected, promptTokens, tokens }) => {
         const at = { round, parent: parent.id, attempt };
         journal.record({ type: "edit", key: `${round}/${attempt}`, ...at, rejected, promptTokens, tokens });
+        spent.tokens += tokens;
         if (rejected !== null) state.rejectedEdits++;
       },
       signal,
@@ -148,7 +180,12 @@ export async function evolve(
     state.test = { node: chosen.id, problems: scores.length, ...interval };
     journal.record({ type: "test", key: "test", ...state.test });
   }
-  journal.record({ type: "done", key: "done", best: tree.best().id, reason: "all rounds were done" });
+  journal.record({
+    type: "done",
+    key: "done",
+    best: tree.best().id,
+    reason: stopped ?? "all rounds were done",
+  });
   return state;
 }
 

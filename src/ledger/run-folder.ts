@@ -56,6 +56,11 @@ export class RunFolder {
     return join(this.path, "tree.json");
   }
 
+  /** A file that someone puts there to have the run end in good order. */
+  get stopPath(): string {
+    return join(this.path, "stop");
+  }
+
   /** The resolved configuration, as JSON. */
   readConfig(): unknown {
     return readJson(this.configPath);

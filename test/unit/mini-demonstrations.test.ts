@@ -194,7 +194,13 @@ describe("the task", () => {
     expect(task.report(id, outcome)).toMatch(/^asked .* \? WRONG pred .* gold /);
 
     // The evolver's prompt comes out of the loop's own code; a batch that does not fit loses its last problems.
-    const batch: Answer[] = [id, "0"].map((problem) => ({ problem, sample: 0, response: naive, outcome }));
+    const batch: Answer[] = [id, "0"].map((problem) => ({
+      problem,
+      sample: 0,
+      response: naive,
+      outcome,
+      tokens: 1,
+    }));
     const whole = evolverMessages(task, "none", batch, () => true);
     expect(whole).toEqual([
       { role: "user", content: `rules none ${task.report(id, outcome)} ${task.report("0", outcome)}` },

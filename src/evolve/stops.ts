@@ -1,0 +1,60 @@
+/** When a run ends before its last round. */
+import { z } from "zod";
+import type { EvolutionTree } from "./tree.js";
+
+const positive = z.int().min(1);
+
+export const stopSchema = z.strictObject({
+  /** Answers in all, those of the test among them: no round is begun that could ask for more. */
+  answers: positive.optional(),
+  /** Generated tokens, of answers and edits. */
+  tokens: positive.optional(),
+  /** Of this process; a resumed run gets them again. */
+  minutes: z.number().positive().optional(),
+  /** Holdout score. */
+  score: z.number().min(0).max(1).optional(),
+  /** Rounds without a better node. */
+  stagnation: positive.optional(),
+});
+
+export type StopConfig = z.infer<typeof stopSchema>;
+
+/** What has been done so far. */
+export interface Spent {
+  /** Rounds that are over. */
+  readonly round: number;
+  readonly answers: number;
+  readonly tokens: number;
+  readonly minutes: number;
+}
+
+/**
+ * Asked before each round.
+ * @param next answers that one more round and the test would ask for at most
+ * @returns why it is not begun; null when it is
+ */
+export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: EvolutionTree): string | null {
+  const { answers, tokens, minutes, score, stagnation } = stop;
+  if (answers !== undefined && spent.answers + next > answers)
+    return `${spent.answers} of ${answers} answers were used, and a round with the test takes ${next}`;
+  if (tokens !== undefined && spent.tokens >= tokens)
+    return `${spent.tokens} of ${tokens} tokens were generated`;
+  if (minutes !== undefined && spent.minutes >= minutes) return `${minutes} minutes were over`;
+  const best = tree.best();
+  if (score !== undefined && best.reward >= score) return `a holdout score of ${score} was reached`;
+  const still = spent.round - best.round;
+  if (stagnation !== undefined && still >= stagnation) return `${still} rounds brought no better node`;
+  return null;
+}
+
+/** What the conditions are, in words; empty without any. */
+export function describeStops({ answers, tokens, minutes, score, stagnation }: StopConfig): string {
+  const parts = [
+    answers === undefined ? [] : `${answers} answers`,
+    tokens === undefined ? [] : `${tokens} generated tokens`,
+    minutes === undefined ? [] : `${minutes} minutes`,
+    score === undefined ? [] : `a holdout score of ${score}`,
+    stagnation === undefined ? [] : `${stagnation} rounds without a better node`,
+  ].flat();
+  return parts.join(" or ");
+}
