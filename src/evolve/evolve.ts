@@ -124,6 +124,8 @@ export async function evolve(
   const stopAfter = (round: number): string | null => {
     const decided = journal.recall("stop", "stop");
     if (decided !== undefined) return decided.round === round ? decided.reason : null;
+    // A killed run had begun the next round: what it paid for there is used.
+    if (journal.recall("round", String(round + 1)) !== undefined) return null;
     const minutes = (performance.now() - started) / 60_000;
     const next = config.batch + (split.holdout.length + split.test.length) * config.samples;
     const reason = stopRequested?.()

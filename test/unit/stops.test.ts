@@ -85,6 +85,24 @@ describe("a run ends", () => {
     });
   });
 
+  it("no earlier than where it was killed, whatever is asked for when it goes on", async () => {
+    const journal = new MemoryJournal();
+    const dying = learner();
+    const generate = dying.generate.bind(dying);
+    dying.generate = async (...request) => {
+      if (journal.recall("round", "4") !== undefined) throw new Error("killed");
+      return await generate(...request);
+    };
+    await expect(evolve(new NumberTask(30), dying, config({}), journal)).rejects.toThrow("killed");
+    const { rounds, reason } = await run(
+      config({ minutes: 1e-9 }),
+      { stopRequested: () => true },
+      30,
+      journal,
+    );
+    expect([rounds, reason]).toEqual([4, "someone asked for it"]);
+  });
+
   it("when someone asks for it; the test is answered all the same, and the decision stands", async () => {
     let asked = 0;
     const { journal, rounds, reason, test } = await run(config({}), { stopRequested: () => ++asked > 2 });
