@@ -22,15 +22,25 @@ export {
 export { BirdTask, type BirdTaskOptions } from "./bird/task.js";
 export type { ChatMessage } from "./chat.js";
 export { LseError } from "./errors.js";
+export {
+  type Comparison,
+  compareRuns,
+  type FinishedRun,
+  type MethodDifference,
+  type MethodScores,
+} from "./evolve/compare.js";
 export { type Budget, budgetOf, type EvolveConfig, evolveConfigSchema } from "./evolve/config.js";
 export { type Evolution, type EvolveOptions, evolve, type NodeRecord } from "./evolve/evolve.js";
 export { type EditAttempt, type Evolver, LseEvolver } from "./evolve/evolver.js";
+export { type Split, splitProblems } from "./evolve/split.js";
+export { TextGradEvolver } from "./evolve/textgrad.js";
 export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";
 export { treeFromJson, treeToJson } from "./evolve/tree-file.js";
 export { extractTag } from "./extract.js";
 export { type Journal, MemoryJournal, type RunEvent } from "./journal.js";
 export { EventFile, EventLog } from "./ledger/event-log.js";
 export { RunFolder } from "./ledger/run-folder.js";
+export { RunQuery, VIEWS } from "./ledger/run-query.js";
 export { exportToBird } from "./mini/bird-layout.js";
 export type { Convention, MiniDatabase } from "./mini/database.js";
 export { actDemonstrations, type Demonstration, evolveDemonstrations } from "./mini/demonstrations.js";
@@ -69,15 +79,18 @@ export { type Seat, together } from "./runtime/together.js";
 export type { Outcome, Task, ValidationReport } from "./task.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "./train/engine.js";
+export { estimateStep, type StepEstimate } from "./train/estimate.js";
 export { initialParameters } from "./train/model/initial.js";
 export { addLookupHeads } from "./train/model/lookup-heads.js";
 export type { Loss } from "./train/model/qwen-graph.js";
 export type { LoraSpec, ModelSpec, Parameters } from "./train/model/spec.js";
 export { adamW, muonAdamW, type ParameterGroup } from "./train/optimizer/groups.js";
 export { CONSTANT, type Schedule } from "./train/optimizer/schedule.js";
+export { type RewardServiceOptions, rewardService } from "./train/reward-service.js";
 export { advantages, type Estimator, type ScoredEdit } from "./train/rl/advantages.js";
 export { type EditState, editStates, type SavedRun } from "./train/rl/edit-states.js";
 export { type LearnOptions, type LearnPoint, learn } from "./train/rl/learn.js";
 export { type Rollout, type RolloutPlan, rollOut } from "./train/rl/rollouts.js";
 export type { Provider } from "./train/session.js";
 export { Trainer } from "./train/trainer.js";
+export { exportVerl } from "./train/verl.js";

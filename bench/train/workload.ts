@@ -1,5 +1,6 @@
 /** Training steps that are measured, and how much arithmetic they are. */
 
+import { NAMED_SHAPES } from "#lse/runtime/gguf/random-model.js";
 import { type PackedRows, packRows, plainRow, type Row, rowLength } from "#lse/train/batch.js";
 import { costOf } from "#lse/train/graph/cost.js";
 import { type Loss, qwenGraph } from "#lse/train/model/qwen-graph.js";
@@ -26,7 +27,7 @@ const MINI: ModelSpec = {
 };
 const SMALL: ModelSpec = {
   family: "qwen3",
-  shape: { layers: 28, embedding: 1024, heads: 16, kvHeads: 8, headDim: 128, feedForward: 3072 },
+  shape: NAMED_SHAPES["0.6b"],
   vocabulary: 151_936,
   contextLength: 1024,
 };

@@ -6,7 +6,7 @@ import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
 import { readSizes } from "../runtime/gguf/read-model.js";
 import { estimateStep } from "../train/estimate.js";
-import { knownSizes } from "../train/model/known-models.js";
+import { KNOWN_MODELS, knownSizes } from "../train/model/known-models.js";
 import type { ModelSpec } from "../train/model/spec.js";
 import { productSpeed } from "../train/speed.js";
 import { resolveConfig } from "./run-config.js";
@@ -109,7 +109,7 @@ async function sizesOf(model: string): Promise<{ sizes: ModelSpec; from: TrainPl
   if (sizes !== null) return { sizes, from: "published sizes" };
   throw new LseError(
     `${model}: no such file, and no model whose sizes are known by name`,
-    "Put the model there, or name one of Qwen3-0.6B, Qwen3-1.7B and Qwen3-4B-Instruct-2507",
+    `Put the model there, or name one of ${KNOWN_MODELS.join(", ")}`,
   );
 }
 

@@ -81,20 +81,28 @@ export class LseEvolver implements Evolver {
     at: EditSeed,
     signal?: AbortSignal,
   ): Promise<EditAttempt> {
-    const request = {
-      messages,
-      sampling: this.sampling,
-      seed: deriveSeed(at.seed, "edit", at.round, at.attempt),
-      sample: 0,
-    };
-    const [completion] = await this.model.generate([request], undefined, signal);
-    if (completion === undefined) throw new Error("the model returned no completion");
+    const seed = deriveSeed(at.seed, "edit", at.round, at.attempt);
+    const completion = await complete(this.model, messages, this.sampling, seed, signal);
     const instructions = extractTag(completion.text, "prompt").trim();
     const rejected = whyRejected(instructions, completion, parent, "prompt") ?? this.unusable(instructions);
     const { text, promptTokens, tokens } = completion;
     const replies = [{ role: "assistant" as const, content: text }];
     return { instructions, rejected, replies, promptTokens, tokens: tokens.length };
   }
+}
+
+/** One answer. */
+export async function complete(
+  model: LanguageModel,
+  messages: readonly ChatMessage[],
+  sampling: Sampling,
+  seed: number,
+  signal?: AbortSignal,
+): Promise<Completion> {
+  const request = { messages, sampling, seed, sample: 0 };
+  const [completion] = await model.generate([request], undefined, signal);
+  if (completion === undefined) throw new Error("the model returned no completion");
+  return completion;
 }
 
 /** @param tag that the instructions were to stand between */

@@ -9,7 +9,14 @@ import { deriveSeed } from "../random.js";
 import type { LanguageModel, Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
-import { type EditAttempt, type EditSeed, type Evolver, LseEvolver, whyRejected } from "./evolver.js";
+import {
+  complete,
+  type EditAttempt,
+  type EditSeed,
+  type Evolver,
+  LseEvolver,
+  whyRejected,
+} from "./evolver.js";
 import { evolverPromptLimit } from "./room.js";
 import { cut } from "./summary.js";
 import type { TreeNode } from "./tree.js";
@@ -53,9 +60,11 @@ export class TextGradEvolver implements Evolver {
   ): Promise<EditAttempt> {
     if (this.task.evolverPrompt !== undefined)
       return await this.#single.propose(parent, messages, at, signal);
-    const critique = await this.#ask(messages, "critique", at, signal);
+    const ask = (step: "critique" | "rewrite", chat: readonly ChatMessage[]) =>
+      complete(this.model, chat, this.sampling, deriveSeed(at.seed, step, at.round, at.attempt), signal);
+    const critique = await ask("critique", messages);
     const asked = optimizer(parent.instructions, critique.text);
-    const rewrite = await this.#ask(asked, "rewrite", at, signal);
+    const rewrite = await ask("rewrite", asked);
     const instructions = extractTag(rewrite.text, TAG).trim().slice(0, MAX_INSTRUCTIONS_CHARS);
     const rejected =
       critique.text.trim() === ""
@@ -71,19 +80,6 @@ export class TextGradEvolver implements Evolver {
       promptTokens: critique.promptTokens + rewrite.promptTokens,
       tokens: critique.tokens.length + rewrite.tokens.length,
     };
-  }
-
-  async #ask(
-    messages: readonly ChatMessage[],
-    step: "critique" | "rewrite",
-    at: EditSeed,
-    signal?: AbortSignal,
-  ) {
-    const seed = deriveSeed(at.seed, step, at.round, at.attempt);
-    const request = { messages, sampling: this.sampling, seed, sample: 0 };
-    const [completion] = await this.model.generate([request], undefined, signal);
-    if (completion === undefined) throw new Error("the model returned no completion");
-    return completion;
   }
 }
 
