@@ -8,15 +8,19 @@
 import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
 import { collect, databasesOf } from "#lse/cli/collect.js";
 import { Progress } from "#lse/cli/progress.js";
 import { type RunConfig, resolveConfig } from "#lse/cli/run-config.js";
+import { runFolders } from "#lse/cli/run-folders.js";
 import { checkTrainConfig } from "#lse/cli/train-config.js";
 import { prepareTraining, train } from "#lse/cli/train-run.js";
+import type { EvolutionTree } from "#lse/evolve/tree.js";
+import { treeFromJson } from "#lse/evolve/tree-file.js";
 import { readJson } from "#lse/json-file.js";
+import { RunFolder } from "#lse/ledger/run-folder.js";
 import { CURVE } from "#lse/train/curve.js";
 import { type Adapters, HOME, openModels } from "./models.js";
 import { carryOut, partsDone, partsOf } from "./parts.js";
@@ -69,7 +73,8 @@ async function experiment(): Promise<void> {
     const runs = [...(cells.get(name)?.runs ?? []), ...(done.get(key) ?? [])];
     cells.set(name, { method: method.name, temperature, runs });
   }
-  const table = tableOf([...cells.values()]);
+  const { batch, holdout } = config.evolve;
+  const table = tableOf([...cells.values()], (rounds) => holdout * (rounds + 1) + batch * rounds);
   console.log(`\n${printTable(table)}`);
   if (results !== undefined) writeResults({ edits, ...table });
 }
@@ -138,6 +143,7 @@ async function work(worker: number): Promise<void> {
 function writeResults(found: object): void {
   if (results === undefined) return;
   const about = {
+    runs: [summaryOf(at("trees")), summaryOf(at("validation"))],
     command: "npm run reproduce:mini",
     date: new Date().toISOString(),
     commit: commit(),
@@ -148,6 +154,21 @@ function writeResults(found: object): void {
     const curve = at(name, CURVE);
     if (existsSync(curve)) copyFileSync(curve, results.replace(/(-table)?\.json$/, `-${name}-curve.jsonl`));
   }
+}
+
+/** The runs that were learnt from, or validated on. */
+function summaryOf(path: string) {
+  const trees = runFolders(path).map((run) => {
+    const folder = RunFolder.open(run);
+    return treeFromJson(folder.readTree(), folder.treePath).tree;
+  });
+  const mean = (of: (tree: EvolutionTree) => number) =>
+    trees.reduce((sum, tree) => sum + of(tree), 0) / trees.length;
+  return {
+    ...{ folder: basename(path), runs: trees.length },
+    nodes: trees.reduce((sum, { nodes }) => sum + nodes.length, 0),
+    holdout_score: { seed: mean(({ root }) => root.reward), best: mean((tree) => tree.best().reward) },
+  };
 }
 
 /** Null outside a repository. */

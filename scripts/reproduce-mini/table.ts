@@ -31,7 +31,11 @@ export interface Difference extends Interval {
 
 const SEED = 1;
 
-export function tableOf(cells: readonly Cell[]): { rows: Row[]; differences: Difference[] } {
+/** @param answersOf so many rounds, if no edit fails */
+export function tableOf(
+  cells: readonly Cell[],
+  answersOf: (rounds: number) => number,
+): { rows: Row[]; differences: Difference[] } {
   const rounds = Object.keys(cells[0]?.runs[0]?.after ?? {}).map(Number);
   const rows: Row[] = [];
   for (const policy of ["mini-b", ""]) {
@@ -50,7 +54,8 @@ export function tableOf(cells: readonly Cell[]): { rows: Row[]; differences: Dif
         ...{ method, temperature, rounds: round },
         honest: overDatabases(runs, ({ after }) => after[round]?.honest ?? Number.NaN),
         paper: overDatabases(runs, ({ after }) => after[round]?.paper ?? Number.NaN),
-        answers: mean(runs.map(({ answers }) => answers)),
+        // Counted over all rounds only.
+        answers: Math.min(answersOf(round), mean(runs.map(({ answers }) => answers))),
         rules: mean(runs.map(({ rules }) => rules)),
         duplicates: mean(runs.map(({ duplicates }) => duplicates)),
         invalid: mean(runs.map(({ invalid }) => invalid)) / mean(runs.map(({ edits }) => edits)),
@@ -66,7 +71,7 @@ export function tableOf(cells: readonly Cell[]): { rows: Row[]; differences: Dif
       if (second === undefined) continue;
       for (const round of rounds) {
         const honest = ({ after }: RunResult) => after[round]?.honest ?? Number.NaN;
-        const name = (method: string) => `${method} (temperature ${first.temperature}, ${round} rounds)`;
+        const name = (method: string) => named(method, first.temperature, round);
         const values = paired(first.runs, second.runs, honest);
         differences.push({ a: name(a), b: name(b), ...bootstrapMean(values, SEED) });
       }
@@ -75,22 +80,84 @@ export function tableOf(cells: readonly Cell[]): { rows: Row[]; differences: Dif
   return { rows, differences };
 }
 
+/** Three tables: the honest scores, what else is known of the runs, the differences. In brackets 95 % intervals. */
 export function printTable({ rows, differences }: ReturnType<typeof tableOf>): string {
-  const text = ({ mean, low, high }: Interval) => `${points(mean)} [${points(low)}, ${points(high)}]`;
-  const lines = [
-    "| method | evolver's temperature | rounds | honest | paper's protocol | answers | rules | repeated | invalid |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ...rows.map(
-      ({ method, temperature, rounds, honest, paper, answers, rules, duplicates, invalid }) =>
-        `| ${method} | ${temperature ?? ""} | ${rounds} | ${text(honest)} | ${text(paper)} | ` +
-        `${answers.toFixed(0)} | ${rules.toFixed(1)} | ${duplicates.toFixed(2)} | ${(100 * invalid).toFixed(1)} % |`,
-    ),
-    "",
-    "| difference of the honest scores | |",
-    "| --- | --- |",
-    ...differences.map(({ a, b, ...interval }) => `| ${a} − ${b} | ${text(interval)} |`),
+  const temperatures = [...new Set(rows.flatMap(({ temperature }) => temperature ?? []))].sort(
+    (a, b) => b - a,
+  );
+  const rounds = [...new Set(rows.map(({ rounds }) => rounds))].filter((round) => round > 0);
+  const last = Math.max(...rounds);
+  const methods = [...new Set(rows.map(({ method }) => method))];
+  const find = (method: string, temperature: number, round: number) =>
+    rows.find((row) => row.method === method && row.temperature === temperature && row.rounds === round);
+  const header = (first: string, columns: readonly string[]) => [
+    `| ${[first, ...columns].join(" | ")} |`,
+    `| ${[first, ...columns].map(() => "---").join(" | ")} |`,
   ];
-  return lines.join("\n");
+  const line = (first: string, cells: readonly string[]) => `| ${[first, ...cells].join(" | ")} |`;
+  const byTemperature = temperatures.flatMap((t) => rounds.map((round) => `T = ${t}, ${round} rounds`));
+
+  const honest = methods.map((method) => {
+    const seed = rows.find((row) => row.method === method && row.rounds === 0);
+    if (seed !== undefined)
+      return line(
+        method,
+        byTemperature.map(() => interval(seed.honest)),
+      );
+    return line(
+      method,
+      temperatures.flatMap((t) => rounds.map((round) => interval(find(method, t, round)?.honest))),
+    );
+  });
+  const others = methods.flatMap((method) => {
+    const cells = temperatures.map((t) => find(method, t, last));
+    const [first] = cells;
+    if (first === undefined) return [];
+    const each = (value: (row: Row) => string) =>
+      cells.map((row) => (row === undefined ? "" : value(row))).join(" / ");
+    return [
+      line(method, [
+        each(({ paper }) => points(paper.mean)),
+        each(({ answers }) => answers.toFixed(0)),
+        each(({ rules }) => rules.toFixed(1)),
+        each(({ duplicates }) => duplicates.toFixed(2)),
+        each(({ invalid }) => (100 * invalid).toFixed(1)),
+      ]),
+    ];
+  });
+  const compared = COMPARISONS.map(([a, b]) => {
+    const of = (t: number, round: number) =>
+      differences.find((found) => found.a === named(a, t, round) && found.b === named(b, t, round));
+    return line(
+      `${a} − ${b}`,
+      temperatures.flatMap((t) => rounds.map((round) => interval(of(t, round), "+"))),
+    );
+  });
+  return [
+    ...header("honest score, %", byTemperature),
+    ...honest,
+    "",
+    ...header(`after ${last} rounds, at T = ${temperatures.join(" / ")}`, [
+      "paper's protocol, %",
+      "answers",
+      "rules",
+      "repeated rules",
+      "invalid edits, %",
+    ]),
+    ...others,
+    "",
+    ...header("difference, points", byTemperature),
+    ...compared,
+  ].join("\n");
+}
+
+const named = (method: string, temperature: number, rounds: number) =>
+  `${method} (temperature ${temperature}, ${rounds} rounds)`;
+
+function interval(value: Interval | undefined, sign: "+" | "" = ""): string {
+  if (value === undefined) return "";
+  const text = (share: number) => `${share < 0 ? "−" : sign}${points(Math.abs(share))}`;
+  return `${text(value.mean)} [${text(value.low)}, ${text(value.high)}]`;
 }
 
 /** Seeds of one database are not independent: databases are what is drawn again. */
