@@ -6,7 +6,9 @@ import type { TreeNode } from "../evolve/tree.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import type { RunEvent } from "../journal.js";
 import { EventLog } from "../ledger/event-log.js";
+import { PaidCompletions } from "../ledger/paid-completions.js";
 import { RunFolder } from "../ledger/run-folder.js";
+import { CachedModel } from "../runtime/cached-model.js";
 import type { LanguageModel, Usage } from "../runtime/model.js";
 import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
@@ -22,30 +24,45 @@ import { openTask } from "./tasks.js";
  */
 export async function startRun(path: string, config: RunConfig, json: boolean): Promise<void> {
   RunFolder.requireFree(path);
+  const paid = config.reuse === undefined ? undefined : new PaidCompletions(config.reuse);
   await using task = await openTask(config);
   const opened = await openModel(config, task);
   await using model = opened.model;
   requireRunnable(task, model, config.evolve);
   await using evolver = await openEvolver(config, model);
   const folder = RunFolder.create(path, { ...config, model: opened.resolved });
-  await evolveIn(folder, config, task, { model, evolver }, json);
+  await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json);
 }
 
 /** Continues a run that was killed, interrupted or is done already, and prints the result. */
 export async function resumeRun(path: string, json: boolean): Promise<void> {
   const folder = RunFolder.open(path);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
+  const paid = config.reuse === undefined ? undefined : new PaidCompletions(config.reuse);
   await using task = await openTask(config);
   const opened = await openModel(config, task);
   await using model = opened.model;
   await using evolver = await openEvolver(config, model);
-  await evolveIn(folder, config, task, { model, evolver }, json);
+  await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json);
 }
 
 /** Who answers, and who writes the edits if that is another. */
 interface Roles {
   readonly model: LanguageModel;
   readonly evolver: LanguageModel | undefined;
+  /** What other runs have paid for, if they may be used. */
+  readonly paid: PaidCompletions | undefined;
+}
+
+/** Both look among the completions of other runs first, if they may. */
+function rolesOf(
+  model: LanguageModel,
+  evolver: LanguageModel | undefined,
+  paid: PaidCompletions | undefined,
+): Roles {
+  if (paid === undefined) return { model, evolver, paid };
+  const cached = (inner: LanguageModel) => new CachedModel(inner, paid);
+  return { model: cached(model), evolver: evolver && cached(evolver), paid };
 }
 
 async function evolveIn(
@@ -63,9 +80,9 @@ async function evolveIn(
   );
   if (evolution === null) return;
   if (json) {
-    console.log(JSON.stringify(resultOf(folder, evolution, log, roles.model.usage)));
+    console.log(JSON.stringify(resultOf(folder, evolution, log, roles)));
   } else {
-    printResult(folder, evolution, log, roles.model.usage);
+    printResult(folder, evolution, log, roles);
   }
 }
 
@@ -140,7 +157,12 @@ function follow(
   }
 }
 
-function resultOf(folder: RunFolder, { tree, rejectedEdits, test }: Evolution, log: EventLog, usage: Usage) {
+function resultOf(
+  folder: RunFolder,
+  { tree, rejectedEdits, test }: Evolution,
+  log: EventLog,
+  { model: { usage }, paid }: Roles,
+) {
   const summary = ({ id, reward, standardError, instructions }: TreeNode) => ({
     node: id,
     reward,
@@ -157,6 +179,7 @@ function resultOf(folder: RunFolder, { tree, rejectedEdits, test }: Evolution, l
     rejected_edits: rejectedEdits,
     answers: log.count("answer"),
     generations: log.count("generation"),
+    reused: paid?.found ?? 0,
     usage,
   };
 }
@@ -165,7 +188,7 @@ function printResult(
   folder: RunFolder,
   { tree, rejectedEdits, test }: Evolution,
   log: EventLog,
-  usage: Usage,
+  { model: { usage }, paid }: Roles,
 ): void {
   const best = tree.best();
   const lines = [
@@ -180,6 +203,7 @@ function printResult(
       : `On ${test.problems} test problems, which nothing else has seen: ${intervalText(test)} (95 % interval).`,
     `Ended because ${log.recall("done", "done")?.reason}: ` +
       `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
+    ...(paid === undefined ? [] : [`${paid.found} completions came from other runs.`]),
     `Instructions: ${folder.path}/best.md. What each edit changed: lse tree ${folder.path}`,
   ];
   console.log(lines.join("\n"));

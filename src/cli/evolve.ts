@@ -64,6 +64,7 @@ export function evolveCommand() {
     .option("--min-p <share>", "0 drops no token (0)", decimal(0, 1))
     .option("--presence-penalty <value>", "on tokens generated before (0.5)", decimal(-2, 2))
     .option("--max-tokens <count>", "longest answer and edit (4096)", integer(1))
+    .option("--reuse <folder>", "runs whose completions need not be generated again where they are the same")
     .option("--out <folder>", "new folder for the run")
     .option("--resume <folder>", "continue the run in this folder, with its own configuration")
     .option("--dry-run", "print the configuration and what the run would cost, and stop")
@@ -132,6 +133,7 @@ function configOf(options: Options): RunConfig {
     model: override(base.model, {
       ...{ path, engine, context, gpuLayers, threads, decodeBatch, sequences, flashAttention },
     }),
+    ...override(base.reuse === undefined ? {} : { reuse: base.reuse }, { reuse: options.reuse }),
     evolver: override(base.evolver, { model: evolverModel, adapter: evolverAdapter }),
     evolve: {
       ...override(base.evolve, {

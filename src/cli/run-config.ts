@@ -35,6 +35,8 @@ export const runConfigSchema = z.strictObject({
   }),
   /** What writes the edits, as far as it is not the model that answers. */
   evolver: z.strictObject({ model: path.optional(), adapter: path.optional() }).default({}),
+  /** Runs whose completions are used where they are the same. */
+  reuse: path.optional(),
   evolve: evolveConfigSchema,
 });
 
@@ -53,7 +55,7 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Correct that field",
     );
   }
-  const { task, model, evolver, evolve } = parsed.data;
+  const { task, model, evolver, reuse, evolve } = parsed.data;
   if (evolve.constrainEdits && model.engine === "exact") {
     throw new LseError(
       `${origin}: field evolve.constrainEdits: the exact engine cannot keep to a grammar`,
@@ -79,6 +81,7 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       ...(evolver.model === undefined ? {} : { model: resolve(evolver.model) }),
       ...(evolver.adapter === undefined ? {} : { adapter: resolve(evolver.adapter) }),
     },
+    ...(reuse === undefined ? {} : { reuse: resolve(reuse) }),
     evolve,
   };
 }

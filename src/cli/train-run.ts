@@ -88,7 +88,7 @@ export async function train(folder: string, config: TrainConfig, signal?: AbortS
 }
 
 /** Sizes of the evolver, its context no longer than the engine's: what is longer cannot have been written. */
-export async function trainedSizes({ model, engine }: TrainConfig): Promise<ModelSpec> {
+async function trainedSizes({ model, engine }: TrainConfig): Promise<ModelSpec> {
   const { contextLength, ...sizes } = await readSizes(model);
   return { ...sizes, contextLength: Math.min(contextLength, engine.context ?? contextLength) };
 }

@@ -125,7 +125,11 @@ describe("lse evolve --task mini", () => {
 
   it("is compared with another run of the same problems, queried and exported", () => {
     const chain = [...options, ...small, "--gpu-layers", "0", "--method", "chain", "--out", path("chain")];
-    expect(lse("evolve", ...chain)).toMatchObject({ status: 0 });
+    const reusing = lse("evolve", ...chain, "--reuse", path("run"), "--json");
+    expect(reusing.status).toBe(0);
+    // The seed's holdout and the first batch at least.
+    expect(JSON.parse(reusing.stdout).reused).toBeGreaterThanOrEqual(3 + 2);
+    expect(json("chain/config.json").reuse).toBe(path("run"));
     const compared = lse("compare", path("run"), path("chain"), "--json");
     expect(compared.status).toBe(0);
     const { methods, differences } = JSON.parse(compared.stdout);
