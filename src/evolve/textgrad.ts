@@ -45,11 +45,11 @@ export class TextGradEvolver implements Evolver {
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
     const failures = chooseFailures(batch);
     if (this.task.evolverPrompt !== undefined) return this.#single.messages(parent, failures);
-    const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
-    for (let count = failures.length; ; count--) {
-      const messages = critic(this.task, parent.instructions, failures.slice(0, count));
-      if (count === 0 || this.model.countTokens(messages) <= limit) return messages;
-    }
+    return this.#fitting(
+      (count) => critic(this.task, parent.instructions, failures.slice(0, count)),
+      failures.length,
+      1,
+    );
   }
 
   async propose(
@@ -63,13 +63,17 @@ export class TextGradEvolver implements Evolver {
     const ask = (step: "critique" | "rewrite", chat: readonly ChatMessage[]) =>
       complete(this.model, chat, this.sampling, deriveSeed(at.seed, step, at.round, at.attempt), signal);
     const critique = await ask("critique", messages);
-    const asked = optimizer(parent.instructions, critique.text);
+    if (critique.text.trim() === "") {
+      const spent = { promptTokens: critique.promptTokens, tokens: critique.tokens.length };
+      return { instructions: "", rejected: "the critique is empty", replies: [], ...spent };
+    }
+    const asked = this.#fitting(
+      (chars) => optimizer(parent.instructions, cut(critique.text, chars)),
+      critique.text.length,
+    );
     const rewrite = await ask("rewrite", asked);
     const instructions = extractTag(rewrite.text, TAG).trim().slice(0, MAX_INSTRUCTIONS_CHARS);
-    const rejected =
-      critique.text.trim() === ""
-        ? "the critique is empty"
-        : (whyRejected(instructions, rewrite, parent, TAG) ?? this.unusable(instructions));
+    const rejected = whyRejected(instructions, rewrite, parent, TAG) ?? this.unusable(instructions);
     return {
       ...{ instructions, rejected },
       replies: [
@@ -80,6 +84,19 @@ export class TextGradEvolver implements Evolver {
       promptTokens: critique.promptTokens + rewrite.promptTokens,
       tokens: critique.tokens.length + rewrite.tokens.length,
     };
+  }
+
+  /** The messages with as much in them as the context has room for. @param step less of it at a time; a tenth if left out */
+  #fitting(
+    messagesOf: (amount: number) => ChatMessage[],
+    most: number,
+    step = Math.ceil(most / 10),
+  ): ChatMessage[] {
+    const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
+    for (let amount = most; ; amount -= step) {
+      const messages = messagesOf(Math.max(0, amount));
+      if (amount <= 0 || this.model.countTokens(messages) <= limit) return messages;
+    }
   }
 }
 

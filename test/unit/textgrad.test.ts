@@ -118,6 +118,22 @@ describe("TextGrad", () => {
     expect(new Set(counts)).toEqual(new Set([10 * 2 + 3]));
   });
 
+  it("leaves out failures and cuts the critique where the context is too small for them", async () => {
+    const model = new ScriptedModel((request) => {
+      if (step(request) === "critique") return "x".repeat(20_000);
+      return step(request) === "rewrite"
+        ? `<IMPROVED_VARIABLE>${numbers(9)}</IMPROVED_VARIABLE>`
+        : answersByInstructions(request);
+    }, 4000);
+    const small = config({ rounds: 1, batch: 8 });
+    const { tree } = await evolve(new NumberTask(30), model, small, new MemoryJournal());
+    expect(tree.nodes).toHaveLength(2);
+    const rewrite = model.requests.find((request) => step(request) === "rewrite");
+    // A token is a character here.
+    expect(model.countTokens(rewrite?.messages ?? [])).toBeLessThanOrEqual(4000 - 50);
+    expect(rewrite?.messages[1]?.content).toMatch(/x{100}.*characters left out/s);
+  });
+
   it("refuses an empty critique and an answer without its tags", async () => {
     for (const [critique, rewrite, reason] of [
       ["", `<IMPROVED_VARIABLE>${numbers(9)}</IMPROVED_VARIABLE>`, "the critique is empty"],
