@@ -12,6 +12,8 @@ class FakeDecoder implements Decoder {
   readonly maxRows = 6;
   rows = 0;
   decodes = 0;
+  /** Tokens that it evaluated, batch by batch. */
+  readonly batches: { readonly position: number; readonly sequence: number }[][] = [];
   /** What the next decodes answer instead of doing it. */
   readonly answers: ("no-room" | "failed")[] = [];
   #batch: { token: number; position: number; sequence: number; wantsRow: boolean }[] = [];
@@ -41,6 +43,7 @@ class FakeDecoder implements Decoder {
     const answer = this.answers.shift();
     if (answer !== undefined) return answer;
     this.#rows = [];
+    this.batches.push(this.#batch);
     for (const { token, position, sequence, wantsRow } of this.#batch) {
       this.memory.write(sequence, position, token);
       if (wantsRow) this.#rows.push(Float32Array.of(next(this.memory.tokens(sequence))));
@@ -108,6 +111,21 @@ describe("Scheduler", () => {
       evaluated += some.reduce((sum, { prompt, tokens }) => sum + prompt.length + tokens.length, 0);
     }
     expect(decoder.decodes).toBeLessThan(evaluated / 2);
+  });
+
+  it("evaluates the prompts of several jobs together, and none with tokens of completions", async () => {
+    const memory = new FakeMemory(1000);
+    const decoder = new FakeDecoder(memory);
+    const scheduler = new Scheduler(decoder, new KvCache(memory, 1000, SEQUENCES), 6);
+    const jobs = Array.from({ length: 24 }, (_, i) => new Chain([100, 101, 200 + i], 3 + ((i * 5) % 7)));
+    await scheduler.run("", jobs);
+    expectDone(jobs);
+    const starts = decoder.batches.map((batch) => batch.filter(({ position }) => position === 2).length);
+    for (const [i, batch] of decoder.batches.entries())
+      if (starts[i] !== 0) expect(batch.filter(({ position }) => position > 2)).toEqual([]);
+    const [, ...later] = starts.filter((count) => count > 0);
+    expect(Math.min(...later)).toBeGreaterThanOrEqual(2);
+    expect(starts.reduce((sum, count) => sum + count, 0)).toBe(24);
   });
 
   it("puts jobs back and goes on when llama.cpp finds no room", async () => {

@@ -37,6 +37,9 @@ export interface Decoder {
 /** Cells that each running job should find free when a new one starts, so that few have to be put back. */
 const RESERVE = 32;
 
+/** The share of all sequences that has to be free before prompts are evaluated, so that a batch has many of them. */
+const STARTED_TOGETHER = 1 / 4;
+
 interface Task {
   readonly job: Job;
   /** The end of its prompt. */
@@ -48,8 +51,9 @@ interface Task {
 }
 
 /**
- * Runs many jobs on one context: continuous batching. Every decode takes one token of each job that generates,
- * and fills up with prompt tokens of those that start. What prompts share is evaluated once; a job whose prompt
+ * Runs many jobs on one context: continuous batching. A decode takes one token of each job that generates, or the
+ * prompts of those that start, several jobs at a time: a batch of both costs more than the two apart, by the
+ * attention of prompt tokens to cells that others generate. What prompts share is evaluated once; a job whose prompt
  * another one is evaluating waits for it. When cells run out, what nobody uses is evicted, and then the job that
  * started last is put back: it keeps its tokens and evaluates them again later.
  */
@@ -155,12 +159,13 @@ class Round {
     return this.#waiting.length === 0 && this.#active.length === 0;
   }
 
-  /** Puts together the next batch; it has at least one token. */
+  /** Puts together the next batch, prompts first; it has at least one token. */
   compose(): void {
     this.#empty();
     this.#start();
-    for (let i = 0; i < this.#active.length; i++) this.#continue(this.#active[i] as Task);
     for (const task of this.#active) if (task.branch === null) this.#fill(task);
+    if (this.context.batched === 0)
+      for (let i = 0; i < this.#active.length; i++) this.#continue(this.#active[i] as Task);
     while (this.context.batched === 0) {
       // Several are filling their prompts and none has room to go on.
       this.giveUpOne();
@@ -206,6 +211,9 @@ class Round {
 
   /** Starts waiting tasks for as long as there are cells for their prompts. */
   #start(): void {
+    const free = this.sequences - this.#active.length;
+    const fewest = Math.min(this.#waiting.length, this.sequences * STARTED_TOGETHER);
+    if (this.#active.length > 0 && free < fewest && missing(this.#waiting[0] as Task) > 1) return;
     let promised = 0;
     for (const task of this.#active) if (task.branch === null) promised += missing(task);
     while (this.#waiting.length > 0 && this.#active.length < this.sequences) {
