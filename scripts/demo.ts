@@ -10,7 +10,7 @@
 import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
 import { renderTree } from "#lse/cli/render-tree.js";
-import { answerProblems } from "#lse/evolve/answer.js";
+import { answerProblems, eachSample } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { MemoryJournal } from "#lse/journal.js";
@@ -79,10 +79,10 @@ interface Share {
 
 /** The share of the test questions that is answered right under some instructions. */
 async function test(instructions: string): Promise<Share> {
-  const plan = { node: 0, instructions, phase: "holdout", round: 0, samples: 1, seed } as const;
-  const problems = task.testIds;
+  const plan = { node: 0, instructions, phase: "holdout", round: 0, seed } as const;
+  const asked = eachSample(task.testIds, 1);
   const greedy = { ...sampling, temperature: 0 };
-  const graded = await answerProblems({ ...plan, problems }, task, model, greedy, new MemoryJournal());
+  const graded = await answerProblems({ ...plan, asked }, task, model, greedy, new MemoryJournal());
   return wilson(graded.filter(({ outcome }) => outcome.correct).length, graded.length);
 }
 

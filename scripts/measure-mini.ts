@@ -6,7 +6,7 @@
  */
 import { Command, Option } from "@commander-js/extra-typings";
 import { editGains, editStarts, perfectGains } from "#lse/cli/mini-edits.js";
-import { answerProblems, rewardOf } from "#lse/evolve/answer.js";
+import { answerProblems, eachSample, rewardOf } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { MemoryJournal } from "#lse/journal.js";
 import { Draw } from "#lse/mini/draw.js";
@@ -73,8 +73,9 @@ async function acting() {
 async function scoreOf(model: LanguageModel, task: MiniTask, state: State) {
   const rules = rulesInState(task.database, state, new Draw("figures", state, task.database.seed));
   const plan = { node: 0, instructions: rulesText(rules), phase: "holdout" as const, round: 0 };
-  const asked = { ...plan, problems: task.testIds, samples: 1, seed: SEED };
-  return rewardOf(await answerProblems(asked, task, model, greedy, new MemoryJournal())).reward;
+  const asked = eachSample(task.testIds, 1);
+  const whole = { ...plan, asked, seed: SEED };
+  return rewardOf(await answerProblems(whole, task, model, greedy, new MemoryJournal())).reward;
 }
 
 /** What an edit changes of EX on test databases, from no rules and from half of the true ones. */

@@ -30,8 +30,9 @@ export {
   type MethodScores,
 } from "./evolve/compare.js";
 export { type Budget, budgetOf, type EvolveConfig, evolveConfigSchema } from "./evolve/config.js";
-export { type Evolution, type EvolveOptions, evolve, type NodeRecord } from "./evolve/evolve.js";
+export { type Evolution, type EvolveOptions, evolve } from "./evolve/evolve.js";
 export { type EditAttempt, type Evolver, LseEvolver } from "./evolve/evolver.js";
+export type { NodeRecord } from "./evolve/run.js";
 export { type Split, splitProblems } from "./evolve/split.js";
 export { TextGradEvolver } from "./evolve/textgrad.js";
 export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";

@@ -75,23 +75,51 @@ export type RunEvent =
       readonly reward: number;
       readonly standardError: number;
     }
+  /** What an edit of GEPA did on the batch it was made from, as sums of scores. */
+  | {
+      readonly type: "gate";
+      readonly key: string;
+      readonly round: number;
+      /** Under the node's instructions. */
+      readonly before: number;
+      /** Under the edit's; null where nothing was wrong before, so that none was asked for. */
+      readonly edited: number | null;
+      readonly adopted: boolean;
+    }
+  /** A node's score over more answers than other nodes have. */
+  | {
+      readonly type: "refined";
+      readonly key: string;
+      readonly node: number;
+      readonly reward: number;
+      readonly standardError: number;
+    }
   /** Why the run ended after this round, decided once: a resumed run keeps to it. */
-  | { readonly type: "stop"; readonly key: string; readonly round: number; readonly reason: string }
+  | {
+      readonly type: "stop";
+      readonly key: string;
+      readonly round: number;
+      readonly by: StopReason;
+      readonly reason: string;
+    }
   /** How the chosen node did on the test. */
   | ({ readonly type: "test"; readonly key: string } & TestScore)
   | { readonly type: "done"; readonly key: string; readonly best: number; readonly reason: string };
 
 /**
- * "batch": the problems whose outcomes the evolver reads; "holdout": those that score a node; "test": those that the
- * chosen node alone answers.
+ * "batch": the problems whose outcomes the evolver reads; "gate": the same under its edit, before the edit is a node;
+ * "holdout": those that score a node; "test": those that the chosen node alone answers.
  */
-export type AnswerPhase = "batch" | "holdout" | "test";
+export type AnswerPhase = "batch" | "gate" | "holdout" | "test";
 
 /** A score that may be reported: on problems that played no part in the choice. */
 export interface TestScore extends Interval {
   readonly node: number;
   readonly problems: number;
 }
+
+/** Which of the conditions for an end was met; "request": someone asked for it. */
+export type StopReason = "answers" | "tokens" | "minutes" | "score" | "stagnation" | "request";
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 

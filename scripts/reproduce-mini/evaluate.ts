@@ -1,5 +1,5 @@
 /** Runs of evolution on test databases: what a method reaches after so many rounds, and what it costs. */
-import { answerProblems, rewardOf } from "#lse/evolve/answer.js";
+import { answerProblems, eachSample, rewardOf } from "#lse/evolve/answer.js";
 import type { EvolveConfig } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import type { TreeNode } from "#lse/evolve/tree.js";
@@ -70,10 +70,10 @@ async function evaluateRun(
     return scores;
   };
   const testScore = async (instructions: string) => {
-    const plan = { node: 0, instructions, phase: "holdout" as const, round: 0, samples: 1, seed: 0 };
-    const problems = task.testIds;
+    const plan = { node: 0, instructions, phase: "holdout" as const, round: 0, seed: 0 };
+    const asked = eachSample(task.testIds, 1);
     const graded = await answerProblems(
-      { ...plan, problems },
+      { ...plan, asked },
       task,
       policy,
       config.sampling,

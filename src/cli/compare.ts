@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { type Comparison, compareRuns, type FinishedRun } from "../evolve/compare.js";
+import type { Method } from "../evolve/config.js";
 import { hashJson } from "../hash.js";
 import { EventFile } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
@@ -31,7 +32,7 @@ export function finishedRun(path: string): FinishedRun {
   const done = events.recall("done", "done");
   if (inputs === undefined || done === undefined)
     throw new LseError(`${path}: this run is not over`, `Finish it with \`lse evolve --resume ${path}\``);
-  const scores = { batch: new Scores(), holdout: new Scores(), test: new Scores() };
+  const scores = { batch: new Scores(), gate: new Scores(), holdout: new Scores(), test: new Scores() };
   const chosen = { holdout: new Scores(), test: scores.test };
   let answers = 0;
   for (const { phase, problem, node, outcome } of events.all("answer")) {
@@ -76,14 +77,17 @@ class Scores {
   }
 }
 
-const NAMES = { ucb: "UCB tree", best: "best-first", chain: "chain", textgrad: "TextGrad" } as const;
+const NAMES: Readonly<Record<Method, string>> = {
+  ...{ ucb: "UCB tree", "ucb-se": "UCB tree by standard errors", best: "best-first", chain: "chain" },
+  ...{ pareto: "Pareto frontier", textgrad: "TextGrad", gepa: "GEPA" },
+};
 
 /** What a run is one of: the choice of nodes, and who writes the edits. */
 function methodOf({ evolve, evolver }: RunConfig): string {
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );
-  const constant = evolve.method === "ucb" ? ` (c = ${evolve.ucbC})` : "";
+  const constant = evolve.method.startsWith("ucb") ? ` (c = ${evolve.ucbC})` : "";
   return `${NAMES[evolve.method]}${constant}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 

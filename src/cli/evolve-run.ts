@@ -96,9 +96,10 @@ async function evolveSaving(
   budget: Budget,
   signal: AbortSignal,
 ): Promise<Evolution> {
-  const { rounds, tries, holdout, samples } = config.evolve;
+  const { rounds, tries } = config.evolve;
   const failed = Array.from({ length: rounds }, (_, i) => log.recall("edit", `${i + 1}/${tries}`));
-  const saved = failed.filter((edit) => edit != null && edit.rejected !== null).length * holdout * samples;
+  const failures = failed.filter((edit) => edit != null && edit.rejected !== null).length;
+  const saved = failures * savedByFailure(config.evolve);
   using progress = new Progress("answers", budget.answers - saved, log.count("answer"));
   log.onEvent = (event) => follow(event, progress, config);
   return await evolve(task, model, config.evolve, log, {
@@ -121,9 +122,10 @@ export async function dryRun(config: RunConfig, json: boolean): Promise<void> {
 
 function describeBudget(budget: Budget, { evolve }: RunConfig): string {
   const { rounds, edits, answers, testAnswers, promptTokens, generatedTokensAtMost } = budget;
+  const atMost = evolve.method === "gepa" ? "at most " : "";
   const stops = describeStops(evolve.stop);
   return (
-    `${count(rounds)} rounds, ${count(edits)} edits, ${count(answers)} answers` +
+    `${atMost}${plural(rounds, "round")}, ${plural(edits, "edit")}, ${plural(answers, "answer")}` +
     `${testAnswers === 0 ? "" : ` (${count(testAnswers)} of them for the test)`}; ` +
     `about ${count(promptTokens)} prompt tokens, most of them shared, ` +
     `and at most ${count(generatedTokensAtMost)} generated` +
@@ -131,31 +133,45 @@ function describeBudget(budget: Budget, { evolve }: RunConfig): string {
   );
 }
 
+/** Answers that need not be asked for after a round without a usable edit. */
+const savedByFailure = ({ method, spendAll, holdout, samples }: RunConfig["evolve"]) =>
+  method === "gepa" || spendAll ? 0 : holdout * samples;
+
 /** Moves the bar; outside a terminal, prints a line a round instead. */
-function follow(
-  event: RunEvent,
-  progress: Progress,
-  { evolve: { rounds, holdout, samples, tries } }: RunConfig,
-) {
+function follow(event: RunEvent, progress: Progress, { evolve }: RunConfig) {
+  const { rounds, tries, method } = evolve;
+  const named = (round: number) => (method === "gepa" ? `round ${round}` : `round ${round} of ${rounds}`);
   switch (event.type) {
     case "answer":
       progress.tick();
       break;
     case "round":
-      progress.note(`round ${event.round} of ${rounds}`);
+      progress.note(named(event.round));
       break;
     case "node":
-      progress.say(`round ${event.round} of ${rounds}: node ${event.node} scores ${event.reward.toFixed(3)}`);
+      progress.say(`${named(event.round)}: node ${event.node} scores ${event.reward.toFixed(3)}`);
       break;
     case "edit":
       if (event.rejected === null) break;
-      progress.say(
-        `round ${event.round} of ${rounds}: edit ${event.attempt} is not usable: ${event.rejected}`,
-      );
-      if (event.attempt === tries) progress.drop(holdout * samples);
+      progress.say(`${named(event.round)}: edit ${event.attempt} is not usable: ${event.rejected}`);
+      if (event.attempt === tries) progress.drop(savedByFailure(evolve));
+      break;
+    case "gate":
+      if (!event.adopted) progress.say(`${named(event.round)}: ${whyNotAdopted(event)}`);
+      break;
+    case "refined":
+      progress.say(`node ${event.node} scores ${event.reward.toFixed(3)} with the answers that were left`);
+      break;
+    case "done":
+      progress.complete();
       break;
   }
 }
+
+const whyNotAdopted = ({ before, edited }: Extract<RunEvent, { type: "gate" }>) =>
+  edited === null
+    ? "nothing in the batch was wrong"
+    : `the edit is not adopted: ${edited} on its batch, and ${before} without it`;
 
 function resultOf(
   folder: RunFolder,
@@ -219,4 +235,5 @@ function describeUsage(usage: Usage): string {
 
 const intervalText = ({ mean, low, high }: Interval) =>
   `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+const plural = (value: number, noun: string) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
 const count = (value: number) => value.toLocaleString("en-US");

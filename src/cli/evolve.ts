@@ -53,7 +53,8 @@ export function evolveCommand() {
     .option("--stop-minutes <time>", "stop after so long", decimal(0.01))
     .option("--stop-score <share>", "stop at this holdout score", decimal(0, 1))
     .option("--stop-stagnation <rounds>", "stop after so many rounds without a better node", integer(1))
-    .option("--ucb-c <weight>", "weight of exploration in ucb (2)", decimal(0))
+    .option("--ucb-c <weight>", "weight of exploration in ucb and ucb-se (2)", decimal(0))
+    .option("--spend-all", "answers left at the end score the best node anew: methods use equally many")
     .option("--tries <count>", "attempts at a valid edit in a round (3)", integer(1))
     .option("--constrain-edits", "a grammar makes the evolver write its tags; fast engine only")
     .option("--seed <number>", "seed of everything random (0)", integer(0))
@@ -116,7 +117,8 @@ function configOf(options: Options): RunConfig {
     sequences,
     flashAttention,
   } = options;
-  const { rounds, batch, holdout, test, samples, method, ucbC, tries, constrainEdits, seed } = options;
+  const { rounds, batch, holdout, test, samples, method, ucbC, spendAll, tries, constrainEdits, seed } =
+    options;
   const {
     evolverModel,
     evolverAdapter,
@@ -145,6 +147,7 @@ function configOf(options: Options): RunConfig {
           samples,
           method,
           ucbC,
+          spendAll,
           tries,
           constrainEdits,
           seed,

@@ -1,5 +1,5 @@
 /** What one edit is worth in the miniature world: a model's, and that of a perfect reader of the same summary. */
-import { type Answer, answerProblems, rewardOf } from "../evolve/answer.js";
+import { type Answer, answerProblems, eachSample, rewardOf } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import { evolverMessages } from "../evolve/evolver-prompt.js";
 import { batchOf, splitProblems } from "../evolve/split.js";
@@ -103,6 +103,6 @@ function ask(
   problems: readonly string[],
   { seed, sampling }: EvolveConfig,
 ): Promise<Answer[]> {
-  const plan = { node: 0, instructions, phase, round: 1, problems, samples: 1, seed };
+  const plan = { node: 0, instructions, phase, round: 1, asked: eachSample(problems, 1), seed };
   return answerProblems(plan, task, policy, sampling, new MemoryJournal());
 }

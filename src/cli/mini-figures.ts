@@ -1,5 +1,5 @@
 import { LseError } from "../errors.js";
-import { answerProblems, rewardOf } from "../evolve/answer.js";
+import { answerProblems, eachSample, rewardOf } from "../evolve/answer.js";
 import { MemoryJournal } from "../journal.js";
 import { Draw } from "../mini/draw.js";
 import { rulesText } from "../mini/rules.js";
@@ -34,15 +34,10 @@ export async function actingFigures(
         instructions: rulesText(rules),
         phase: "holdout",
         round: 0,
-        problems: ids,
+        asked: eachSample(ids, 1),
+        seed: 0,
       } as const;
-      const answers = await answerProblems(
-        { ...plan, samples: 1, seed: 0 },
-        task,
-        model,
-        ANSWERS,
-        new MemoryJournal(),
-      );
+      const answers = await answerProblems(plan, task, model, ANSWERS, new MemoryJournal());
       figures[state] += rewardOf(answers).reward / databases;
     }
   }

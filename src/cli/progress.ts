@@ -49,6 +49,12 @@ export class Progress implements Disposable {
     this.#update();
   }
 
+  /** All that was to be done is done, though it was less than expected. */
+  complete(): void {
+    this.#total = this.#done;
+    this.#update();
+  }
+
   /** Shown behind the bar. */
   note(text: string): void {
     this.#note = ` · ${text}`;

@@ -17,18 +17,27 @@ export interface AnswerPlan {
   readonly instructions: string;
   readonly phase: AnswerPhase;
   readonly round: number;
-  readonly problems: readonly string[];
-  /** Completions per problem. */
-  readonly samples: number;
+  readonly asked: readonly Asked[];
   readonly seed: number;
 }
+
+/** One completion of one problem. */
+export interface Asked {
+  readonly problem: string;
+  /** Which of its completions, from 0. */
+  readonly sample: number;
+}
+
+/** Each problem so many times. */
+export const eachSample = (problems: readonly string[], samples: number): Asked[] =>
+  problems.flatMap((problem) => Array.from({ length: samples }, (_, sample) => ({ problem, sample })));
 
 /**
  * Answers problems with one version of the instructions and grades each answer as soon as it is there.
  *
  * The seed of an answer depends on the problem, the phase and (in a batch) the round, but not on the node: two nodes
  * are compared on the same problems with the same random numbers.
- * @returns one answer per problem and sample, in the order of `problems`
+ * @returns the answers in the order they were asked for
  */
 export async function answerProblems(
   plan: AnswerPlan,
@@ -38,21 +47,21 @@ export async function answerProblems(
   journal: Journal,
   signal?: AbortSignal,
 ): Promise<Answer[]> {
-  const asked = plan.problems.flatMap((problem) =>
-    Array.from({ length: plan.samples }, (_, sample) => ({ problem, sample })),
-  );
-  const scope = plan.phase === "batch" ? plan.round : 0;
+  const { asked } = plan;
+  // A gate puts an edit beside the node it comes from, on the node's batch.
+  const phase = plan.phase === "gate" ? "batch" : plan.phase;
+  const scope = phase === "batch" ? plan.round : 0;
   const requests = asked.map(({ problem, sample }) => ({
     messages: task.prompt(problem, plan.instructions),
     sampling,
-    seed: deriveSeed(plan.seed, plan.phase, scope, problem),
+    seed: deriveSeed(plan.seed, phase, scope, problem),
     sample,
   }));
   const answers: Promise<Answer>[] = [];
   await model.generate(
     requests,
     (index, completion) => {
-      const { problem, sample } = asked[index] as (typeof asked)[number];
+      const { problem, sample } = asked[index] as Asked;
       answers[index] = gradeOnce(plan, problem, sample, completion, task, journal);
       // Awaited below; without this a rejection in the meantime would end the process.
       answers[index].catch(() => undefined);

@@ -7,11 +7,12 @@ import type { Selection } from "./tree.js";
 
 const positive = z.int().min(1);
 
-export const METHODS = ["ucb", "best", "chain", "textgrad"] as const;
+export const METHODS = ["ucb", "ucb-se", "best", "chain", "pareto", "textgrad", "gepa"] as const;
 export type Method = (typeof METHODS)[number];
-/** How each chooses the node to edit. */
-export const SELECTIONS: Readonly<Record<Method, Selection>> = {
-  ...{ ucb: "ucb", best: "best", chain: "deepest", textgrad: "accepted" },
+/** How each chooses the node to edit; "pareto" is `chooseFromFrontier`. */
+export const SELECTIONS: Readonly<Record<Method, Selection | "pareto">> = {
+  ...{ ucb: "ucb", "ucb-se": "ucb-se", best: "best", chain: "deepest" },
+  ...{ pareto: "pareto", textgrad: "accepted", gepa: "pareto" },
 };
 
 export const samplingSchema = z.strictObject({
@@ -26,7 +27,7 @@ export const samplingSchema = z.strictObject({
 
 /** What a run of evolution does. Defaults are the paper's protocol, but for `samples` (8 in the paper). */
 export const evolveConfigSchema = z.strictObject({
-  /** Edits asked for; each round makes one. */
+  /** Edits asked for; each round makes one. GEPA gets the answers of so many rounds, and makes of them what it can. */
   rounds: positive.default(25),
   /** Problems the evolver reads about in a round. */
   batch: positive.default(10),
@@ -40,12 +41,18 @@ export const evolveConfigSchema = z.strictObject({
   /** Completions per holdout or test problem. */
   samples: positive.default(1),
   /**
-   * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), the best node, the newest (a linear
-   * chain), or TextGrad, which edits the best version so far and goes back to it when an edit is not better.
+   * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), UCB with the bonus in standard errors,
+   * the best node, the newest (a linear chain), one of the Pareto frontier over the holdout's problems; or TextGrad,
+   * which edits the best version so far and goes back to it when an edit is not better; or GEPA.
    */
   method: z.enum(METHODS).default("ucb"),
-  /** Weight of the exploration bonus of `ucb`. */
+  /** Weight of the exploration bonus of `ucb` and `ucb-se`. */
   ucbC: z.number().min(0).default(2),
+  /**
+   * Whether answers that are left at the end, of rounds without a usable edit or too few for another round, score the
+   * best node anew: then methods use the same number of answers exactly.
+   */
+  spendAll: z.boolean().default(false),
   /** What ends the run before its last round. */
   stop: stopSchema.prefault({}),
   /** Attempts at a valid edit in a round, before the round is given up. */
@@ -60,12 +67,13 @@ export const evolveConfigSchema = z.strictObject({
 
 export type EvolveConfig = z.infer<typeof evolveConfigSchema>;
 
-/** What a run will ask for, before it starts. Rounds whose edits all fail need fewer answers. */
+/** What a run will ask for, before it starts. */
 export interface Budget {
-  /** As many as the answers allow, if there is a limit. */
+  /** As many as the answers allow, if there is a limit; of GEPA, at most. */
   readonly rounds: number;
   /** At most `tries` times as many when edits are invalid. */
   readonly edits: number;
+  /** Fewer where rounds have no usable edit, and of GEPA, unless `spendAll` is set. */
   readonly answers: number;
   /** Of these, answers to test problems. */
   readonly testAnswers: number;
@@ -80,8 +88,10 @@ export function budgetOf(task: Task, config: EvolveConfig): Budget {
   const testAnswers = splitProblems(task, config).test.length * samples;
   const perRound = batch + holdout * samples;
   const affordable = Math.floor(((stop.answers ?? Infinity) - holdout * samples - testAnswers) / perRound);
-  const rounds = Math.max(0, Math.min(config.rounds, affordable));
-  const answers = holdout * samples * (rounds + 1) + batch * rounds + testAnswers;
+  const paidFor = Math.max(0, Math.min(config.rounds, affordable));
+  const answers = holdout * samples * (paidFor + 1) + batch * paidFor + testAnswers;
+  // A round of GEPA whose edit does not pass takes two batches and no holdout.
+  const rounds = config.method === "gepa" ? Math.floor((paidFor * perRound) / (2 * batch)) : paidFor;
   const lengths = task.problemIds.map((id) =>
     task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),
   );

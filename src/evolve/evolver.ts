@@ -5,7 +5,7 @@ import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
-import { evolverMessages } from "./evolver-prompt.js";
+import type { evolverMessages } from "./evolver-prompt.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
 
@@ -67,12 +67,13 @@ export class LseEvolver implements Evolver {
     private readonly sampling: Sampling,
     /** Why instructions cannot be used even though they are well-formed; null when they can. */
     private readonly unusable: (instructions: string) => string | null,
+    private readonly messagesFor: typeof evolverMessages,
   ) {}
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
     const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
     const fits = (messages: readonly ChatMessage[]) => this.model.countTokens(messages) <= limit;
-    return evolverMessages(this.task, parent.instructions, batch, fits);
+    return this.messagesFor(this.task, parent.instructions, batch, fits);
   }
 
   async propose(

@@ -1,5 +1,6 @@
 /** When a run ends before its last round. */
 import { z } from "zod";
+import type { StopReason } from "../journal.js";
 import type { EvolutionTree } from "./tree.js";
 
 const positive = z.int().min(1);
@@ -28,22 +29,35 @@ export interface Spent {
   readonly minutes: number;
 }
 
+/** Why no further round is begun. */
+export interface Stop {
+  readonly by: StopReason;
+  /** In words. */
+  readonly reason: string;
+}
+
 /**
  * Asked before each round.
  * @param next answers that one more round and the test would ask for at most
  * @returns why it is not begun; null when it is
  */
-export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: EvolutionTree): string | null {
+export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: EvolutionTree): Stop | null {
   const { answers, tokens, minutes, score, stagnation } = stop;
   if (answers !== undefined && spent.answers + next > answers)
-    return `${spent.answers} of ${answers} answers were used, and a round with the test takes ${next}`;
+    return {
+      by: "answers",
+      reason: `${spent.answers} of ${answers} answers were used, and a round with the test takes ${next}`,
+    };
   if (tokens !== undefined && spent.tokens >= tokens)
-    return `${spent.tokens} of ${tokens} tokens were generated`;
-  if (minutes !== undefined && spent.minutes >= minutes) return `${minutes} minutes were over`;
+    return { by: "tokens", reason: `${spent.tokens} of ${tokens} tokens were generated` };
+  if (minutes !== undefined && spent.minutes >= minutes)
+    return { by: "minutes", reason: `${minutes} minutes were over` };
   const best = tree.best();
-  if (score !== undefined && best.reward >= score) return `a holdout score of ${score} was reached`;
+  if (score !== undefined && best.reward >= score)
+    return { by: "score", reason: `a holdout score of ${score} was reached` };
   const still = spent.round - best.round;
-  if (stagnation !== undefined && still >= stagnation) return `${still} rounds brought no better node`;
+  if (stagnation !== undefined && still >= stagnation)
+    return { by: "stagnation", reason: `${still} rounds brought no better node` };
   return null;
 }
 

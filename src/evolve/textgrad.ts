@@ -17,6 +17,7 @@ import {
   LseEvolver,
   whyRejected,
 } from "./evolver.js";
+import { evolverMessages } from "./evolver-prompt.js";
 import { evolverPromptLimit } from "./room.js";
 import { cut } from "./summary.js";
 import type { TreeNode } from "./tree.js";
@@ -39,7 +40,7 @@ export class TextGradEvolver implements Evolver {
     private readonly sampling: Sampling,
     private readonly unusable: (instructions: string) => string | null,
   ) {
-    this.#single = new LseEvolver(model, task, sampling, unusable);
+    this.#single = new LseEvolver(model, task, sampling, unusable, evolverMessages);
   }
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {

@@ -1,5 +1,5 @@
 /** How the node to edit next is chosen; the first three by the published code's names. */
-export type Selection = "deepest" | "best" | "ucb" | "accepted";
+export type Selection = "deepest" | "best" | "ucb" | "ucb-se" | "accepted";
 
 export interface TreeNode {
   readonly id: number;
@@ -57,20 +57,31 @@ export class EvolutionTree {
    * - `best`: the highest reward, then depth, then id.
    * - `ucb`: the highest reward + c·√(ln N ∕ max(1, visits)), N = max(1, selections before this one);
    *   ties go to the lowest id.
+   * - `ucb-se`: the same with the bonus in units of the node's standard error: among scores that noise can explain it
+   *   explores, and clearly better ones it takes. Ours, not the paper's.
    * - `accepted`: the node that was strictly better than all before it, for methods that take back other edits.
    *
    * An unknown reward ranks below every known one, for `ucb` too.
    */
   select(selection: Selection, ucbC: number): TreeNode {
-    const chosen = this.#choose(selection, ucbC);
-    chosen.visits++;
+    return this.visit(this.#choose(selection, ucbC).id);
+  }
+
+  /** Counts a visit of a node that was chosen by other means. */
+  visit(id: number): TreeNode {
+    const node = this.node(id);
+    node.visits++;
     this.totalSelections++;
-    return chosen;
+    return node;
   }
 
   /** The node to hand out at the end: the highest reward; of equal ones the oldest, since nothing speaks for more edits. */
   best(): TreeNode {
     return this.nodes.reduce((best, node) => (known(node.reward) > known(best.reward) ? node : best));
+  }
+
+  #bonus({ visits }: Pick<TreeNode, "visits">): number {
+    return Math.sqrt(Math.log(Math.max(1, this.totalSelections)) / Math.max(1, visits));
   }
 
   #choose(selection: Selection, ucbC: number): TreeNode {
@@ -81,13 +92,13 @@ export class EvolutionTree {
         return this.best();
       case "best":
         return maximum(this.nodes, (node) => [known(node.reward), node.depth, node.id]);
-      case "ucb": {
-        const total = Math.log(Math.max(1, this.totalSelections));
-        return maximum(this.nodes, (node) => [
-          known(node.reward) + ucbC * Math.sqrt(total / Math.max(1, node.visits)),
+      case "ucb":
+        return maximum(this.nodes, (node) => [known(node.reward) + ucbC * this.#bonus(node), -node.id]);
+      case "ucb-se":
+        return maximum(this.nodes, ({ reward, standardError, ...node }) => [
+          known(reward) + ucbC * (Number.isNaN(standardError) ? 1 : standardError) * this.#bonus(node),
           -node.id,
         ]);
-      }
     }
   }
 }

@@ -10,8 +10,8 @@ export const VIEWS = {
   nodes: "a version of the instructions",
   rounds: "a round: which node was chosen to be edited",
   edits: "an attempt at an edit; rejected is null where it was adopted",
-  answers: "an answer: its phase (batch, holdout or test), score, SQL or letter, error, tokens",
-  usage: "tokens by phase: batch, holdout, test, edit",
+  answers: "an answer: its phase (batch, gate, holdout or test), score, SQL or letter, error, tokens",
+  usage: "tokens by phase: batch, gate, holdout, test, edit",
 } as const;
 
 export type View = keyof typeof VIEWS;
@@ -121,9 +121,11 @@ function viewsOver(folders: readonly string[]): string[] {
        d.reason AS stop_reason
      FROM configs c LEFT JOIN (FROM events WHERE type = 'done') d USING (run)
      LEFT JOIN (FROM events WHERE type = 'test') t USING (run)`,
-    `CREATE VIEW nodes AS SELECT e.run, e.node, e.parent, e.round, t.depth, t.visits, e.reward::DOUBLE AS reward,
-       e.standardError AS standard_error, t.instructions
-     FROM events e LEFT JOIN texts t USING (run, node) WHERE e.type = 'node'`,
+    `CREATE VIEW nodes AS SELECT e.run, e.node, e.parent, e.round, t.depth, t.visits,
+       coalesce(r.reward, e.reward)::DOUBLE AS reward,
+       coalesce(r.standardError, e.standardError) AS standard_error, t.instructions
+     FROM events e LEFT JOIN texts t USING (run, node)
+     LEFT JOIN (FROM events WHERE type = 'refined') r USING (run, node) WHERE e.type = 'node'`,
     "CREATE VIEW rounds AS SELECT run, round, selected FROM events WHERE type = 'round'",
     `CREATE VIEW edits AS SELECT run, round, parent, attempt, rejected, promptTokens AS prompt_tokens, tokens::BIGINT AS tokens
      FROM events WHERE type = 'edit'`,

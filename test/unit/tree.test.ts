@@ -47,8 +47,24 @@ it("deepest is a chain, best goes back to the best node", () => {
   expect(grow([0.4, 0.5, 0.3, 0.2], "best", 2).selected).toEqual([0, 1, 1, 1]);
 });
 
+it("ucb in units of the standard error explores what noise can explain, and takes what is clearly better", () => {
+  const grown = (error: number) => {
+    const tree = new EvolutionTree("seed");
+    const rewards = [0.5, 0.55, 0.5, 0.5, 0.5, 0.5];
+    return rewards.map((reward, i) => {
+      Object.assign(tree.node(i), { reward, standardError: error });
+      const { id } = tree.select("ucb-se", 2);
+      tree.add(id, `edit ${i}`, i + 1);
+      return id;
+    });
+  };
+  expect(grown(0.001)).toEqual([0, 1, 1, 1, 1, 1]);
+  // Once the better one has two children, all get their turn.
+  expect(grown(1)).toEqual([0, 1, 1, 0, 2, 2]);
+});
+
 it("an unscored node is never preferred to a scored one", () => {
-  for (const selection of ["best", "ucb"] as const) {
+  for (const selection of ["best", "ucb", "ucb-se"] as const) {
     expect(grow([0.1, null, null], selection, 2).selected).toEqual([0, 0, 0]);
   }
 });

@@ -1,5 +1,5 @@
 /** Edits of saved nodes by the evolver as it is now, and what they are worth. */
-import { answerProblems, rewardOf } from "../../evolve/answer.js";
+import { answerProblems, eachSample, rewardOf } from "../../evolve/answer.js";
 import { MIN_INSTRUCTIONS_CHARS } from "../../evolve/evolver.js";
 import { roomCheck } from "../../evolve/room.js";
 import { extractTag } from "../../extract.js";
@@ -168,8 +168,8 @@ async function scoreOf(
   const plan = {
     // Tells the edits of a set apart in the journal, which knows answers by node.
     node: names.indexOf(JSON.stringify([origin, instructions])),
-    ...{ instructions, phase: "holdout" as const, round: 0, problems: holdout },
-    ...{ samples: config.samples, seed: config.seed },
+    ...{ instructions, phase: "holdout" as const, round: 0 },
+    ...{ asked: eachSample(holdout, config.samples), seed: config.seed },
   };
   return rewardOf(await answerProblems(plan, task, policy, config.sampling, journal, signal));
 }

@@ -1,0 +1,182 @@
+import type { ChatMessage } from "../chat.js";
+import type { AnswerPhase, Journal, TestScore } from "../journal.js";
+import { deriveSeed, uniformStream } from "../random.js";
+import type { LanguageModel } from "../runtime/model.js";
+import { bootstrapMean } from "../statistics.js";
+import type { Outcome, Task } from "../task.js";
+import { type Answer, type Asked, answerProblems, eachSample, problemScores, rewardOf } from "./answer.js";
+import { type EvolveConfig, SELECTIONS } from "./config.js";
+import type { EditAttempt, Evolver } from "./evolver.js";
+import { chooseFromFrontier } from "./pareto.js";
+import { batchOf, type Split } from "./split.js";
+import { EvolutionTree, type TreeNode } from "./tree.js";
+
+/** What the tree file keeps of a node beside the tree itself: the data an evolver is trained on. */
+export interface NodeRecord {
+  /** The chat that wrote the node's instructions; null for the root. */
+  conversation: readonly ChatMessage[] | null;
+  /** Outcomes of the node's latest batch; null until it is selected. */
+  summary: readonly ({ readonly problem: string } & Outcome)[] | null;
+  /** The prompt that asks for an edit of the node, after its latest batch; null until it is selected. */
+  selfEvolvePrompt: readonly ChatMessage[] | null;
+}
+
+/** An edit that may be adopted, with the chat that wrote it. */
+export interface Edit {
+  readonly instructions: string;
+  readonly conversation: readonly ChatMessage[];
+}
+
+/** A run of evolution: its tree so far, and the steps that rounds are made of. Every step is journaled. */
+export class Run {
+  readonly tree: EvolutionTree;
+  /** By node id. */
+  readonly records: NodeRecord[] = [];
+  /** Edits that were not usable, with the reason in the journal. */
+  rejectedEdits = 0;
+  /** How the chosen node did on the test; null until the end, and where there is no test. */
+  test: TestScore | null = null;
+  readonly spent = { answers: 0, tokens: 0 };
+  /** To the holdout, by node id. */
+  readonly #holdoutAnswers: Answer[][] = [];
+
+  constructor(
+    private readonly task: Task,
+    private readonly model: LanguageModel,
+    private readonly evolver: Evolver,
+    readonly config: EvolveConfig,
+    readonly split: Split,
+    private readonly journal: Journal,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    this.tree = new EvolutionTree(task.seedInstructions);
+  }
+
+  /** Chooses the node to edit. */
+  select(round: number): TreeNode {
+    const { method, ucbC, seed } = this.config;
+    const selection = SELECTIONS[method];
+    const chosen =
+      selection === "pareto"
+        ? this.tree.visit(
+            chooseFromFrontier(
+              this.tree.nodes.map(({ id }) => problemScores(this.#holdoutAnswers[id] ?? [])),
+              uniformStream(deriveSeed(seed, "pareto", round))(),
+            ),
+          )
+        : this.tree.select(selection, ucbC);
+    this.journal.record({ type: "round", key: String(round), round, selected: chosen.id });
+    return chosen;
+  }
+
+  /** Answers the round's batch once. */
+  answerBatch(node: TreeNode, round: number): Promise<Answer[]> {
+    return this.#answer(node, "batch", round, eachSample(this.#batch(round), 1));
+  }
+
+  /** Answers the round's batch once under an edit that is no node yet. */
+  answerBatchUnder(instructions: string, round: number): Promise<Answer[]> {
+    const candidate = { id: this.tree.nodes.length, instructions };
+    return this.#answer(candidate, "gate", round, eachSample(this.#batch(round), 1));
+  }
+
+  /** Asks for an edit of `parent` after its batch. @returns null when it stayed invalid in all attempts */
+  async edit(parent: TreeNode, batch: readonly Answer[], round: number): Promise<Edit | null> {
+    const { seed, tries } = this.config;
+    const messages = this.evolver.messages(parent, batch);
+    const record = this.records[parent.id] as NodeRecord;
+    record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
+    record.selfEvolvePrompt = messages;
+    for (let attempt = 1; attempt <= tries; attempt++) {
+      const edit = await this.evolver.propose(parent, messages, { seed, round, attempt }, this.signal);
+      this.#recordAttempt(edit, parent, round, attempt);
+      if (edit.rejected === null)
+        return { instructions: edit.instructions, conversation: [...messages, ...edit.replies] };
+    }
+    return null;
+  }
+
+  /** Adds an edit to the tree and scores it on the holdout. */
+  async adopt(parent: TreeNode, { instructions, conversation }: Edit, round: number): Promise<void> {
+    await this.score(this.tree.add(parent.id, instructions, round), conversation);
+  }
+
+  /** Scores a new node on the holdout. */
+  async score(node: TreeNode, conversation: readonly ChatMessage[] | null): Promise<void> {
+    const { holdout } = this.split;
+    this.records[node.id] = { conversation, summary: null, selfEvolvePrompt: null };
+    const answers = await this.#answer(node, "holdout", node.round, eachSample(holdout, this.config.samples));
+    this.#holdoutAnswers[node.id] = answers;
+    Object.assign(node, rewardOf(answers));
+    const { id, parent, round, reward, standardError } = node;
+    this.journal.record({ type: "node", key: String(id), node: id, parent, round, reward, standardError });
+  }
+
+  /** Scores the best node anew with `count` more answers to the holdout's problems, in their order. */
+  async refineBest(count: number): Promise<void> {
+    const node = this.tree.best();
+    const { holdout } = this.split;
+    const { samples } = this.config;
+    const more = eachSample(holdout, samples + Math.ceil(count / holdout.length))
+      .filter(({ sample }) => sample >= samples)
+      .sort((a, b) => a.sample - b.sample)
+      .slice(0, count);
+    const first = this.#holdoutAnswers[node.id] as Answer[];
+    const answers = [...first, ...(await this.#answer(node, "holdout", node.round, more))];
+    this.#holdoutAnswers[node.id] = answers;
+    Object.assign(node, rewardOf(answers));
+    const { id, reward, standardError } = node;
+    this.journal.record({ type: "refined", key: String(id), node: id, reward, standardError });
+  }
+
+  /** Lets the best node answer the test. */
+  async testBest(): Promise<void> {
+    const chosen = this.tree.best();
+    const asked = eachSample(this.split.test, this.config.samples);
+    const scores = problemScores(await this.#answer(chosen, "test", 0, asked));
+    const interval = bootstrapMean(scores, this.config.seed);
+    this.test = { node: chosen.id, problems: scores.length, ...interval };
+    this.journal.record({ type: "test", key: "test", ...this.test });
+  }
+
+  /** Notes what came of an edit's second look at its batch; `edited` is null where there was nothing to improve. */
+  recordGate(round: number, before: number, edited: number | null, isAdopted: boolean): void {
+    this.journal.record({ type: "gate", key: String(round), round, before, edited, adopted: isAdopted });
+  }
+
+  #batch(round: number): string[] {
+    return batchOf(this.split.pool, this.config.batch, round, this.config.seed);
+  }
+
+  async #answer(
+    { id: node, instructions }: Pick<TreeNode, "id" | "instructions">,
+    phase: AnswerPhase,
+    round: number,
+    asked: readonly Asked[],
+  ): Promise<Answer[]> {
+    const { seed, sampling } = this.config;
+    const answers = await answerProblems(
+      { node, instructions, phase, round, asked, seed },
+      this.task,
+      this.model,
+      sampling,
+      this.journal,
+      this.signal,
+    );
+    this.spent.answers += answers.length;
+    for (const { tokens } of answers) this.spent.tokens += tokens;
+    return answers;
+  }
+
+  #recordAttempt(
+    { rejected, promptTokens, tokens }: EditAttempt,
+    parent: TreeNode,
+    round: number,
+    attempt: number,
+  ) {
+    const at = { round, parent: parent.id, attempt };
+    this.journal.record({ type: "edit", key: `${round}/${attempt}`, ...at, rejected, promptTokens, tokens });
+    this.spent.tokens += tokens;
+    if (rejected !== null) this.rejectedEdits++;
+  }
+}
