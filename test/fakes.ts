@@ -55,7 +55,7 @@ export class ScriptedModel implements LanguageModel {
  */
 export class NumberTask implements Task {
   readonly id = "numbers";
-  readonly fingerprint = "numbers-1";
+  readonly fingerprint: string = "numbers-1";
   readonly seedInstructions: string;
   readonly problemIds: readonly string[];
   graded = 0;

@@ -14,6 +14,7 @@ export function evolveCommand() {
     .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
     .option("--data <path>", "bird: BIRD's folder, or its question file")
     .option("--db <name>", "which of the databases; mini: split and seed, such as test/3 (test/0)")
+    .option("--test-db <name>", "another database, whose problems are the test")
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
     .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
@@ -104,6 +105,7 @@ function configOf(options: Options): RunConfig {
     name: options.task ?? base.task?.name ?? "bird",
     data: options.data,
     db: options.db,
+    testDb: options.testDb,
     timeout: options.timeout,
     cache: options.cache,
   };

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { BirdTask } from "../bird/task.js";
+import { TransferTask } from "../evolve/transfer-task.js";
 import { parseAddress } from "../mini/splits.js";
 import { MiniGrader, MiniTask } from "../mini/task.js";
 import type { Task } from "../task.js";
@@ -11,6 +12,8 @@ const shared = {
   timeout: z.number().positive().default(30),
   /** Folder for gold results and measured settings. */
   cache: path.optional(),
+  /** A database beside the task's own, whose problems are the test. */
+  testDb: z.string().min(1).optional(),
 };
 
 const birdSchema = z.strictObject({
@@ -82,7 +85,19 @@ export function resolveTask(config: TaskConfig): TaskConfig {
   return resolved.cache === undefined ? resolved : { ...resolved, cache: resolve(resolved.cache) };
 }
 
-export const openTask = ({ task }: { task: TaskConfig }): Promise<Task> => kindOf(task.name).open(task, null);
+export const openTask = ({ task }: { task: TaskConfig }): Promise<Task> => open(task, null);
+
+async function open(config: TaskConfig, pool: TaskPool | null): Promise<Task> {
+  const kind = kindOf(config.name);
+  const task = await kind.open(config, pool);
+  if (config.testDb === undefined) return task;
+  try {
+    return new TransferTask(task, await kind.open({ ...config, db: config.testDb }, pool));
+  } catch (error) {
+    await task[Symbol.asyncDispose]();
+    throw error;
+  }
+}
 
 /** The tasks of many runs: each is opened once, and those of the miniature world share the processes for SQL. */
 export class TaskPool implements AsyncDisposable {
@@ -93,7 +108,7 @@ export class TaskPool implements AsyncDisposable {
     const key = JSON.stringify(config);
     let task = this.#tasks.get(key);
     if (task === undefined) {
-      task = kindOf(config.name).open(config, this);
+      task = open(config, this);
       this.#tasks.set(key, task);
     }
     return task;

@@ -26,7 +26,9 @@ export function roomCheck(
 ): (instructions: string) => string | null {
   const promptLength = (id: string) =>
     task.prompt(id, "").reduce((sum, { content }) => sum + content.length, 0);
-  const longest = task.problemIds.reduce((a, b) => (promptLength(b) > promptLength(a) ? b : a));
+  const longest = [...task.problemIds, ...(task.testIds ?? [])].reduce((a, b) =>
+    promptLength(b) > promptLength(a) ? b : a,
+  );
   const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, sampling.maxTokens);
   const editLimit = evolverPromptLimit(model.contextSize, sampling.maxTokens) - MIN_ROOM_TOKENS;
   const tooLong = (what: string, tokens: number, limit: number) =>

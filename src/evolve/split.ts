@@ -39,10 +39,13 @@ export function splitProblems(
   if (testIds !== undefined && test !== undefined && test > testIds.length) {
     throw new LseError(`${id} keeps ${testIds.length} problems for the test, not ${test}`, "Lower --test");
   }
+  const own = testIds === undefined || test === undefined || test === testIds.length;
   return {
     holdout: order.slice(0, holdout),
     pool: order.slice(holdout, order.length - size),
-    test: testIds?.slice(0, test) ?? order.slice(order.length - size),
+    test: own
+      ? (testIds ?? order.slice(order.length - size))
+      : shuffled(testIds, deriveSeed(seed, "test")).slice(0, test),
   };
 }
 

@@ -132,6 +132,19 @@ describe("lse evolve", () => {
     expect(existsSync(path("constrained-exact"))).toBe(false);
   });
 
+  it("--test-db tests the chosen instructions on another database", () => {
+    const options = ["--rounds", "1", "--test-db", "library", "--test", "2"];
+    expect(lse("evolve", ...OPTIONS, ...options, "--out", path("transfer"))).toMatchObject({ status: 0 });
+    const events = read("transfer", "events.jsonl").trim().split("\n");
+    const asked = events.map((line) => JSON.parse(line)).filter(({ phase }) => phase === "test");
+    expect(asked.map(({ problem }) => problem)).toEqual([
+      expect.stringMatching(/^transfer\//),
+      expect.stringMatching(/^transfer\//),
+    ]);
+    const wrong = lse("evolve", ...OPTIONS, "--test-db", "nowhere", "--out", path("nowhere"));
+    expect(wrong).toMatchObject({ status: 1, stderr: expect.stringContaining("nowhere") });
+  });
+
   it("replays from its events without the model", () => {
     const replay = [...OPTIONS];
     replay[replay.indexOf(path("model.gguf"))] = join(path("whole"), "events.jsonl");
@@ -265,7 +278,7 @@ describe("what a user gets wrong", () => {
     ["nothing to resume", () => ["--resume", path("data")], /no run here/],
     ["an unknown option", () => [...OPTIONS, "--round", "3"], /unknown option '--round'.*--rounds/s],
     ["a bad number", () => change("--rounds", "three"), /--rounds.*whole number of at least 1/s],
-    ["a bad choice", () => change("--method", "newest"), /--method.*ucb, best, chain, textgrad/s],
+    ["a bad choice", () => change("--method", "newest"), /--method.*ucb, .*chain, .*textgrad, gepa/s],
     [
       "a grammar for other tags",
       () => [...OPTIONS, "--method", "textgrad", "--constrain-edits"],

@@ -38,7 +38,10 @@ it("a test that nobody asked for leaves at least a batch, and half of what the h
 
 it("a task's own test problems are taken, and its others stay with the pool", () => {
   expect(split({ holdout: 10 }, ["t1", "t2"])).toMatchObject({ test: ["t1", "t2"], pool: { length: 13 } });
-  expect(split({ holdout: 10, test: 1 }, ["t1", "t2"]).test).toEqual(["t1"]);
+  const some = (seed: number) => split({ holdout: 10, test: 3, seed }, ids).test;
+  expect(new Set(some(1)).size).toBe(3);
+  expect(some(1)).toEqual(some(1));
+  expect(some(2)).not.toEqual(some(1));
   expect(() => split({ holdout: 10, test: 3 }, ["t1", "t2"])).toThrow(/keeps 2 problems for the test, not 3/);
 });
 
