@@ -104,6 +104,8 @@ export type RunEvent =
     }
   /** How the chosen node did on the test. */
   | ({ readonly type: "test"; readonly key: string } & TestScore)
+  /** What the choice of a node is worth, by folds of the holdout. */
+  | ({ readonly type: "kfold"; readonly key: string } & CrossValidatedScore)
   | { readonly type: "done"; readonly key: string; readonly best: number; readonly reason: string };
 
 /**
@@ -116,6 +118,16 @@ export type AnswerPhase = "batch" | "gate" | "holdout" | "test";
 export interface TestScore extends Interval {
   readonly node: number;
   readonly problems: number;
+}
+
+/** Nodes chosen on all folds of the holdout but one, each scored on the fold that is left. */
+export interface CrossValidatedScore {
+  readonly folds: number;
+  readonly mean: number;
+  /** Between the folds. */
+  readonly deviation: number;
+  /** The node that was chosen without each fold. */
+  readonly nodes: readonly number[];
 }
 
 /** Which of the conditions for an end was met; "request": someone asked for it. */

@@ -6,6 +6,7 @@ import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } 
 import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
 import { fullQuestion, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
+import { cutRepetition, extractFenced } from "./response.js";
 import { describeSchema } from "./schema.js";
 
 export interface BirdTaskOptions {
@@ -17,6 +18,16 @@ export interface BirdTaskOptions {
   readonly timeoutMs: number;
   /** Folder for gold results. Defaults to the user's cache folder. */
   readonly cacheFolder?: string | undefined;
+  /** Defaults to the answer tags, and to responses as they are. */
+  readonly reading?: AnswerReading | undefined;
+}
+
+/** How a query is taken out of a response. */
+export interface AnswerReading {
+  /** "tags": between <answer> and </answer>. "fenced": from a fence, for models that write SQL so; `extractFenced`. */
+  readonly answers: "tags" | "fenced";
+  /** Whether what a model repeats at the end is cut off first; `cutRepetition`. */
+  readonly cutRepetition: boolean;
 }
 
 /** Longest error text the evolver reads (lse_reference §9: cut at 500 characters). */
@@ -30,7 +41,13 @@ export class BirdTask implements Task {
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
 
   /** @throws LseError for missing or malformed files, or an unknown database */
-  static async open({ dataPath, dbId, timeoutMs, cacheFolder }: BirdTaskOptions): Promise<BirdTask> {
+  static async open({
+    dataPath,
+    dbId,
+    timeoutMs,
+    cacheFolder,
+    reading = { answers: "tags", cutRepetition: false },
+  }: BirdTaskOptions): Promise<BirdTask> {
     const data = openBird(dataPath);
     const database = dbId ?? onlyDatabase(data);
     const questions = questionsOf(data, database);
@@ -40,8 +57,8 @@ export class BirdTask implements Task {
       const databaseHash = await accuracy.databaseHash(database);
       const schema =
         data.schemas.get(database) ?? describeSchema(path, data.columnNames.get(database) ?? new Map());
-      const fingerprint = hashJson([databaseHash, schema, questions, timeoutMs]);
-      return new BirdTask(database, questions, schema, fingerprint, accuracy);
+      const fingerprint = hashJson([databaseHash, schema, questions, timeoutMs, reading]);
+      return new BirdTask(database, questions, schema, fingerprint, accuracy, reading);
     } catch (error) {
       await accuracy[Symbol.asyncDispose]();
       throw error;
@@ -54,6 +71,7 @@ export class BirdTask implements Task {
     private readonly schema: string,
     readonly fingerprint: string,
     private readonly accuracy: ExecutionAccuracy,
+    private readonly reading: AnswerReading,
   ) {
     this.id = `bird/${dbId}`;
     this.problemIds = questions.map(({ id }) => id);
@@ -72,14 +90,12 @@ export class BirdTask implements Task {
   }
 
   async grade(problemId: string, response: string): Promise<Outcome> {
-    const answer = extractTag(response, "answer").trim();
+    const isFenced = this.reading.answers === "fenced";
+    const read = this.reading.cutRepetition ? cutRepetition(response) : response;
+    const answer = (isFenced ? extractFenced(read) : extractTag(read, "answer")).trim();
     if (answer === "") {
-      return {
-        score: 0,
-        correct: false,
-        answer,
-        error: "the response has no query between <answer> and </answer>",
-      };
+      const place = isFenced ? "in a closed ```sql fence" : "between <answer> and </answer>";
+      return { score: 0, correct: false, answer, error: `the response has no query ${place}` };
     }
     const { ex, error } = await this.accuracy.grade(this.#question(problemId), answer);
     return { score: ex, correct: ex === 1, answer, error };

@@ -4,7 +4,7 @@ import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
 import { describeStops } from "../evolve/stops.js";
 import type { TreeNode } from "../evolve/tree.js";
 import { treeToJson } from "../evolve/tree-file.js";
-import type { RunEvent } from "../journal.js";
+import type { CrossValidatedScore, RunEvent } from "../journal.js";
 import { EventLog } from "../ledger/event-log.js";
 import { PaidCompletions } from "../ledger/paid-completions.js";
 import { RunFolder } from "../ledger/run-folder.js";
@@ -175,7 +175,7 @@ const whyNotAdopted = ({ before, edited }: Extract<RunEvent, { type: "gate" }>) 
 
 function resultOf(
   folder: RunFolder,
-  { tree, rejectedEdits, test }: Evolution,
+  { tree, rejectedEdits, test, crossValidation }: Evolution,
   log: EventLog,
   { model: { usage }, paid }: Roles,
 ) {
@@ -191,6 +191,7 @@ function resultOf(
     seed: summary(tree.root),
     best: summary(tree.best()),
     test,
+    cross_validation: crossValidation,
     nodes: tree.nodes.length,
     rejected_edits: rejectedEdits,
     answers: log.count("answer"),
@@ -202,7 +203,7 @@ function resultOf(
 
 function printResult(
   folder: RunFolder,
-  { tree, rejectedEdits, test }: Evolution,
+  { tree, rejectedEdits, test, crossValidation }: Evolution,
   log: EventLog,
   { model: { usage }, paid }: Roles,
 ): void {
@@ -214,6 +215,7 @@ function printResult(
       ? `No edit scored higher than the seed instructions (${rewardText(best)} on the holdout).`
       : `Best: node ${best.id}, ${rewardText(best)} on the holdout; the seed ${rewardText(tree.root)}. ` +
         "It was chosen on that holdout, which is biased upwards.",
+    ...(crossValidation === null ? [] : [crossValidationText(crossValidation)]),
     test === null
       ? "There was no test: expect less on new problems."
       : `On ${test.problems} test problems, which nothing else has seen: ${intervalText(test)} (95 % interval).`,
@@ -224,6 +226,10 @@ function printResult(
   ];
   console.log(lines.join("\n"));
 }
+
+const crossValidationText = ({ folds, mean, deviation, nodes }: CrossValidatedScore) =>
+  `Chosen without a fold of the holdout and scored on it, nodes ${[...new Set(nodes)].join(", ")} reach ` +
+  `${mean.toFixed(3)} ± ${deviation.toFixed(3)} (${folds} folds).`;
 
 function describeUsage(usage: Usage): string {
   const { completions, promptTokensAsked, promptTokensEvaluated, tokensGenerated, seconds } = usage;

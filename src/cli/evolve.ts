@@ -14,6 +14,13 @@ export function evolveCommand() {
     .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
     .option("--data <path>", "bird: BIRD's folder, or its question file")
     .option("--db <name>", "which of the databases; mini: split and seed, such as test/3 (test/0)")
+    .addOption(
+      new Option(
+        "--answers <form>",
+        "bird: where queries are, between answer tags or in ```sql fences (tags)",
+      ).choices(["tags", "fenced"] as const),
+    )
+    .option("--cut-repetition", "bird: cut off what a response repeats at its end, before it is read")
     .option("--test-db <name>", "another database, whose problems are the test")
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
@@ -54,6 +61,13 @@ export function evolveCommand() {
     .option("--stop-minutes <time>", "stop after so long", decimal(0.01))
     .option("--stop-score <share>", "stop at this holdout score", decimal(0, 1))
     .option("--stop-stagnation <rounds>", "stop after so many rounds without a better node", integer(1))
+    .addOption(
+      new Option("--schedule <name>", "reference: the published code's order of steps (algorithm1)").choices([
+        "algorithm1",
+        "reference",
+      ] as const),
+    )
+    .option("--k-fold <folds>", "cross-validate the choice of a node, in place of a test", integer(2))
     .option("--ucb-c <weight>", "weight of exploration in ucb and ucb-se (2)", decimal(0))
     .option("--spend-all", "answers left at the end score the best node anew: methods use equally many")
     .option("--tries <count>", "attempts at a valid edit in a round (3)", integer(1))
@@ -106,6 +120,8 @@ function configOf(options: Options): RunConfig {
     data: options.data,
     db: options.db,
     testDb: options.testDb,
+    answers: options.answers,
+    cutRepetition: options.cutRepetition,
     timeout: options.timeout,
     cache: options.cache,
   };
@@ -119,8 +135,21 @@ function configOf(options: Options): RunConfig {
     sequences,
     flashAttention,
   } = options;
-  const { rounds, batch, holdout, test, samples, method, ucbC, spendAll, tries, constrainEdits, seed } =
-    options;
+  const {
+    rounds,
+    batch,
+    holdout,
+    test,
+    samples,
+    method,
+    ucbC,
+    schedule,
+    kFold,
+    spendAll,
+    tries,
+    constrainEdits,
+    seed,
+  } = options;
   const {
     evolverModel,
     evolverAdapter,
@@ -149,6 +178,8 @@ function configOf(options: Options): RunConfig {
           samples,
           method,
           ucbC,
+          schedule,
+          kFold,
           spendAll,
           tries,
           constrainEdits,

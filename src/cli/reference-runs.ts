@@ -34,7 +34,9 @@ const configSchema = z.object({
         "nodes were scored on the problems of their rounds, but edits would be on the holdout: collect with tree.metric=dev",
     }),
   }),
+  truncate_repetitive: z.object({ enabled: z.boolean() }).default({ enabled: false }),
   model: z.object({
+    name: z.string().default(""),
     sample_agent: z.boolean().default(true),
     sampling: z.object({
       temperature: z.number(),
@@ -61,13 +63,19 @@ export async function referenceRun(
   const infoPath = join(path, "env", "info.json");
   const info = checked(infoSchema, readJson(infoPath), infoPath);
   const configPath = join(path, "env", "config.yaml");
-  const { seed, test_n_eval: samples, model } = checked(configSchema, readYaml(configPath), configPath);
+  const settings = checked(configSchema, readYaml(configPath), configPath);
+  const { seed, test_n_eval: samples, model, truncate_repetitive } = settings;
   if (data === undefined)
     throw new LseError(
       `${path}: a run of the published code, which does not say where its database lies`,
       "Give the field data: BIRD's folder",
     );
-  const task = await tasks.open({ name: "bird", data, db: info.db_id, timeout: TIMEOUT });
+  const task = await tasks.open({
+    ...{ name: "bird", data, db: info.db_id, timeout: TIMEOUT },
+    // There, the name of the model decides (lse/simulators/bird_simulator.py).
+    answers: model.name.toLowerCase().includes("arctic") ? "fenced" : "tags",
+    cutRepetition: truncate_repetitive.enabled,
+  });
   const holdout = info.holdout_qids.map(String);
   const unknown = holdout.find((id) => !task.problemIds.includes(id));
   if (unknown !== undefined)

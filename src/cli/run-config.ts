@@ -68,6 +68,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Leave edits unconstrained, or take another method",
     );
   }
+  if (evolve.schedule === "reference" && !["ucb", "best", "chain"].includes(evolve.method)) {
+    throw new LseError(
+      `${origin}: field evolve.schedule: the published code's order is for ucb, best and chain`,
+      "Take one of these methods, or the schedule algorithm1",
+    );
+  }
   if (model.path.endsWith(".jsonl") && Object.keys(evolver).length > 0) {
     throw new LseError(
       `${origin}: field evolver: a recording answers for one model only`,

@@ -20,6 +20,10 @@ const birdSchema = z.strictObject({
   name: z.literal("bird"),
   data: path,
   db: z.string().min(1).optional(),
+  /** How queries are taken out of responses: between tags, or from fences as Arctic-Text2SQL writes them. */
+  answers: z.enum(["tags", "fenced"]).default("tags"),
+  /** Whether what a model repeats at the end is cut off before. */
+  cutRepetition: z.boolean().default(false),
   ...shared,
 });
 
@@ -51,8 +55,11 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     required: ["data"],
     evolve: {},
     resolve: (config) => ({ ...config, data: resolve(config.data) }),
-    open: ({ data, db, timeout, cache }) =>
-      BirdTask.open({ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache }),
+    open: ({ data, db, timeout, cache, answers, cutRepetition }) =>
+      BirdTask.open({
+        ...{ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache },
+        reading: { answers, cutRepetition },
+      }),
   },
   mini: {
     required: [],

@@ -46,6 +46,13 @@ export const evolveConfigSchema = z.strictObject({
    * which edits the best version so far and goes back to it when an edit is not better; or GEPA.
    */
   method: z.enum(METHODS).default("ucb"),
+  /**
+   * "algorithm1": the paper's. "reference": the published code's order of steps, splits and batches, with its random
+   * numbers, for parity with its runs; reference/quirks.ts says what else differs.
+   */
+  schedule: z.enum(["algorithm1", "reference"]).default("algorithm1"),
+  /** Folds of the holdout by which the choice of a node is cross-validated, in place of a test; left out: no folds. */
+  kFold: z.int().min(2).optional(),
   /** Weight of the exploration bonus of `ucb` and `ucb-se`. */
   ucbC: z.number().min(0).default(2),
   /**
@@ -87,9 +94,11 @@ export function budgetOf(task: Task, config: EvolveConfig): Budget {
   const { batch, holdout, samples, sampling, stop } = config;
   const testAnswers = splitProblems(task, config).test.length * samples;
   const perRound = batch + holdout * samples;
-  const affordable = Math.floor(((stop.answers ?? Infinity) - holdout * samples - testAnswers) / perRound);
+  // In the published code's order a node is scored at the start of a round, and the last one never.
+  const seedAnswers = config.schedule === "reference" ? 0 : holdout * samples;
+  const affordable = Math.floor(((stop.answers ?? Infinity) - seedAnswers - testAnswers) / perRound);
   const paidFor = Math.max(0, Math.min(config.rounds, affordable));
-  const answers = holdout * samples * (paidFor + 1) + batch * paidFor + testAnswers;
+  const answers = seedAnswers + perRound * paidFor + testAnswers;
   // A round of GEPA whose edit does not pass takes two batches and no holdout.
   const rounds = config.method === "gepa" ? Math.floor((paidFor * perRound) / (2 * batch)) : paidFor;
   const lengths = task.problemIds.map((id) =>

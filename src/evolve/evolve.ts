@@ -12,7 +12,9 @@ import { type Split, splitProblems } from "./split.js";
 import { type Stop, whyStop } from "./stops.js";
 
 /** What came of a run so far. */
-export type Evolution = Readonly<Pick<Run, "tree" | "records" | "split" | "rejectedEdits" | "test">>;
+export type Evolution = Readonly<
+  Pick<Run, "tree" | "records" | "split" | "rejectedEdits" | "test" | "crossValidation">
+>;
 
 export interface EvolveOptions {
   /** Writes the edits; left out, the model that answers does. */
@@ -48,7 +50,7 @@ export function requireRunnable(task: Task, model: LanguageModel, config: Evolve
 /**
  * Evolves a task's instructions (paper, algorithm 1). The seed is scored on the holdout; then each round
  * selects a node, answers a batch with its instructions, lets the evolver rewrite them, and scores the
- * rewrite on the holdout as a new node (GEPA's rounds differ: gepa.ts). An edit that stays invalid after `tries`
+ * rewrite on the holdout as a new node (other rounds: gepa.ts, reference/round.ts). An edit that stays invalid after `tries`
  * attempts costs the round and is never adopted. At the end the node with the highest reward, and no other, answers
  * the test.
  *
@@ -82,8 +84,10 @@ export async function evolve(
       ? run.spent.answers + answersOfRound(config) > searchAnswers
       : rounds === config.rounds;
 
-  await run.score(run.tree.root, null);
-  onRound?.(run, 0);
+  if (config.schedule === "algorithm1") {
+    await run.score(run.tree.root);
+    onRound?.(run, 0);
+  }
   let stop: Stop | null = null;
   for (let round = 1; !isOver(round - 1); round++) {
     stop = stopping.after(round - 1);
@@ -93,6 +97,7 @@ export async function evolve(
   }
   const left = searchAnswers - run.spent.answers;
   if (config.spendAll && left > 0 && (stop === null || stop.by === "answers")) await run.refineBest(left);
+  if (config.kFold !== undefined) run.crossValidate(config.kFold);
   if (split.test.length > 0) await run.testBest();
   const reason = stop?.reason ?? endOf(config);
   journal.record({ type: "done", key: "done", best: run.tree.best().id, reason });

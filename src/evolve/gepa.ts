@@ -25,11 +25,12 @@ export async function gepaRound(run: Run, round: number): Promise<void> {
     run.recordGate(round, before, null, false);
     return;
   }
-  const edit = await run.edit(parent, batch, round);
+  run.review(parent, batch);
+  const edit = await run.edit(parent, round, run.config.tries);
   if (edit === null) return;
   const edited = total(await run.answerBatchUnder(edit.instructions, round));
   run.recordGate(round, before, edited, edited > before);
-  if (edited > before) await run.adopt(parent, edit, round);
+  if (edited > before) await run.score(run.adopt(parent, edit, round));
 }
 
 const total = (answers: readonly Answer[]) => answers.reduce((sum, { outcome }) => sum + outcome.score, 0);

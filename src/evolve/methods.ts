@@ -5,6 +5,7 @@ import type { EvolveConfig, Method } from "./config.js";
 import { type Evolver, LseEvolver } from "./evolver.js";
 import { evolverMessages } from "./evolver-prompt.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
+import { referenceRound } from "./reference/round.js";
 import type { Run } from "./run.js";
 import { TextGradEvolver } from "./textgrad.js";
 
@@ -23,15 +24,17 @@ export function evolverFor(
 
 /** Carries out one round of a method. */
 export function playRound(run: Run, round: number): Promise<void> {
-  return run.config.method === "gepa" ? gepaRound(run, round) : lseRound(run, round);
+  const { method, schedule } = run.config;
+  if (schedule === "reference") return referenceRound(run, round);
+  return method === "gepa" ? gepaRound(run, round) : lseRound(run, round);
 }
 
 /** A round of the paper (algorithm 1): every usable edit becomes a node. */
 async function lseRound(run: Run, round: number): Promise<void> {
   const parent = run.select(round);
-  const batch = await run.answerBatch(parent, round);
-  const edit = await run.edit(parent, batch, round);
-  if (edit !== null) await run.adopt(parent, edit, round);
+  run.review(parent, await run.answerBatch(parent, round));
+  const edit = await run.edit(parent, round, run.config.tries);
+  if (edit !== null) await run.score(run.adopt(parent, edit, round));
 }
 
 /** Answers that one round asks for at most. */

@@ -1,5 +1,5 @@
 import type { ChatMessage } from "../chat.js";
-import type { AnswerPhase, Journal, TestScore } from "../journal.js";
+import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../journal.js";
 import { deriveSeed, uniformStream } from "../random.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { bootstrapMean } from "../statistics.js";
@@ -7,7 +7,9 @@ import type { Outcome, Task } from "../task.js";
 import { type Answer, type Asked, answerProblems, eachSample, problemScores, rewardOf } from "./answer.js";
 import { type EvolveConfig, SELECTIONS } from "./config.js";
 import type { EditAttempt, Evolver } from "./evolver.js";
+import { crossValidate } from "./kfold.js";
 import { chooseFromFrontier } from "./pareto.js";
+import { referenceBatch } from "./reference/split.js";
 import { batchOf, type Split } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
 
@@ -27,6 +29,10 @@ export interface Edit {
   readonly conversation: readonly ChatMessage[];
 }
 
+const newRecord = (conversation: NodeRecord["conversation"]): NodeRecord => ({
+  ...{ conversation, summary: null, selfEvolvePrompt: null },
+});
+
 /** A run of evolution: its tree so far, and the steps that rounds are made of. Every step is journaled. */
 export class Run {
   readonly tree: EvolutionTree;
@@ -36,9 +42,13 @@ export class Run {
   rejectedEdits = 0;
   /** How the chosen node did on the test; null until the end, and where there is no test. */
   test: TestScore | null = null;
+  /** The estimate by cross-validation; null where none was asked for, and until the end. */
+  crossValidation: CrossValidatedScore | null = null;
   readonly spent = { answers: 0, tokens: 0 };
   /** To the holdout, by node id. */
   readonly #holdoutAnswers: Answer[][] = [];
+  /** The prompt that asks for an edit of each node, by id. */
+  readonly #editPrompts: ChatMessage[][] = [];
 
   constructor(
     private readonly task: Task,
@@ -50,6 +60,7 @@ export class Run {
     private readonly signal: AbortSignal | undefined,
   ) {
     this.tree = new EvolutionTree(task.seedInstructions);
+    this.records.push(newRecord(null));
   }
 
   /** Chooses the node to edit. */
@@ -80,13 +91,23 @@ export class Run {
     return this.#answer(candidate, "gate", round, eachSample(this.#batch(round), 1));
   }
 
-  /** Asks for an edit of `parent` after its batch. @returns null when it stayed invalid in all attempts */
-  async edit(parent: TreeNode, batch: readonly Answer[], round: number): Promise<Edit | null> {
-    const { seed, tries } = this.config;
-    const messages = this.evolver.messages(parent, batch);
-    const record = this.records[parent.id] as NodeRecord;
+  /** Keeps what a node did on a batch: what the evolver reads when it edits the node. */
+  review(node: TreeNode, batch: readonly Answer[]): void {
+    const messages = this.evolver.messages(node, batch);
+    const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
     record.selfEvolvePrompt = messages;
+    this.#editPrompts[node.id] = messages;
+  }
+
+  /**
+   * Asks for an edit of a node that was reviewed.
+   * @param tries attempts at one that can be used
+   * @returns null when none could
+   */
+  async edit(parent: TreeNode, round: number, tries: number): Promise<Edit | null> {
+    const { seed } = this.config;
+    const messages = this.#editPrompts[parent.id] as ChatMessage[];
     for (let attempt = 1; attempt <= tries; attempt++) {
       const edit = await this.evolver.propose(parent, messages, { seed, round, attempt }, this.signal);
       this.#recordAttempt(edit, parent, round, attempt);
@@ -96,15 +117,15 @@ export class Run {
     return null;
   }
 
-  /** Adds an edit to the tree and scores it on the holdout. */
-  async adopt(parent: TreeNode, { instructions, conversation }: Edit, round: number): Promise<void> {
-    await this.score(this.tree.add(parent.id, instructions, round), conversation);
+  /** Adds an edit to the tree. */
+  adopt(parent: TreeNode, { instructions, conversation }: Edit, round: number): TreeNode {
+    this.records.push(newRecord(conversation));
+    return this.tree.add(parent.id, instructions, round);
   }
 
   /** Scores a new node on the holdout. */
-  async score(node: TreeNode, conversation: readonly ChatMessage[] | null): Promise<void> {
+  async score(node: TreeNode): Promise<void> {
     const { holdout } = this.split;
-    this.records[node.id] = { conversation, summary: null, selfEvolvePrompt: null };
     const answers = await this.#answer(node, "holdout", node.round, eachSample(holdout, this.config.samples));
     this.#holdoutAnswers[node.id] = answers;
     Object.assign(node, rewardOf(answers));
@@ -144,8 +165,19 @@ export class Run {
     this.journal.record({ type: "gate", key: String(round), round, before, edited, adopted: isAdopted });
   }
 
+  /** Chooses a node on all folds but one, and scores it on that one; needs no answers of its own. */
+  crossValidate(k: number): void {
+    const scored = this.tree.nodes.filter(({ id }) => this.#holdoutAnswers[id] !== undefined);
+    const scores = scored.map(({ id }) => problemScores(this.#holdoutAnswers[id] as Answer[]));
+    const { folds, mean, deviation } = crossValidate(scores, k, this.config.seed);
+    const nodes = folds.map(({ chosen }) => (scored[chosen] as TreeNode).id);
+    this.crossValidation = { folds: k, mean, deviation, nodes };
+    this.journal.record({ type: "kfold", key: "kfold", ...this.crossValidation });
+  }
+
   #batch(round: number): string[] {
-    return batchOf(this.split.pool, this.config.batch, round, this.config.seed);
+    const draw = this.config.schedule === "reference" ? referenceBatch : batchOf;
+    return draw(this.split.pool, this.config.batch, round, this.config.seed);
   }
 
   async #answer(

@@ -2,6 +2,7 @@ import { LseError } from "../errors.js";
 import { deriveSeed, shuffled } from "../random.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
+import { referenceSplit } from "./reference/split.js";
 
 export interface Split {
   /** Problems that score every node, and so choose the best. Never shown to the evolver. */
@@ -15,13 +16,22 @@ export interface Split {
 /**
  * Divides a task's problems by a seeded shuffle: the first `holdout` of them score nodes, the last ones are the test,
  * unless the task keeps problems for that, and those between are answered for the evolver to learn from. Without a
- * given size the test has as many problems as the holdout, if those are not more than half of what the holdout leaves.
+ * given size the test has as many problems as the holdout, if those are not more than half of what the holdout leaves;
+ * none where the holdout is cross-validated.
  * @throws LseError when there are too few problems
  */
 export function splitProblems(
-  { id, problemIds, testIds }: Pick<Task, "id" | "problemIds" | "testIds">,
-  { holdout, batch, test, seed }: Pick<EvolveConfig, "holdout" | "batch" | "test" | "seed">,
+  task: Pick<Task, "id" | "problemIds" | "testIds">,
+  config: Pick<EvolveConfig, "holdout" | "batch" | "test" | "seed" | "kFold" | "schedule">,
 ): Split {
+  if (config.kFold !== undefined && config.holdout % config.kFold !== 0)
+    throw new LseError(
+      `a holdout of ${config.holdout} problems does not divide into ${config.kFold} folds`,
+      "Change --holdout or --k-fold",
+    );
+  if (config.schedule === "reference") return referenceSplit(task, config);
+  const { id, problemIds, testIds } = task;
+  const { holdout, batch, test = config.kFold === undefined ? undefined : 0, seed } = config;
   const order = shuffled(problemIds, deriveSeed(seed, "split"));
   const left = order.length - holdout - batch;
   const ofOwn = Math.min(holdout, Math.floor((order.length - holdout) / 2), left);

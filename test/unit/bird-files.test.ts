@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openBird, questionsOf } from "#lse/bird/dataset.js";
 import { formatPredictions, readPredictions } from "#lse/bird/predictions.js";
 import { describeSchema } from "#lse/bird/schema.js";
+import { BirdTask } from "#lse/bird/task.js";
 import { LseError } from "#lse/errors.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 
@@ -171,4 +172,34 @@ it("the demo's questions are BIRD's own form", () => {
   const rows = JSON.parse(readFileSync(new URL("../tiny-bird/dev.json", import.meta.url), "utf8"));
   expect(rows).toHaveLength(24);
   for (const demoRow of rows) expect(Object.keys(demoRow).sort()).toEqual(Object.keys(row()).sort());
+});
+
+describe("a response", () => {
+  const right = "SELECT COUNT(*) FROM products";
+  const gradeWith = async (
+    reading: { answers: "tags" | "fenced"; cutRepetition: boolean },
+    response: string,
+  ) => {
+    buildTinyBird(folder);
+    await using task = await BirdTask.open({
+      ...{ dataPath: folder, dbId: "bakery", timeoutMs: 5000, cacheFolder: join(folder, "cache"), reading },
+    });
+    return await task.grade(task.problemIds[0] as string, response);
+  };
+
+  it("has its query between tags, or in the last fence", async () => {
+    const response = `<answer>SELECT 0</answer>\n\`\`\`sql\n${right}\n\`\`\``;
+    const read = (answers: "tags" | "fenced") => gradeWith({ answers, cutRepetition: false }, response);
+    expect(await read("tags")).toMatchObject({ answer: "SELECT 0", correct: false });
+    expect(await read("fenced")).toMatchObject({ answer: right, correct: true });
+    const open = await gradeWith({ answers: "fenced", cutRepetition: false }, "```sql\nSELECT 1");
+    expect(open).toMatchObject({ correct: false, error: expect.stringMatching(/closed ```sql fence/) });
+  });
+
+  it("is read without what it repeats at the end, if that is wanted", async () => {
+    const stuck = `\`\`\`sql\n${right}\n\`\`\`\n${"``` ".repeat(30)}`;
+    const read = (cutRepetition: boolean) => gradeWith({ answers: "fenced", cutRepetition }, stuck);
+    expect(await read(true)).toMatchObject({ answer: right, correct: true });
+    expect(await read(false)).toMatchObject({ correct: false });
+  });
 });

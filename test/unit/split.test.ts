@@ -5,12 +5,12 @@ import { batchOf, splitProblems } from "#lse/evolve/split.js";
 const ids = Array.from({ length: 23 }, (_, i) => `p${i}`);
 
 const split = (
-  config: { holdout: number; batch?: number; test?: number; seed?: number },
+  config: { holdout: number; batch?: number; test?: number; seed?: number; kFold?: number },
   testIds?: string[],
 ) =>
   splitProblems(
     { id: "task", problemIds: ids, ...(testIds && { testIds }) },
-    { batch: 4, seed: 1, ...config },
+    { batch: 4, seed: 1, schedule: "algorithm1", ...config },
   );
 
 it("divides all problems, the same way for the same seed only", () => {
@@ -43,6 +43,12 @@ it("a task's own test problems are taken, and its others stay with the pool", ()
   expect(some(1)).toEqual(some(1));
   expect(some(2)).not.toEqual(some(1));
   expect(() => split({ holdout: 10, test: 3 }, ["t1", "t2"])).toThrow(/keeps 2 problems for the test, not 3/);
+});
+
+it("has no test where the holdout is cross-validated, unless one is asked for", () => {
+  expect(split({ holdout: 10, kFold: 5 })).toMatchObject({ test: [], pool: { length: 13 } });
+  expect(split({ holdout: 10, kFold: 5, test: 2 }).test).toHaveLength(2);
+  expect(() => split({ holdout: 10, kFold: 4 })).toThrow(/10 problems does not divide into 4 folds/);
 });
 
 it("takes what uses up all problems, and no more", () => {

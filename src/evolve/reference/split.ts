@@ -1,0 +1,43 @@
+/** The published code's splits and batches on one database, with its random numbers (lse/simulators/bird_simulator.py:23-75). */
+import { LseError } from "../../errors.js";
+import type { Task } from "../../task.js";
+import type { EvolveConfig } from "../config.js";
+import type { Split } from "../split.js";
+import { PythonRandom } from "./python-random.js";
+
+/**
+ * Draws the holdout (its "dev") from all problems, the test from the others, and leaves the rest in the order of the
+ * file as the pool. Each is drawn by a generator of its own with the same seed, as there. A task that keeps problems
+ * for a test has it drawn from them: there, from another database that is drawn too, here one that is named.
+ * @throws LseError when there are too few problems
+ */
+export function referenceSplit(
+  { id, problemIds, testIds }: Pick<Task, "id" | "problemIds" | "testIds">,
+  {
+    holdout: holdoutSize,
+    test: testSize = 0,
+    batch,
+    seed,
+  }: Pick<EvolveConfig, "holdout" | "test" | "batch" | "seed">,
+): Split {
+  if (problemIds.length < holdoutSize + batch + (testIds === undefined ? testSize : 0))
+    throw new LseError(
+      `${id} has ${problemIds.length} problems: too few for a holdout of ${holdoutSize}, batches of ${batch} and a test of ${testSize}`,
+      "Lower --holdout, --batch or --test",
+    );
+  const without = (all: readonly string[], some: readonly string[]) => {
+    const taken = new Set(some);
+    return all.filter((problem) => !taken.has(problem));
+  };
+  const holdout = new PythonRandom(seed).sample(problemIds, holdoutSize);
+  const others = without(problemIds, holdout);
+  const test = new PythonRandom(seed).sample(testIds ?? others, testSize);
+  return { holdout, test, pool: without(others, test) };
+}
+
+/** The batch of a round, counting from 1: drawn anew each time, so that problems come again while others wait. */
+export function referenceBatch(pool: readonly string[], size: number, round: number, seed: number): string[] {
+  const random = new PythonRandom(seed);
+  for (let earlier = 1; earlier < round; earlier++) random.sample(pool, size);
+  return random.sample(pool, size);
+}
