@@ -97,8 +97,16 @@ export async function referenceRun(
     },
   });
   const treePath = join(path, "tree", "tree.json");
-  const { tree, prompts } = treeFromJson(readFileSync(treePath, "utf8"), treePath);
-  return { origin: path, policy: null, task, config, tree, prompts, holdout };
+  const { tree, records } = treeFromJson(readFileSync(treePath, "utf8"), treePath);
+  return {
+    origin: path,
+    policy: null,
+    task,
+    config,
+    tree,
+    prompts: records.map(({ selfEvolvePrompt }) => selfEvolvePrompt),
+    holdout,
+  };
 }
 
 function readYaml(path: string): unknown {

@@ -49,7 +49,15 @@ async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
       `${path}: the run's problems have changed since`,
       "Its scores would be compared with rewards on other problems: collect the run again",
     );
-  const { tree, prompts } = treeFromJson(folder.readTree(), folder.treePath);
+  const { tree, records } = treeFromJson(folder.readTree(), folder.treePath);
   const { holdout } = splitProblems(task, config);
-  return { origin: path, policy: inputs.model, task, config, tree, prompts, holdout };
+  return {
+    origin: path,
+    policy: inputs.model,
+    task,
+    config,
+    tree,
+    prompts: records.map(({ selfEvolvePrompt }) => selfEvolvePrompt),
+    holdout,
+  };
 }

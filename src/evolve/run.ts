@@ -3,7 +3,7 @@ import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../jo
 import { deriveSeed, uniformStream } from "../random.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { bootstrapMean } from "../statistics.js";
-import type { Outcome, Task } from "../task.js";
+import type { Task } from "../task.js";
 import { type Answer, type Asked, answerProblems, eachSample, problemScores, rewardOf } from "./answer.js";
 import { type EvolveConfig, SELECTIONS } from "./config.js";
 import type { EditAttempt, Evolver } from "./evolver.js";
@@ -17,9 +17,9 @@ import { EvolutionTree, type TreeNode } from "./tree.js";
 export interface NodeRecord {
   /** The chat that wrote the node's instructions; null for the root. */
   conversation: readonly ChatMessage[] | null;
-  /** Outcomes of the node's latest batch; null until it is selected. */
-  summary: readonly ({ readonly problem: string } & Outcome)[] | null;
-  /** The prompt that asks for an edit of the node, after its latest batch; null until it is selected. */
+  /** Outcomes of the node's latest batch, with `problem`; null until it has answered one. */
+  summary: readonly Readonly<Record<string, unknown>>[] | null;
+  /** The prompt that asks for an edit of the node, after its latest batch; null until then. */
   selfEvolvePrompt: readonly ChatMessage[] | null;
 }
 

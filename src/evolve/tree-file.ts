@@ -1,8 +1,7 @@
 import { z } from "zod";
-import type { ChatMessage } from "../chat.js";
 import { LseError } from "../errors.js";
 import { type EvolveConfig, SELECTIONS } from "./config.js";
-import type { Evolution } from "./evolve.js";
+import type { NodeRecord } from "./run.js";
 import { EvolutionTree } from "./tree.js";
 
 /**
@@ -10,7 +9,10 @@ import { EvolutionTree } from "./tree.js";
  * field more per node, `standard_error`. `performance` is null where the reward is unknown. `history` stays
  * null: it repeats what the run's events hold.
  */
-export function treeToJson({ tree, records }: Evolution, config: EvolveConfig): string {
+export function treeToJson(
+  { tree, records }: SavedTree,
+  { method, ucbC }: Pick<EvolveConfig, "method" | "ucbC">,
+): string {
   const nodes = tree.nodes.map((node) => ({
     id: node.id,
     parent_id: node.parent,
@@ -27,8 +29,8 @@ export function treeToJson({ tree, records }: Evolution, config: EvolveConfig): 
   }));
   const document = {
     format_version: 1,
-    selection: SELECTIONS[config.method],
-    ucb_c: config.ucbC,
+    selection: SELECTIONS[method],
+    ucb_c: ucbC,
     next_id: tree.nodes.length,
     total_selections: tree.totalSelections,
     root_id: 0,
@@ -47,6 +49,9 @@ const nodeSchema = z.object({
   standard_error: z.number().nullable().default(null),
   round_idx: z.int().nullable().default(null),
   instructions: z.string(),
+  conversation: z.array(messageSchema).nullable().default(null),
+  /** Its rows are the writer's own. */
+  summary: z.array(z.record(z.string(), z.unknown())).nullable().default(null),
   self_evolve_prompt: z.array(messageSchema).nullable().default(null),
 });
 
@@ -60,8 +65,8 @@ const treeSchema = z.object({
 /** A tree file as far as it is read back. */
 export interface SavedTree {
   readonly tree: EvolutionTree;
-  /** The prompt that asks for an edit of a node, by node id; null where none was made. */
-  readonly prompts: readonly (readonly ChatMessage[] | null)[];
+  /** By node id. */
+  readonly records: readonly NodeRecord[];
 }
 
 /**
@@ -87,7 +92,10 @@ export function treeFromJson(text: string, origin: string): SavedTree {
     node.reward = saved.performance ?? Number.NaN;
     node.standardError = saved.standard_error ?? Number.NaN;
   }
-  return { tree, prompts: sorted.map((saved) => saved.self_evolve_prompt) };
+  const records = sorted.map(({ conversation, summary, self_evolve_prompt: selfEvolvePrompt }) => ({
+    ...{ conversation, summary, selfEvolvePrompt },
+  }));
+  return { tree, records };
 }
 
 function parseTree(text: string, origin: string): z.infer<typeof treeSchema> {

@@ -256,15 +256,48 @@ describe("the tree file", () => {
   it("reads back what it wrote", async () => {
     const evolution = await evolve(new NumberTask(30), learner(), config(), new MemoryJournal());
     const text = treeToJson(evolution, config());
-    const { tree, prompts } = treeFromJson(text, "tree.json");
+    const { tree, records } = treeFromJson(text, "tree.json");
     expect(tree.nodes).toEqual(evolution.tree.nodes);
     expect(tree.totalSelections).toBe(4);
     const nodes = JSON.parse(text).nodes;
     expect(nodes[1].conversation.at(-1).content).toContain("<prompt>");
     expect(nodes[0].self_evolve_prompt[0].content).toContain("answered wrong");
     expect(nodes[4].self_evolve_prompt).toBeNull();
-    expect(prompts[0]).toEqual(evolution.records[0]?.selfEvolvePrompt);
-    expect(prompts[4]).toBeNull();
+    expect(records).toEqual(evolution.records);
+    expect(treeToJson({ tree, records }, config())).toBe(text);
+  });
+
+  it("gives back the published code's form, but for histories", () => {
+    const chat = [
+      { role: "user", content: "Improve it." },
+      { role: "assistant", content: "<prompt>Count twice.</prompt>" },
+    ];
+    const node = (over: object) => ({
+      ...{ depth: 1, visits: 0, performance: null, conversation: null, summary: null },
+      ...{ history: null, self_evolve_prompt: null },
+      ...over,
+    });
+    const published = {
+      ...{ format_version: 1, selection: "ucb", ucb_c: 2.0, next_id: 3, total_selections: 2, root_id: 0 },
+      nodes: [
+        node({
+          ...{ id: 0, parent_id: null, depth: 0, visits: 2, performance: 0.42, round_idx: 0 },
+          ...{ instructions: "Count.", self_evolve_prompt: chat.slice(0, 1) },
+          summary: [{ task_id: "bird_3", accuracy: 0.0, tests: [{ error: "result mismatch" }] }],
+        }),
+        node({
+          ...{ id: 1, parent_id: 0, round_idx: 1, performance: 0.5 },
+          ...{ instructions: "Count twice.", conversation: chat },
+        }),
+        // The last child is never scored there.
+        node({ id: 2, parent_id: 0, round_idx: 2, instructions: "Count." }),
+      ],
+    };
+    const withHistory = published.nodes.map((each) => ({ ...each, history: [chat] }));
+    const text = JSON.stringify({ ...published, nodes: withHistory });
+    const written = JSON.parse(treeToJson(treeFromJson(text, "t"), { method: "ucb", ucbC: 2 }));
+    const nodes = published.nodes.map((each) => ({ ...each, standard_error: null }));
+    expect(written).toEqual({ ...published, nodes });
   });
 
   it("names the file and the field of a broken one", () => {
