@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { exportOnnx } from "#lse/onnx-export/export.js";
 import { NAMED_SHAPES, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
 import { loadModel } from "#lse/runtime/llama/load.js";
 import { chatTemplateOf } from "#lse/runtime/llama/vocabulary.js";
@@ -28,6 +29,13 @@ export async function modelOf(shape: BenchShape): Promise<string> {
     await rm(unfinished, { force: true });
   }
   return path;
+}
+
+/** The same weights as an ONNX model in f32, beside the GGUF once written. @returns the folder */
+export async function onnxOf(modelPath: string): Promise<string> {
+  const folder = modelPath.replace(/\.gguf$/, "-onnx");
+  if (!existsSync(folder)) await exportOnnx(modelPath, folder);
+  return folder;
 }
 
 /** The chat template and tokenizer of a model, which stay in memory. */

@@ -10,6 +10,7 @@ export const RATIOS = [
   "node_llama_cpp_best",
   "llama_server",
   "llama_server_repeat",
+  "transformers_js",
 ] as const;
 export type RatioName = (typeof RATIOS)[number];
 

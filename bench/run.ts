@@ -14,6 +14,7 @@ import { llamaServer } from "./contestants/llama-server.js";
 import { lse } from "./contestants/lse.js";
 import { nodeLlamaCppBest } from "./contestants/node-llama-cpp-best.js";
 import { nodeLlamaCppPlain } from "./contestants/node-llama-cpp-plain.js";
+import { transformersJs } from "./contestants/transformers-js.js";
 import { measure } from "./measure.js";
 import { encoderOf, modelOf } from "./models.js";
 import { BUILD_COMMAND, CACHE, CPP_BOUND, isBuilt, LLAMA_SERVER } from "./paths.js";
@@ -57,7 +58,7 @@ const options = new Command("bench")
   .parse()
   .opts();
 
-const inProcess: readonly Contestant[] = [lse, nodeLlamaCppPlain, nodeLlamaCppBest];
+const inProcess: readonly Contestant[] = [lse, nodeLlamaCppPlain, nodeLlamaCppBest, transformersJs];
 const built: readonly { readonly program: string; readonly contestants: readonly Contestant[] }[] = [
   { program: CPP_BOUND, contestants: [cppBound] },
   { program: LLAMA_SERVER, contestants: [llamaServer] },

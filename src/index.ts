@@ -53,6 +53,7 @@ export { type Address, parseAddress } from "./mini/splits.js";
 export { simulatedAnswer } from "./mini/sql.js";
 export { MiniGrader, MiniTask } from "./mini/task.js";
 export { miniTokenizer } from "./mini/tokenizer.js";
+export { exportOnnx } from "./onnx-export/export.js";
 export { AdaptedModel } from "./runtime/adapted-model.js";
 export { CachedModel } from "./runtime/cached-model.js";
 export type { QwenFamily, QwenShape } from "./runtime/gguf/qwen-layout.js";
@@ -75,6 +76,7 @@ export {
   type Sampling,
   type Usage,
 } from "./runtime/model.js";
+export { OnnxModel, type OnnxOptions } from "./runtime/onnx/onnx-model.js";
 export { RecordedModel } from "./runtime/recorded-model.js";
 export { type Seat, together } from "./runtime/together.js";
 export type { Outcome, Task, ValidationReport } from "./task.js";

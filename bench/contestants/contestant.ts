@@ -38,6 +38,7 @@ export const CONTESTANTS = [
   "node_llama_cpp_plain",
   "node_llama_cpp_best",
   "llama_server",
+  "transformers_js",
 ] as const;
 export type ContestantName = (typeof CONTESTANTS)[number];
 

@@ -24,8 +24,11 @@ export function evolveCommand() {
     .option("--test-db <name>", "another database, whose problems are the test")
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
-    .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
-    .option("--evolver-model <file>", "a GGUF file that writes the edits (the model that answers)")
+    .option("--model <file>", "a GGUF file, an ONNX model's folder, or a run's events.jsonl to replay")
+    .option(
+      "--evolver-model <file>",
+      "a GGUF file or ONNX folder that writes the edits (the model that answers)",
+    )
     .option("--evolver-adapter <file>", "a trained adapter on the model that writes the edits")
     .option("--context <tokens>", "tokens of context (the model's, at most 16384)", integer(1))
     .addOption(

@@ -6,6 +6,7 @@ import { evolveConfigSchema } from "../evolve/config.js";
 import { EventFile } from "../ledger/event-log.js";
 import { AdaptedModel } from "../runtime/adapted-model.js";
 import type { LanguageModel } from "../runtime/model.js";
+import { isModelFolder } from "../runtime/onnx/model-folder.js";
 import { RecordedModel } from "../runtime/recorded-model.js";
 import type { Task } from "../task.js";
 import { evolveDefaults, resolveTask, taskConfigSchema } from "./tasks.js";
@@ -16,7 +17,7 @@ const path = z.string().min(1);
 export const runConfigSchema = z.strictObject({
   task: taskConfigSchema,
   model: z.strictObject({
-    /** A GGUF file, or the events.jsonl of a run to replay. */
+    /** A GGUF file, the folder of an ONNX model, or the events.jsonl of a run to replay. */
     path,
     /**
      * "fast": all answers of a call at once. "exact": one answer at a time, to the bit the same in any company.
@@ -80,6 +81,7 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Give a model file, or leave the evolver out",
     );
   }
+  refuseForOnnx(parsed.data, origin);
   return {
     task: resolveTask(task),
     model: { ...model, path: resolve(model.path) },
@@ -90,6 +92,25 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
     ...(reuse === undefined ? {} : { reuse: resolve(reuse) }),
     evolve,
   };
+}
+
+/** What only llama.cpp has. */
+const LLAMA_FIELDS = ["gpuLayers", "decodeBatch", "sequences", "flashAttention", "kvCells"] as const;
+
+/** @throws LseError naming a field that an ONNX model has no use for */
+function refuseForOnnx({ model, evolver, evolve }: RunConfig, origin: string): void {
+  const refuse = (field: string, why: string) => {
+    throw new LseError(`${origin}: field ${field}: ${why}`, "Leave it out, or give a GGUF file");
+  };
+  const writing = evolver.model ?? model.path;
+  if (isModelFolder(model.path)) {
+    const given = LLAMA_FIELDS.find((field) => model[field] !== undefined);
+    if (given !== undefined) refuse(`model.${given}`, "an ONNX model does not have that setting");
+    if (model.engine === "exact") refuse("model.engine", "an ONNX model has one engine, which is exact");
+  }
+  if (!isModelFolder(writing)) return;
+  if (evolver.adapter !== undefined) refuse("evolver.adapter", "an ONNX model takes no adapter");
+  if (evolve.constrainEdits) refuse("evolve.constrainEdits", "an ONNX model cannot keep to a grammar");
 }
 
 /** A configuration with its task's own defaults for what it leaves open. */
@@ -117,6 +138,7 @@ export async function openModel(
   if (model.path.endsWith(".jsonl")) {
     return { model: new RecordedModel(new EventFile(model.path), model.path), resolved: model };
   }
+  if (isModelFolder(model.path)) return { model: await openOnnx(model.path, model), resolved: model };
   // Loaded when it is needed: the library takes longer to load than all other commands take to run.
   const { LlamaModel, NodeLlamaCppModel, openLlama } = await import("../runtime/llama/open.js");
   const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads } = model;
@@ -148,6 +170,7 @@ export async function openEvolver(
   if (path === undefined) {
     return adapter === undefined ? undefined : await AdaptedModel.open(policy, adapter);
   }
+  if (isModelFolder(path)) return await openOnnx(path, answering);
   const { openLlama } = await import("../runtime/llama/open.js");
   const { context, gpuLayers, threads, decodeBatch, sequences, flashAttention, kvCells } = answering;
   const engine = await openLlama({
@@ -157,6 +180,11 @@ export async function openEvolver(
   });
   if (adapter !== undefined) await engine.useAdapter(adapter);
   return engine;
+}
+
+async function openOnnx(folder: string, { context, threads }: RunConfig["model"]): Promise<LanguageModel> {
+  const { OnnxModel } = await import("../runtime/onnx/onnx-model.js");
+  return await OnnxModel.open({ folder, ...given({ contextSize: context, threads }) });
 }
 
 /** An object without what is undefined. */

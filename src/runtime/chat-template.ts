@@ -34,8 +34,8 @@ export class ChatTemplate {
       this.#template = new Template(source);
     } catch (cause) {
       throw new LseError(
-        `${origin}: field tokenizer.chat_template is not a template this program can read`,
-        "Use a GGUF with the model's original chat template",
+        `${origin}: the chat template is not one that this program can read`,
+        "Use a file with the model's original chat template",
         { cause },
       );
     }

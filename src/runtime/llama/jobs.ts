@@ -1,4 +1,3 @@
-import type { LlamaModel } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
 import { deriveSeed, uniformStream } from "../../random.js";
 import type { Completion, GenerateRequest } from "../model.js";
@@ -6,7 +5,7 @@ import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
 import type { Grammar } from "./grammar.js";
 import { logSumExp, TopTokens } from "./logits.js";
 import type { Job } from "./scheduler.js";
-import { asTokens, firstOccurrence } from "./vocabulary.js";
+import { firstOccurrence, type TokenTexts } from "./vocabulary.js";
 
 const top = new TopTokens();
 
@@ -27,7 +26,7 @@ export class Generation implements Job {
    * @param onEnd gets the completion
    */
   constructor(
-    private readonly model: LlamaModel,
+    private readonly texts: TokenTexts,
     request: GenerateRequest,
     readonly prompt: readonly number[],
     readonly limit: number,
@@ -55,7 +54,7 @@ export class Generation implements Job {
     this.#generated.add(token);
     this.#logprobs.push((row[token] as number) - logSumExp(row));
 
-    const isEnd = sampling.ignoreEos !== true && this.model.isEogToken(asTokens([token])[0]);
+    const isEnd = sampling.ignoreEos !== true && this.texts.isEnd(token);
     const stoppedAt = isEnd ? Number.POSITIVE_INFINITY : this.#findStop(sampling.stop);
     if (stoppedAt === null && this.tokens.length < this.limit) return false;
     this.end(stoppedAt);
@@ -65,7 +64,7 @@ export class Generation implements Job {
   /** Hands over the completion, of which the text ends at `stoppedAt` unless no room was left. */
   end(stoppedAt: number | null): void {
     this.onEnd({
-      text: this.model.detokenize(asTokens(this.tokens)).slice(0, stoppedAt ?? undefined),
+      text: this.texts.detokenize(this.tokens).slice(0, stoppedAt ?? undefined),
       tokens: this.tokens,
       logprobs: this.#logprobs,
       finishReason: stoppedAt === null ? "length" : "stop",
@@ -93,9 +92,9 @@ export class Generation implements Job {
   /** Where in the text a stop string begins, or null. The whole text is only read when its end has one. */
   #findStop(stop: readonly string[]): number | null {
     if (this.#tail === 0) return null;
-    const end = this.model.detokenize(asTokens(this.tokens.slice(-this.#tail)));
+    const end = this.texts.detokenize(this.tokens.slice(-this.#tail));
     if (firstOccurrence(end, stop) === null) return null;
-    return firstOccurrence(this.model.detokenize(asTokens(this.tokens)), stop);
+    return firstOccurrence(this.texts.detokenize(this.tokens), stop);
   }
 }
 

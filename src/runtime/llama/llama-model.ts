@@ -2,25 +2,18 @@ import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
 import type { ChatMessage } from "../../chat.js";
 import { hashFile, hashJson } from "../../hash.js";
 import type { ChatTemplate } from "../chat-template.js";
+import { defaultContextSize, requireRoom } from "../context-size.js";
 import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
 import { CallQueue } from "./call-queue.js";
 import { MAX_SEQUENCES, NativeContext } from "./context.js";
 import { Generation, Scoring } from "./jobs.js";
 import { KvCache } from "./kv-cache.js";
-import {
-  adapterDoesNotFit,
-  defaultContextSize,
-  hashAdapter,
-  loadModel,
-  notEnoughMemory,
-  precisionOf,
-  requireRoom,
-} from "./load.js";
+import { adapterDoesNotFit, hashAdapter, loadModel, notEnoughMemory, precisionOf } from "./load.js";
 import { type NativeLlama, type NativeSource, nativeLlama, type Pointer } from "./native.js";
 import { Scheduler } from "./scheduler.js";
 import { type SettingsOptions, settingsFor } from "./settings.js";
 import type { EngineSettings } from "./tuner.js";
-import { chatTemplateOf, vocabularyOf } from "./vocabulary.js";
+import { chatTemplateOf, tokenTextsOf, vocabularyOf } from "./vocabulary.js";
 import { cellsFor, costOfCell, gpuLayersFor, loadWeights } from "./weights.js";
 
 export interface FastLlamaOptions extends SettingsOptions {
@@ -217,7 +210,7 @@ export class LlamaModel implements LanguageModel {
     const { maxTokens, grammar } = request.sampling;
     const limit = Math.min(maxTokens, this.contextSize - prompt.length);
     const state = grammar === undefined ? null : this.context.grammar(grammar);
-    return new Generation(this.model, request, prompt, limit, state, onEnd);
+    return new Generation(tokenTextsOf(this.model), request, prompt, limit, state, onEnd);
   }
 
   async #evaluate(jobs: readonly (Generation | Scoring)[], signal?: AbortSignal): Promise<void> {

@@ -33,11 +33,6 @@ export interface LoadedModel {
   readonly cores: number;
 }
 
-const DEFAULT_CONTEXT_LIMIT = 16_384;
-
-/** The context to open a model with that was trained on `trained` tokens, unless an option says otherwise. */
-export const defaultContextSize = (trained: number) => Math.min(trained, DEFAULT_CONTEXT_LIMIT);
-
 /**
  * Opens a GGUF with the llama.cpp library that node-llama-cpp ships for this platform; nothing is built or
  * downloaded.
@@ -158,15 +153,6 @@ export function precisionOf(
   return exact
     ? { flashAttention: flashAttention === true, kvType: "F32" }
     : { flashAttention, kvType: "F16" };
-}
-
-/** @throws LseError when prompt and completion do not fit the context */
-export function requireRoom(contextSize: number, promptTokens: number, completionTokens: number): void {
-  if (promptTokens + completionTokens <= contextSize) return;
-  throw new LseError(
-    `The prompt has ${promptTokens} tokens and the context only ${contextSize}`,
-    "Raise --context, if the model was trained for more, or give a shorter schema and instructions",
-  );
 }
 
 export function notEnoughMemory(contextSize: number, cause?: unknown): LseError {

@@ -4,27 +4,23 @@ import { LseError } from "../../errors.js";
 import { hashFile, hashJson } from "../../hash.js";
 import { deriveSeed, uniformStream } from "../../random.js";
 import type { ChatTemplate } from "../chat-template.js";
+import { defaultContextSize, requireRoom } from "../context-size.js";
 import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
+import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
 import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
 import { CallQueue } from "./call-queue.js";
 import {
   adapterDoesNotFit,
-  defaultContextSize,
   hashAdapter,
   type LlamaOptions,
   type LoadedModel,
   loadModel,
   notEnoughMemory,
   precisionOf,
-  requireRoom,
 } from "./load.js";
 import { asTokens, chatTemplateOf, firstOccurrence } from "./vocabulary.js";
 
-/**
- * Prompts are evaluated in blocks of this many tokens, counted from their start. A block's keys and values
- * then come out of the same arithmetic whether an earlier request left them in the cache or not, so a
- * completion is the same to the bit in an unbroken run and in one that was killed and resumed.
- */
+/** Tokens of a prompt that are evaluated together. */
 const BLOCK = 128;
 
 /**
@@ -181,7 +177,7 @@ export class NodeLlamaCppModel implements LanguageModel {
   /** Brings all but the prompt's last token into the cache. The last one is evaluated when its logits are. */
   async #prefill(prompt: readonly number[]): Promise<void> {
     const body = prompt.length - 1;
-    let position = wholeBlocks(Math.min(commonPrefix(this.#cached, prompt), body));
+    let position = wholeBlocks(Math.min(commonPrefix(this.#cached, prompt), body), BLOCK);
     await this.#sequence.eraseContextTokenRanges([{ start: position, end: this.#sequence.nextTokenIndex }]);
     this.#cached = prompt.slice(0, position);
     this.usage.promptTokensEvaluated += prompt.length - position;
@@ -190,7 +186,7 @@ export class NodeLlamaCppModel implements LanguageModel {
       await this.#sequence.evaluateWithoutGeneratingNewTokens(asTokens(prompt.slice(position, end)));
       position = end;
     }
-    this.#cached = prompt.slice(0, wholeBlocks(body));
+    this.#cached = prompt.slice(0, wholeBlocks(body, BLOCK));
   }
 
   /** Evaluates one token and returns the logits of the `top` most likely next ones and of `also`. */
@@ -253,12 +249,3 @@ async function createContext(
 
 const toCandidates = (logits: ReadonlyMap<number, number>): Candidate[] =>
   Array.from(logits, ([token, logit]) => ({ token, logit }));
-
-const wholeBlocks = (tokens: number) => Math.floor(tokens / BLOCK) * BLOCK;
-
-function commonPrefix(a: readonly number[], b: readonly number[]): number {
-  const end = Math.min(a.length, b.length);
-  let i = 0;
-  while (i < end && a[i] === b[i]) i++;
-  return i;
-}

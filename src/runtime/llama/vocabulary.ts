@@ -19,6 +19,19 @@ export function vocabularyOf(model: LlamaModel): Vocabulary {
   };
 }
 
+/** What engines need to know of generated tokens. */
+export interface TokenTexts {
+  /** The text of tokens; control tokens have none. */
+  detokenize(tokens: readonly number[]): string;
+  /** Whether a completion ends with this token. */
+  isEnd(token: number): boolean;
+}
+
+export const tokenTextsOf = (model: LlamaModel): TokenTexts => ({
+  detokenize: (tokens) => model.detokenize(asTokens(tokens)),
+  isEnd: (token) => model.isEogToken(asTokens([token])[0]),
+});
+
 /** node-llama-cpp brands its token ids; they are plain numbers. */
 export const asTokens = (tokens: readonly number[]) => tokens as readonly Token[] as Token[];
 

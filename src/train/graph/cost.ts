@@ -16,7 +16,7 @@ export interface Cost {
 export type Sizes = Readonly<Record<string, number>>;
 
 const PRODUCTS = new Set(["Gemm", "MatMul", "FusedMatMul"]);
-const NUMBER_BYTES = { float32: 4, float64: 8, int64: 8, bool: 1 } as const;
+const NUMBER_BYTES = { float32: 4, float64: 8, int32: 4, int64: 8, bool: 1 } as const;
 
 export function costOf(graph: Graph, sizes: Sizes): Cost {
   const operations = neededFor(graph.results, graph.operations);

@@ -110,7 +110,7 @@ export class Graph {
     return this.#constant(`int64 ${values}`, "int64", [values.length], bytes);
   }
 
-  constant(values: readonly number[] | Float64Array, dims: readonly number[]): Tensor {
+  constant(values: readonly number[] | Float32Array | Float64Array, dims: readonly number[]): Tensor {
     const { float } = this.options;
     const array = float === "float32" ? Float32Array.from(values) : Float64Array.from(values);
     const key = values.length <= 16 ? `${float} [${dims}] ${[...values]}` : `${float} #${this.#count}`;

@@ -36,7 +36,7 @@ message ModelProto {
 const modelType = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType("onnx.ModelProto");
 
 /** The types of tensors in our graphs, by ONNX's numbers. */
-export const DATA_TYPES = { float32: 1, int64: 7, bool: 9, float64: 11 } as const;
+export const DATA_TYPES = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
 export type DataType = keyof typeof DATA_TYPES;
 
 /** A size known when the graph is built, or the name of one that comes with the data. */

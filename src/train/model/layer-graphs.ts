@@ -6,14 +6,15 @@ import { backward } from "../graph/backward.js";
 import { Graph, type Tensor } from "../graph/graph.js";
 import { gatherRows } from "../graph/layers.js";
 import {
+  batchAttention,
   block,
   gradientOutput,
   head,
   outputGradients,
   outputName,
-  placeOf,
   type QwenGraphOptions,
   Weights,
+  weightInputs,
 } from "./qwen-graph.js";
 import { parametersOf } from "./spec.js";
 
@@ -44,8 +45,11 @@ export function layerGraphs(options: QwenGraphOptions): LayerGraphs {
   const weightsOf = (graph: Graph, isHere: (name: string) => boolean) =>
     new Weights(
       graph,
-      all.filter(({ name }) => isHere(name)),
-      trained.filter(({ name }) => isHere(name) && isTrained(name)),
+      weightInputs(
+        graph,
+        all.filter(({ name }) => isHere(name)),
+        trained.filter(({ name }) => isHere(name) && isTrained(name)),
+      ),
       lora,
     );
   const stream = ["N", spec.shape.embedding];
@@ -65,7 +69,7 @@ export function layerGraphs(options: QwenGraphOptions): LayerGraphs {
     const graph = new Graph(options);
     const weights = weightsOf(graph, isOfLayer);
     const x = graph.parameter(STREAM, stream);
-    const y = block(graph, spec, weights, LAYER, x, placeOf(graph, spec));
+    const y = block(graph, spec, weights, LAYER, x, batchAttention(graph, spec));
     if (back) {
       const own = trained.filter(({ name }) => isOfLayer(name));
       const found = backward(graph, y, [x, ...weights.tensors(own)], graph.input(FROM_ABOVE, stream));

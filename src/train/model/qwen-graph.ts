@@ -1,6 +1,6 @@
 /** The whole computation of a training step as one graph: Qwen2 or Qwen3, the loss, the gradients. */
 import { NORM_EPSILON, type QwenParameter, ROPE_BASE } from "../../runtime/gguf/qwen-layout.js";
-import { attention, type RotaryTable, rotaryTable, rotate } from "../graph/attention.js";
+import { attention, rotaryTable, rotate } from "../graph/attention.js";
 import { backward } from "../graph/backward.js";
 import { Graph, type GraphOptions, type Tensor } from "../graph/graph.js";
 import { gatherRows, linear, reshape, rmsNorm, scale, sum, swapMiddle, swiGlu } from "../graph/layers.js";
@@ -40,29 +40,35 @@ export function qwenGraph(options: QwenGraphOptions): Graph {
   const { spec, lora, gradients } = options;
   const graph = new Graph(options);
   const { all, trained } = parametersOf(spec, lora);
-  const weights = new Weights(graph, all, gradients ? trained : [], lora);
-  const place = placeOf(graph, spec);
+  const weights = new Weights(graph, weightInputs(graph, all, gradients ? trained : []), lora);
+  const attend = batchAttention(graph, spec);
   let x = gatherRows(graph, weights.get("token_embd.weight"), graph.input("tokens", ["N"], "int64"));
   for (let layer = 0; layer < spec.shape.layers; layer++)
-    x = block(graph, spec, weights, `blk.${layer}`, x, place);
+    x = block(graph, spec, weights, `blk.${layer}`, x, attend);
   const loss = head(graph, options, weights, x);
   if (loss === null || !gradients) return graph;
   outputGradients(graph, trained, backward(graph, loss, weights.tensors(trained)));
   return graph;
 }
 
-/** Where a position stands and what it sees, in every layer. */
-export interface Place {
-  readonly rotary: RotaryTable;
-  readonly mask: Tensor;
-}
+/** Attention over the queries, keys and values of N positions, head after head, without their sizes: to [N, D']. */
+export type Attend = (q: Tensor, k: Tensor, v: Tensor) => Tensor;
 
-/** Adds the inputs `positions` and `mask`. */
-export function placeOf(graph: Graph, { contextLength, shape }: ModelSpec): Place {
+/** Attention within whole rows, of which nothing is cached. Adds the inputs `positions` and `mask`. */
+export function batchAttention(graph: Graph, { contextLength, shape }: ModelSpec): Attend {
+  const { heads, kvHeads, headDim, ropeBase = ROPE_BASE } = shape;
   const positions = graph.input("positions", ["B", "T"], "int64");
   const mask = graph.input("mask", ["B", 1, "T", "T"]);
-  const base = shape.ropeBase ?? ROPE_BASE;
-  return { rotary: rotaryTable(graph, positions, contextLength, shape.headDim, base), mask };
+  const rotary = rotaryTable(graph, positions, contextLength, headDim, ropeBase);
+  /** To [B, count, T, headDim]. */
+  const split = (x: Tensor, count: number) =>
+    swapMiddle(graph, reshape(graph, x, ["B", "T", count, headDim]));
+  return (q, k, v) => {
+    const turnedQ = rotate(graph, split(q, heads), rotary);
+    const turnedK = rotate(graph, split(k, kvHeads), rotary);
+    const seen = attention(graph, turnedQ, turnedK, split(v, kvHeads), mask);
+    return reshape(graph, swapMiddle(graph, seen), ["N", heads * headDim]);
+  };
 }
 
 /** From x [N, D] after the last layer to the outputs `logprobs` and `loss`. @returns the loss, if there is one */
@@ -107,27 +113,31 @@ function lossOf(graph: Graph, loss: Loss, logprobs: Tensor): Tensor {
   return sum(graph, gain, divergence(graph, logprobs, graph.input("reference", ["M", 1]), weights, loss.kl));
 }
 
-/** The parameters as inputs, and linear maps with their biases and adapters. */
-export class Weights {
-  readonly #tensors: Map<string, Tensor>;
+/** Every parameter as an input, so that each run can have other weights. */
+export function weightInputs(
+  graph: Graph,
+  all: readonly QwenParameter[],
+  trained: readonly QwenParameter[],
+): ReadonlyMap<string, Tensor> {
+  const names = new Set(trained.map(({ name }) => name));
+  return new Map(
+    all.map(({ name, dims }) => [
+      name,
+      names.has(name) ? graph.parameter(name, dims) : graph.input(name, dims),
+    ]),
+  );
+}
 
+/** The parameters, and linear maps with their biases and adapters. */
+export class Weights {
   constructor(
     private readonly graph: Graph,
-    all: readonly QwenParameter[],
-    trained: readonly QwenParameter[],
-    private readonly lora: LoraSpec | undefined,
-  ) {
-    const names = new Set(trained.map(({ name }) => name));
-    this.#tensors = new Map(
-      all.map(({ name, dims }) => [
-        name,
-        names.has(name) ? graph.parameter(name, dims) : graph.input(name, dims),
-      ]),
-    );
-  }
+    private readonly parameters: ReadonlyMap<string, Tensor>,
+    private readonly lora?: LoraSpec,
+  ) {}
 
   get(name: string): Tensor {
-    const tensor = this.#tensors.get(name);
+    const tensor = this.parameters.get(name);
     if (tensor === undefined) throw new Error(`the model has no ${name}`);
     return tensor;
   }
@@ -138,8 +148,8 @@ export class Weights {
 
   /** The linear map of this name, e.g. "blk.0.attn_q", on x [N, in]. */
   linear(name: string, x: Tensor): Tensor {
-    const plain = linear(this.graph, x, this.get(`${name}.weight`), this.#tensors.get(`${name}.bias`));
-    const down = this.#tensors.get(`${name}.weight.lora_a`);
+    const plain = linear(this.graph, x, this.get(`${name}.weight`), this.parameters.get(`${name}.bias`));
+    const down = this.parameters.get(`${name}.weight.lora_a`);
     if (down === undefined || this.lora === undefined) return plain;
     const up = linear(this.graph, linear(this.graph, x, down), this.get(`${name}.weight.lora_b`));
     return sum(this.graph, plain, scale(this.graph, up, this.lora.alpha / this.lora.rank));
@@ -153,25 +163,21 @@ export function block(
   weights: Weights,
   name: string,
   x: Tensor,
-  { rotary, mask }: Place,
+  attend: Attend,
 ): Tensor {
-  const { heads, kvHeads, headDim } = shape;
   const norm = (part: string, input: Tensor) =>
     rmsNorm(graph, input, weights.get(`${name}.${part}.weight`), NORM_EPSILON);
-
-  /** [N, count · headDim] to [B, count, T, headDim]. */
-  const split = (part: "attn_q" | "attn_k" | "attn_v", input: Tensor, count: number) => {
-    let y = weights.linear(`${name}.${part}`, input);
-    if (family === "qwen3" && part !== "attn_v")
-      y = norm(`${part}_norm`, reshape(graph, y, [`N·${count}`, headDim]));
-    return swapMiddle(graph, reshape(graph, y, ["B", "T", count, headDim]));
+  const before = norm("attn_norm", x);
+  /** Queries or keys of this many heads. */
+  const project = (part: "attn_q" | "attn_k", count: number) => {
+    const y = weights.linear(`${name}.${part}`, before);
+    if (family === "qwen2") return y;
+    return norm(`${part}_norm`, reshape(graph, y, [`N·${count}`, shape.headDim]));
   };
 
-  const before = norm("attn_norm", x);
-  const q = rotate(graph, split("attn_q", before, heads), rotary);
-  const k = rotate(graph, split("attn_k", before, kvHeads), rotary);
-  const seen = attention(graph, q, k, split("attn_v", before, kvHeads), mask);
-  const joined = reshape(graph, swapMiddle(graph, seen), ["N", heads * headDim]);
+  const q = project("attn_q", shape.heads);
+  const k = project("attn_k", shape.kvHeads);
+  const joined = attend(q, k, weights.linear(`${name}.attn_v`, before));
   const attended = sum(graph, x, weights.linear(`${name}.attn_output`, joined));
 
   const between = norm("ffn_norm", attended);
