@@ -97,7 +97,15 @@ try {
 function addsRules(model: LanguageModel): LanguageModel {
   let edits = 0;
   const completion = (text: string) => ({
-    ...{ text, tokens: [], logprobs: [], promptTokens: 0, seconds: 0, finishReason: "stop" as const },
+    ...{
+      text,
+      tokens: [],
+      generatedTokens: 0,
+      logprobs: [],
+      promptTokens: 0,
+      seconds: 0,
+      finishReason: "stop" as const,
+    },
   });
   return {
     fingerprint: "adds rules",

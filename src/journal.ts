@@ -131,7 +131,7 @@ export interface CrossValidatedScore {
 }
 
 /** Which of the conditions for an end was met; "request": someone asked for it. */
-export type StopReason = "answers" | "tokens" | "minutes" | "score" | "stagnation" | "request";
+export type StopReason = "answers" | "tokens" | "cost" | "minutes" | "score" | "stagnation" | "request";
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 

@@ -30,6 +30,7 @@ export class ScriptedModel implements LanguageModel {
       const completion: Completion = {
         text: "",
         tokens: [1],
+        generatedTokens: 1,
         logprobs: [-0.5],
         finishReason: "stop",
         promptTokens: this.countTokens(request.messages),

@@ -1,21 +1,22 @@
 import { existsSync } from "node:fs";
 import { type Budget, budgetOf } from "../evolve/config.js";
 import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
-import { describeStops } from "../evolve/stops.js";
+import { describeStops, dollars } from "../evolve/stops.js";
 import type { TreeNode } from "../evolve/tree.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import type { CrossValidatedScore, RunEvent } from "../journal.js";
-import { EventLog } from "../ledger/event-log.js";
+import { EventFile, EventLog } from "../ledger/event-log.js";
 import { PaidCompletions } from "../ledger/paid-completions.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { LanguageModel, Usage } from "../runtime/model.js";
+import { costOf, Purse } from "../runtime/remote/price.js";
 import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
 import { untilInterrupted } from "./interrupt.js";
 import { formatSeconds, Progress } from "./progress.js";
 import { renderTree, rewardText } from "./render-tree.js";
-import { openEvolver, openModel, type RunConfig, resolveConfig } from "./run-config.js";
+import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "./run-config.js";
 import { openTask } from "./tasks.js";
 
 /**
@@ -26,24 +27,45 @@ export async function startRun(path: string, config: RunConfig, json: boolean): 
   RunFolder.requireFree(path);
   const paid = config.reuse === undefined ? undefined : new PaidCompletions(config.reuse);
   await using task = await openTask(config);
-  const opened = await openModel(config, task);
+  const purse = purseFor(config);
+  const opened = await openModel(config, task, purse);
   await using model = opened.model;
   requireRunnable(task, model, config.evolve);
-  await using evolver = await openEvolver(config, model);
+  await using evolver = await openEvolver(config, model, purse);
   const folder = RunFolder.create(path, { ...config, model: opened.resolved });
   await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json);
 }
 
-/** Continues a run that was killed, interrupted or is done already, and prints the result. */
-export async function resumeRun(path: string, json: boolean): Promise<void> {
+/**
+ * Continues a run that was killed, interrupted or is done already, and prints the result.
+ * @param maxCost another limit than the run's own
+ */
+export async function resumeRun(path: string, maxCost: number | undefined, json: boolean): Promise<void> {
   const folder = RunFolder.open(path);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
+  if (maxCost !== undefined) config.evolve.stop.cost = maxCost;
   const paid = config.reuse === undefined ? undefined : new PaidCompletions(config.reuse);
   await using task = await openTask(config);
-  const opened = await openModel(config, task);
+  const purse = purseFor(config);
+  const opened = await openModel(config, task, purse);
   await using model = opened.model;
-  await using evolver = await openEvolver(config, model);
+  await using evolver = await openEvolver(config, model, purse);
+  if (purse !== undefined) purse.spent = spentBefore(new EventFile(folder.eventsPath), model, config);
   await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json);
+}
+
+const purseFor = ({ evolve: { stop } }: RunConfig) =>
+  stop.cost === undefined ? undefined : new Purse(stop.cost, 0);
+
+/** What a run's completions have cost until now, in dollars. */
+function spentBefore(events: EventFile, model: LanguageModel, config: RunConfig): number {
+  const { answers, edits } = pricesOf(config);
+  let spent = 0;
+  for (const { fingerprint, completion } of events.all("generation")) {
+    const price = fingerprint === model.fingerprint ? answers : edits;
+    if (price !== undefined) spent += costOf(price, completion.promptTokens, completion.generatedTokens);
+  }
+  return spent;
 }
 
 /** Who answers, and who writes the edits if that is another. */
@@ -103,7 +125,7 @@ async function evolveSaving(
   using progress = new Progress("answers", budget.answers - saved, log.count("answer"));
   log.onEvent = (event) => follow(event, progress, config);
   return await evolve(task, model, config.evolve, log, {
-    ...{ evolver, signal, stopRequested: () => existsSync(folder.stopPath) },
+    ...{ evolver, signal, stopRequested: () => existsSync(folder.stopPath), prices: pricesOf(config) },
     onRound: (state) => {
       log.sync();
       folder.writeTree(treeToJson(state, config.evolve));
@@ -116,11 +138,29 @@ async function evolveSaving(
 export async function dryRun(config: RunConfig, json: boolean): Promise<void> {
   await using task = await openTask(config);
   const budget = budgetOf(task, config.evolve);
-  if (json) console.log(JSON.stringify({ config, budget }));
+  if (json) console.log(JSON.stringify({ config, budget, cost_at_most: costAtMost(budget, config) }));
   else console.log(`${JSON.stringify(config, null, 2)}\n\n${task.id}: ${describeBudget(budget, config)}`);
 }
 
-function describeBudget(budget: Budget, { evolve }: RunConfig): string {
+/** What a run can cost if every answer and edit is as long as it may be; null where no model has a price. */
+function costAtMost(
+  { answers, edits, promptTokens, editPromptTokens }: Budget,
+  config: RunConfig,
+): number | null {
+  const prices = pricesOf(config);
+  if (prices.answers === undefined && prices.edits === undefined) return null;
+  const { maxTokens } = config.evolve.sampling;
+  const part = (price: typeof prices.answers, prompts: number, completions: number) =>
+    price === undefined ? 0 : costOf(price, prompts, completions * maxTokens);
+  return (
+    part(prices.answers, promptTokens - editPromptTokens, answers) +
+    part(prices.edits, editPromptTokens, edits)
+  );
+}
+
+function describeBudget(budget: Budget, config: RunConfig): string {
+  const { evolve } = config;
+  const cost = costAtMost(budget, config);
   const { rounds, edits, answers, testAnswers, promptTokens, generatedTokensAtMost } = budget;
   const atMost = evolve.method === "gepa" ? "at most " : "";
   const stops = describeStops(evolve.stop);
@@ -129,6 +169,7 @@ function describeBudget(budget: Budget, { evolve }: RunConfig): string {
     `${testAnswers === 0 ? "" : ` (${count(testAnswers)} of them for the test)`}; ` +
     `about ${count(promptTokens)} prompt tokens, most of them shared, ` +
     `and at most ${count(generatedTokensAtMost)} generated` +
+    (cost === null ? "" : `, for ${dollars(cost)} at most`) +
     (stops === "" ? "" : `; stops earlier at ${stops}`)
   );
 }
@@ -175,7 +216,7 @@ const whyNotAdopted = ({ before, edited }: Extract<RunEvent, { type: "gate" }>) 
 
 function resultOf(
   folder: RunFolder,
-  { tree, rejectedEdits, test, crossValidation }: Evolution,
+  { tree, rejectedEdits, test, crossValidation, spent }: Evolution,
   log: EventLog,
   { model: { usage }, paid }: Roles,
 ) {
@@ -197,13 +238,14 @@ function resultOf(
     answers: log.count("answer"),
     generations: log.count("generation"),
     reused: paid?.found ?? 0,
+    cost: { answers: spent.answersCost, edits: spent.editsCost },
     usage,
   };
 }
 
 function printResult(
   folder: RunFolder,
-  { tree, rejectedEdits, test, crossValidation }: Evolution,
+  { tree, rejectedEdits, test, crossValidation, spent }: Evolution,
   log: EventLog,
   { model: { usage }, paid }: Roles,
 ): void {
@@ -221,6 +263,9 @@ function printResult(
       : `On ${test.problems} test problems, which nothing else has seen: ${intervalText(test)} (95 % interval).`,
     `Ended because ${log.recall("done", "done")?.reason}: ` +
       `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
+    ...(spent.answersCost + spent.editsCost === 0
+      ? []
+      : [`The answers cost ${dollars(spent.answersCost)}, the edits ${dollars(spent.editsCost)}.`]),
     ...(paid === undefined ? [] : [`${paid.found} completions came from other runs.`]),
     `Instructions: ${folder.path}/best.md. What each edit changed: lse tree ${folder.path}`,
   ];

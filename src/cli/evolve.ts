@@ -3,7 +3,7 @@ import { LseError } from "../errors.js";
 import { METHODS } from "../evolve/config.js";
 import { readJson } from "../json-file.js";
 import { dryRun, resumeRun, startRun } from "./evolve-run.js";
-import { decimal, integer, timeoutOption } from "./options.js";
+import { decimal, integer, price, timeoutOption } from "./options.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
 import { requiredOptions, TASK_NAMES } from "./tasks.js";
 
@@ -24,12 +24,21 @@ export function evolveCommand() {
     .option("--test-db <name>", "another database, whose problems are the test")
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
-    .option("--model <file>", "a GGUF file, an ONNX model's folder, or a run's events.jsonl to replay")
+    .option(
+      "--model <file>",
+      "a GGUF file, an ONNX model's folder, openai:<model>, anthropic:<model>, or a run's events.jsonl to replay",
+    )
     .option(
       "--evolver-model <file>",
-      "a GGUF file or ONNX folder that writes the edits (the model that answers)",
+      "what writes the edits: a GGUF file, ONNX folder or service's model (the model that answers)",
     )
     .option("--evolver-adapter <file>", "a trained adapter on the model that writes the edits")
+    .option("--base-url <url>", "another server that speaks like OpenAI's or Anthropic's")
+    .option("--price <input,output>", "dollars for a million tokens of the service's model", price)
+    .option("--parallel <count>", "requests to the service at once (16)", integer(1))
+    .option("--requests-per-minute <count>", "limit of requests to the service (none)", decimal(0.01))
+    .option("--evolver-base-url <url>", "--base-url for the evolver")
+    .option("--evolver-price <input,output>", "--price for the evolver", price)
     .option("--context <tokens>", "tokens of context (the model's, at most 16384)", integer(1))
     .addOption(
       new Option("--engine <name>", "fast: all answers at once; exact: one at a time (fast)").choices([
@@ -60,6 +69,7 @@ export function evolveCommand() {
       "begin no round that could take more answers, the test's included",
       integer(1),
     )
+    .option("--max-cost <dollars>", "stop before models with a price cost more", decimal(0.000001))
     .option("--stop-tokens <count>", "stop when so many tokens were generated", integer(1))
     .option("--stop-minutes <time>", "stop after so long", decimal(0.01))
     .option("--stop-score <share>", "stop at this holdout score", decimal(0, 1))
@@ -91,14 +101,14 @@ export function evolveCommand() {
     .action(async (options, command) => {
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
       if (options.resume !== undefined) {
-        const extra = given.filter((name) => name !== "resume" && name !== "json");
+        const extra = given.filter((name) => !["resume", "json", "maxCost"].includes(name));
         if (extra.length > 0) {
           throw new LseError(
-            `--resume goes on with the run's own configuration and takes no other option (${extra.join(", ")})`,
+            `--resume goes on with the run's own configuration and takes no other option than --max-cost (${extra.join(", ")})`,
             "Leave the other options away, or start a new run with --config and --out",
           );
         }
-        await resumeRun(options.resume, options.json === true);
+        await resumeRun(options.resume, options.maxCost, options.json === true);
         return;
       }
       const config = configOf(options);
@@ -168,9 +178,18 @@ function configOf(options: Options): RunConfig {
     task: override(base.task, task),
     model: override(base.model, {
       ...{ path, engine, context, gpuLayers, threads, decodeBatch, sequences, flashAttention },
+      remote: remoteOf(base.model?.remote, {
+        ...{ baseUrl: options.baseUrl, price: options.price, parallel: options.parallel },
+        requestsPerMinute: options.requestsPerMinute,
+      }),
     }),
     ...override(base.reuse === undefined ? {} : { reuse: base.reuse }, { reuse: options.reuse }),
-    evolver: override(base.evolver, { model: evolverModel, adapter: evolverAdapter }),
+    evolver: override(base.evolver, {
+      ...{ model: evolverModel, adapter: evolverAdapter },
+      remote: remoteOf(base.evolver?.remote, {
+        ...{ baseUrl: options.evolverBaseUrl, price: options.evolverPrice },
+      }),
+    }),
     evolve: {
       ...override(base.evolve, {
         ...{
@@ -192,6 +211,7 @@ function configOf(options: Options): RunConfig {
       }),
       stop: override(base.evolve?.stop, {
         ...{ answers: options.stopAnswers, tokens: options.stopTokens, minutes: options.stopMinutes },
+        cost: options.maxCost,
         ...{ score: options.stopScore, stagnation: options.stopStagnation },
       }),
       sampling: override(base.evolve?.sampling, {
@@ -210,6 +230,12 @@ function configOf(options: Options): RunConfig {
   ];
   if (missing[0] !== undefined) throw new LseError(`--${missing[0]} is missing`, "See `lse evolve --help`");
   return resolveConfig(config, options.config ?? "the command line");
+}
+
+/** The settings of a service, if there are any. */
+function remoteOf(base: object | undefined, over: Record<string, unknown>) {
+  const settings = override(base, over);
+  return Object.keys(settings).length === 0 ? undefined : settings;
 }
 
 /** `base` with those values of `over` that are given. */

@@ -19,6 +19,16 @@ export function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: str
   };
 }
 
+/** Parses what tokens cost: dollars for a million of a prompt's, and of those generated. */
+export function price(text: string): { input: number; output: number } {
+  const [input, output, ...more] = text
+    .split(",")
+    .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (input !== undefined && output !== undefined && more.length === 0 && input >= 0 && output >= 0)
+    return { input, output };
+  throw new InvalidArgumentError("Give two numbers, such as 1.25,10.");
+}
+
 /** The time limit of a predicted query, in seconds; BIRD's evaluator gives it 30. */
 export const timeoutOption = {
   flags: "--timeout <seconds>",

@@ -3,22 +3,43 @@ import { z } from "zod";
 import { defaultCacheFolder } from "../bird/gold.js";
 import { LseError } from "../errors.js";
 import { evolveConfigSchema } from "../evolve/config.js";
+import type { Prices } from "../evolve/run.js";
 import { EventFile } from "../ledger/event-log.js";
 import { AdaptedModel } from "../runtime/adapted-model.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
 import { RecordedModel } from "../runtime/recorded-model.js";
+import { isRemote } from "../runtime/remote/names.js";
+import type { Purse } from "../runtime/remote/price.js";
 import type { Task } from "../task.js";
 import { evolveDefaults, resolveTask, taskConfigSchema } from "./tasks.js";
 
 const path = z.string().min(1);
 
+/** How to ask a model behind a service. */
+const remoteSchema = z.strictObject({
+  /** Of a server that is not the provider's own. */
+  baseUrl: z.url().optional(),
+  /** Tokens that prompt and completion share. */
+  context: z.int().min(1).default(128_000),
+  /** Requests under way at once. */
+  parallel: z.int().min(1).default(16),
+  requestsPerMinute: z.number().positive().optional(),
+  /** Attempts at one request. */
+  attempts: z.int().min(1).default(6),
+  /** Seconds that one attempt may take. */
+  timeout: z.number().positive().default(600),
+  /** Dollars for a million tokens. */
+  price: z.strictObject({ input: z.number().min(0), output: z.number().min(0) }).optional(),
+});
+
 /** The whole of a run's configuration, as `config.json` holds it. */
 export const runConfigSchema = z.strictObject({
   task: taskConfigSchema,
   model: z.strictObject({
-    /** A GGUF file, the folder of an ONNX model, or the events.jsonl of a run to replay. */
+    /** A GGUF file, the folder of an ONNX model, a service's model such as openai:gpt-5, or a run's events.jsonl. */
     path,
+    remote: remoteSchema.optional(),
     /**
      * "fast": all answers of a call at once. "exact": one answer at a time, to the bit the same in any company.
      * Both end a killed run like an unbroken one; the fast one computes the call that was cut off again for it.
@@ -35,7 +56,9 @@ export const runConfigSchema = z.strictObject({
     kvCells: z.int().min(1).optional(),
   }),
   /** What writes the edits, as far as it is not the model that answers. */
-  evolver: z.strictObject({ model: path.optional(), adapter: path.optional() }).default({}),
+  evolver: z
+    .strictObject({ model: path.optional(), adapter: path.optional(), remote: remoteSchema.optional() })
+    .default({}),
   /** Runs whose completions are used where they are the same. */
   reuse: path.optional(),
   evolve: evolveConfigSchema,
@@ -82,16 +105,53 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
     );
   }
   refuseForOnnx(parsed.data, origin);
+  refuseForRemote(parsed.data, origin);
   return {
     task: resolveTask(task),
-    model: { ...model, path: resolve(model.path) },
+    model: { ...model, path: located(model.path) },
     evolver: {
-      ...(evolver.model === undefined ? {} : { model: resolve(evolver.model) }),
+      ...evolver,
+      ...(evolver.model === undefined ? {} : { model: located(evolver.model) }),
       ...(evolver.adapter === undefined ? {} : { adapter: resolve(evolver.adapter) }),
     },
     ...(reuse === undefined ? {} : { reuse: resolve(reuse) }),
     evolve,
   };
+}
+
+/** Paths become absolute; names of services' models stay. */
+const located = (model: string) => (isRemote(model) ? model : resolve(model));
+
+/** @throws LseError naming a field that a service's model, or no other, has a use for */
+function refuseForRemote({ model, evolver, evolve }: RunConfig, origin: string): void {
+  const refuse = (field: string, why: string, next: string) => {
+    throw new LseError(`${origin}: field ${field}: ${why}`, next);
+  };
+  const isRemoteModel = isRemote(model.path);
+  const isRemoteEvolver = evolver.model === undefined ? isRemoteModel : isRemote(evolver.model);
+  if (isRemoteModel) {
+    const given = ([...LLAMA_FIELDS, "threads", "context"] as const).find(
+      (field) => model[field] !== undefined,
+    );
+    if (given !== undefined)
+      refuse(`model.${given}`, "a model behind a service does not have that setting", "Leave it out");
+  } else if (model.remote !== undefined) {
+    refuse(
+      "model.remote",
+      `${model.path} is not behind a service`,
+      "Leave it out, or name a model such as openai:gpt-5",
+    );
+  }
+  if (evolver.remote !== undefined && (evolver.model === undefined || !isRemoteEvolver))
+    refuse("evolver.remote", "the evolver is not a service's model of its own", "Name it in evolver.model");
+  if (isRemoteEvolver && evolver.adapter !== undefined)
+    refuse("evolver.adapter", "no adapter can be put on a service's model", "Leave it out");
+  if (isRemoteEvolver && evolve.constrainEdits)
+    refuse(
+      "evolve.constrainEdits",
+      "a service's model cannot keep to a grammar",
+      "Leave edits unconstrained",
+    );
 }
 
 /** What only llama.cpp has. */
@@ -134,11 +194,14 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 export async function openModel(
   { model, task: { cache } }: RunConfig,
   task: Task,
+  purse?: Purse,
 ): Promise<{ model: LanguageModel; resolved: RunConfig["model"] }> {
   if (model.path.endsWith(".jsonl")) {
     return { model: new RecordedModel(new EventFile(model.path), model.path), resolved: model };
   }
   if (isModelFolder(model.path)) return { model: await openOnnx(model.path, model), resolved: model };
+  if (isRemote(model.path))
+    return { model: await openService(model.path, model.remote, purse), resolved: model };
   // Loaded when it is needed: the library takes longer to load than all other commands take to run.
   const { LlamaModel, NodeLlamaCppModel, openLlama } = await import("../runtime/llama/open.js");
   const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads } = model;
@@ -164,13 +227,15 @@ export async function openModel(
  * @returns undefined where the model that answers does that too
  */
 export async function openEvolver(
-  { model: answering, evolver: { model: path, adapter } }: RunConfig,
+  { model: answering, evolver: { model: path, adapter, remote } }: RunConfig,
   policy: LanguageModel,
+  purse?: Purse,
 ): Promise<LanguageModel | undefined> {
   if (path === undefined) {
     return adapter === undefined ? undefined : await AdaptedModel.open(policy, adapter);
   }
   if (isModelFolder(path)) return await openOnnx(path, answering);
+  if (isRemote(path)) return await openService(path, remote, purse);
   const { openLlama } = await import("../runtime/llama/open.js");
   const { context, gpuLayers, threads, decodeBatch, sequences, flashAttention, kvCells } = answering;
   const engine = await openLlama({
@@ -180,6 +245,22 @@ export async function openEvolver(
   });
   if (adapter !== undefined) await engine.useAdapter(adapter);
   return engine;
+}
+
+async function openService(
+  name: string,
+  remote: RunConfig["model"]["remote"],
+  purse: Purse | undefined,
+): Promise<LanguageModel> {
+  const { openRemote } = await import("../runtime/remote/open.js");
+  const { context: contextSize, ...settings } = remote ?? remoteSchema.parse({});
+  return openRemote({ name, contextSize, ...settings }, purse);
+}
+
+/** What answers and edits cost; nothing for models on this machine. */
+export function pricesOf({ model, evolver }: RunConfig): Prices {
+  const answers = model.remote?.price;
+  return { answers, edits: evolver.model === undefined ? answers : evolver.remote?.price };
 }
 
 async function openOnnx(folder: string, { context, threads }: RunConfig["model"]): Promise<LanguageModel> {

@@ -8,7 +8,8 @@ export interface Answer {
   readonly sample: number;
   readonly response: string;
   readonly outcome: Outcome;
-  /** Tokens that were generated. */
+  /** Length of the prompt, and of what was generated. */
+  readonly promptTokens: number;
   readonly tokens: number;
 }
 
@@ -75,15 +76,15 @@ async function gradeOnce(
   { node, phase, round }: AnswerPlan,
   problem: string,
   sample: number,
-  { text: response, promptTokens, tokens }: Completion,
+  { text: response, promptTokens, generatedTokens: tokens }: Completion,
   task: Task,
   journal: Journal,
 ): Promise<Answer> {
   const key = [node, phase, round, problem, sample].join("/");
   const outcome = journal.recall("answer", key)?.outcome ?? (await task.grade(problem, response));
   const at = { node, phase, round, problem, sample };
-  journal.record({ type: "answer", key, ...at, outcome, promptTokens, tokens: tokens.length });
-  return { problem, sample, response, outcome, tokens: tokens.length };
+  journal.record({ type: "answer", key, ...at, outcome, promptTokens, tokens });
+  return { problem, sample, response, outcome, promptTokens, tokens };
 }
 
 /** The mean score of each problem over its samples. */

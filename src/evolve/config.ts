@@ -86,6 +86,8 @@ export interface Budget {
   readonly testAnswers: number;
   /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
   readonly promptTokens: number;
+  /** Of these, prompts of edits. */
+  readonly editPromptTokens: number;
   /** If every answer and edit uses all of `maxTokens`. */
   readonly generatedTokensAtMost: number;
 }
@@ -112,6 +114,7 @@ export function budgetOf(task: Task, config: EvolveConfig): Budget {
     answers,
     testAnswers,
     promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
+    editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
     generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
   };
 }

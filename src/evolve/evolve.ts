@@ -7,18 +7,20 @@ import { budgetOf, type EvolveConfig } from "./config.js";
 import { editSamplingOf } from "./evolver.js";
 import { answersOfRound, evolverFor, playRound } from "./methods.js";
 import { roomCheck } from "./room.js";
-import { Run } from "./run.js";
+import { type Prices, Run } from "./run.js";
 import { type Split, splitProblems } from "./split.js";
 import { type Stop, whyStop } from "./stops.js";
 
 /** What came of a run so far. */
 export type Evolution = Readonly<
-  Pick<Run, "tree" | "records" | "split" | "rejectedEdits" | "test" | "crossValidation">
+  Pick<Run, "tree" | "records" | "split" | "rejectedEdits" | "test" | "crossValidation" | "spent">
 >;
 
 export interface EvolveOptions {
   /** Writes the edits; left out, the model that answers does. */
   readonly evolver?: LanguageModel | undefined;
+  /** Of the models, where they are paid for. */
+  readonly prices?: Prices;
   /** Asked before each round: whether someone wants the run to end in good order. */
   readonly stopRequested?: () => boolean;
   /** Called with the state after the seed's holdout and after every round: the moment to save it. */
@@ -63,7 +65,7 @@ export async function evolve(
   languageModel: LanguageModel,
   config: EvolveConfig,
   journal: Journal,
-  { evolver: writer, onRound, signal, stopRequested = () => false }: EvolveOptions = {},
+  { evolver: writer, onRound, signal, prices = {}, stopRequested = () => false }: EvolveOptions = {},
 ): Promise<Evolution> {
   requireSameInputs(journal, languageModel, writer, task);
   const model = new CachedModel(languageModel, journal);
@@ -75,7 +77,7 @@ export async function evolve(
     editSamplingOf(config),
     roomCheck(task, model, config),
   );
-  const run = new Run(task, model, evolver, config, split, journal, signal);
+  const run = new Run(task, model, evolver, config, split, journal, prices, signal);
   const stopping = new Stopping(run, journal, stopRequested);
   const budget = budgetOf(task, config);
   const searchAnswers = budget.answers - budget.testAnswers;
@@ -126,9 +128,12 @@ class Stopping {
     const { config, split, spent, tree } = this.run;
     const minutes = (performance.now() - this.#started) / 60_000;
     const next = answersOfRound(config) + split.test.length * config.samples;
+    const { answers, edits, answersCost, editsCost } = spent;
+    const cost = answersCost + editsCost;
+    const costAhead = (next * answersCost) / Math.max(1, answers) + editsCost / Math.max(1, edits);
     const stop: Stop | null = this.requested()
       ? { by: "request", reason: "someone asked for it" }
-      : whyStop(config.stop, { round, ...spent, minutes }, next, tree);
+      : whyStop(config.stop, { round, ...spent, minutes, cost, costAhead }, next, tree);
     if (stop !== null) this.journal.record({ type: "stop", key: "stop", round, ...stop });
     return stop;
   }

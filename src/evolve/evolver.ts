@@ -86,9 +86,9 @@ export class LseEvolver implements Evolver {
     const completion = await complete(this.model, messages, this.sampling, seed, signal);
     const instructions = extractTag(completion.text, "prompt").trim();
     const rejected = whyRejected(instructions, completion, parent, "prompt") ?? this.unusable(instructions);
-    const { text, promptTokens, tokens } = completion;
+    const { text, promptTokens, generatedTokens: tokens } = completion;
     const replies = [{ role: "assistant" as const, content: text }];
-    return { instructions, rejected, replies, promptTokens, tokens: tokens.length };
+    return { instructions, rejected, replies, promptTokens, tokens };
   }
 }
 
@@ -113,7 +113,7 @@ export function whyRejected(
   parent: TreeNode,
   tag: string,
 ): string | null {
-  if (completion.finishReason === "length") return `cut off after ${completion.tokens.length} tokens`;
+  if (completion.finishReason === "length") return `cut off after ${completion.generatedTokens} tokens`;
   if (instructions === "") return `no <${tag}>…</${tag}> in the answer`;
   if (instructions.length < MIN_INSTRUCTIONS_CHARS) {
     return `only ${instructions.length} characters long`;

@@ -2,6 +2,7 @@ import type { ChatMessage } from "../chat.js";
 import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../journal.js";
 import { deriveSeed, uniformStream } from "../random.js";
 import type { LanguageModel } from "../runtime/model.js";
+import { costOf, type Price } from "../runtime/remote/price.js";
 import { bootstrapMean } from "../statistics.js";
 import type { Task } from "../task.js";
 import { type Answer, type Asked, answerProblems, eachSample, problemScores, rewardOf } from "./answer.js";
@@ -23,11 +24,32 @@ export interface NodeRecord {
   selfEvolvePrompt: readonly ChatMessage[] | null;
 }
 
+/** What models cost; those without a price cost nothing. */
+export interface Prices {
+  readonly answers?: Price | undefined;
+  readonly edits?: Price | undefined;
+}
+
+/** What a run has asked for, in this process and before. */
+interface Spending {
+  answers: number;
+  /** Attempts at edits. */
+  edits: number;
+  /** Generated, by answers and edits. */
+  tokens: number;
+  /** Dollars. */
+  answersCost: number;
+  editsCost: number;
+}
+
 /** An edit that may be adopted, with the chat that wrote it. */
 export interface Edit {
   readonly instructions: string;
   readonly conversation: readonly ChatMessage[];
 }
+
+const priced = (price: Price | undefined, promptTokens: number, tokens: number) =>
+  price === undefined ? 0 : costOf(price, promptTokens, tokens);
 
 const newRecord = (conversation: NodeRecord["conversation"]): NodeRecord => ({
   ...{ conversation, summary: null, selfEvolvePrompt: null },
@@ -44,7 +66,7 @@ export class Run {
   test: TestScore | null = null;
   /** The estimate by cross-validation; null where none was asked for, and until the end. */
   crossValidation: CrossValidatedScore | null = null;
-  readonly spent = { answers: 0, tokens: 0 };
+  readonly spent: Spending = { answers: 0, edits: 0, tokens: 0, answersCost: 0, editsCost: 0 };
   /** To the holdout, by node id. */
   readonly #holdoutAnswers: Answer[][] = [];
   /** The prompt that asks for an edit of each node, by id. */
@@ -57,6 +79,7 @@ export class Run {
     readonly config: EvolveConfig,
     readonly split: Split,
     private readonly journal: Journal,
+    private readonly prices: Prices,
     private readonly signal: AbortSignal | undefined,
   ) {
     this.tree = new EvolutionTree(task.seedInstructions);
@@ -196,7 +219,10 @@ export class Run {
       this.signal,
     );
     this.spent.answers += answers.length;
-    for (const { tokens } of answers) this.spent.tokens += tokens;
+    for (const { promptTokens, tokens } of answers) {
+      this.spent.tokens += tokens;
+      this.spent.answersCost += priced(this.prices.answers, promptTokens, tokens);
+    }
     return answers;
   }
 
@@ -208,7 +234,9 @@ export class Run {
   ) {
     const at = { round, parent: parent.id, attempt };
     this.journal.record({ type: "edit", key: `${round}/${attempt}`, ...at, rejected, promptTokens, tokens });
+    this.spent.edits++;
     this.spent.tokens += tokens;
+    this.spent.editsCost += priced(this.prices.edits, promptTokens, tokens);
     if (rejected !== null) this.rejectedEdits++;
   }
 }

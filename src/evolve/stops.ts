@@ -10,6 +10,8 @@ export const stopSchema = z.strictObject({
   answers: positive.optional(),
   /** Generated tokens, of answers and edits. */
   tokens: positive.optional(),
+  /** Dollars, of answers and edits by models that have a price; nothing is sent that could cost more. */
+  cost: z.number().positive().optional(),
   /** Of this process; a resumed run gets them again. */
   minutes: z.number().positive().optional(),
   /** Holdout score. */
@@ -27,6 +29,10 @@ export interface Spent {
   readonly answers: number;
   readonly tokens: number;
   readonly minutes: number;
+  /** Dollars. */
+  readonly cost: number;
+  /** What one more round and the test would cost, by what answers and edits cost so far. */
+  readonly costAhead: number;
 }
 
 /** Why no further round is begun. */
@@ -42,7 +48,7 @@ export interface Stop {
  * @returns why it is not begun; null when it is
  */
 export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: EvolutionTree): Stop | null {
-  const { answers, tokens, minutes, score, stagnation } = stop;
+  const { answers, tokens, cost, minutes, score, stagnation } = stop;
   if (answers !== undefined && spent.answers + next > answers)
     return {
       by: "answers",
@@ -50,6 +56,11 @@ export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: Evol
     };
   if (tokens !== undefined && spent.tokens >= tokens)
     return { by: "tokens", reason: `${spent.tokens} of ${tokens} tokens were generated` };
+  if (cost !== undefined && spent.cost + spent.costAhead > cost)
+    return {
+      by: "cost",
+      reason: `${dollars(spent.cost)} of ${dollars(cost)} were spent, and a round with the test costs ${dollars(spent.costAhead)}`,
+    };
   if (minutes !== undefined && spent.minutes >= minutes)
     return { by: "minutes", reason: `${minutes} minutes were over` };
   const best = tree.best();
@@ -61,11 +72,14 @@ export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: Evol
   return null;
 }
 
+export const dollars = (amount: number) => `$${amount < 1 ? amount.toPrecision(2) : amount.toFixed(2)}`;
+
 /** What the conditions are, in words; empty without any. */
-export function describeStops({ answers, tokens, minutes, score, stagnation }: StopConfig): string {
+export function describeStops({ answers, tokens, cost, minutes, score, stagnation }: StopConfig): string {
   const parts = [
     answers === undefined ? [] : `${answers} answers`,
     tokens === undefined ? [] : `${tokens} generated tokens`,
+    cost === undefined ? [] : dollars(cost),
     minutes === undefined ? [] : `${minutes} minutes`,
     score === undefined ? [] : `a holdout score of ${score}`,
     stagnation === undefined ? [] : `${stagnation} rounds without a better node`,

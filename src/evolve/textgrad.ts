@@ -65,7 +65,7 @@ export class TextGradEvolver implements Evolver {
       complete(this.model, chat, this.sampling, deriveSeed(at.seed, step, at.round, at.attempt), signal);
     const critique = await ask("critique", messages);
     if (critique.text.trim() === "") {
-      const spent = { promptTokens: critique.promptTokens, tokens: critique.tokens.length };
+      const spent = { promptTokens: critique.promptTokens, tokens: critique.generatedTokens };
       return { instructions: "", rejected: "the critique is empty", replies: [], ...spent };
     }
     const asked = this.#fitting(
@@ -83,7 +83,7 @@ export class TextGradEvolver implements Evolver {
         { role: "assistant", content: rewrite.text },
       ],
       promptTokens: critique.promptTokens + rewrite.promptTokens,
-      tokens: critique.tokens.length + rewrite.tokens.length,
+      tokens: critique.generatedTokens + rewrite.generatedTokens,
     };
   }
 

@@ -49,11 +49,13 @@ export interface GenerateRequest {
 export interface Completion {
   /** What was generated, without the end-of-turn token and without the stop string. */
   readonly text: string;
-  /** Generated token ids in order, the end-of-turn token included. */
+  /** Generated token ids in order, the end-of-turn token included; none where a service does not tell them. */
   readonly tokens: readonly number[];
+  /** How many there are, whether they are told or not. */
+  readonly generatedTokens: number;
   /**
    * Natural logarithm of each generated token's probability under the model itself: before temperature,
-   * penalties and truncation. One per token, in nats.
+   * penalties and truncation. One for each of `tokens`, in nats.
    */
   readonly logprobs: readonly number[];
   /** "stop": the model ended its turn or a stop string came; "length": no room was left. */

@@ -51,7 +51,7 @@ export class RecordedModel implements LanguageModel {
       if (completion === undefined) throw this.#missing("an answer to a prompt");
       this.usage.completions++;
       this.usage.promptTokensAsked += completion.promptTokens;
-      this.usage.tokensGenerated += completion.tokens.length;
+      this.usage.tokensGenerated += completion.generatedTokens;
       onCompletion?.(index, completion);
       return completion;
     });

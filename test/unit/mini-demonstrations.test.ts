@@ -199,6 +199,7 @@ describe("the task", () => {
       sample: 0,
       response: naive,
       outcome,
+      promptTokens: 1,
       tokens: 1,
     }));
     const whole = evolverMessages(task, "none", batch, () => true);

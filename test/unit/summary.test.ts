@@ -9,6 +9,7 @@ const answer = (problem: string, response: string, score = 0): Answer => ({
   sample: 0,
   response,
   outcome: { score, correct: score === 1, answer: "x", error: null },
+  promptTokens: 1,
   tokens: 1,
 });
 

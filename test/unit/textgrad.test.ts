@@ -8,7 +8,7 @@ import type { GenerateRequest } from "#lse/runtime/model.js";
 import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
 
 const answer = (problem: string, error: string | null): Answer => ({
-  ...{ problem, sample: 0, response: "…", tokens: 1 },
+  ...{ problem, sample: 0, response: "…", promptTokens: 1, tokens: 1 },
   outcome: { score: error === null ? 1 : 0, correct: error === null, answer: "", error },
 });
 const chosen = (batch: readonly Answer[]) => chooseFailures(batch).map(({ problem }) => problem);

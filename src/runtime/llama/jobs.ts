@@ -66,6 +66,7 @@ export class Generation implements Job {
     this.onEnd({
       text: this.texts.detokenize(this.tokens).slice(0, stoppedAt ?? undefined),
       tokens: this.tokens,
+      generatedTokens: this.tokens.length,
       logprobs: this.#logprobs,
       finishReason: stoppedAt === null ? "length" : "stop",
       promptTokens: this.prompt.length,

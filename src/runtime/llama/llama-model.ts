@@ -153,7 +153,7 @@ export class LlamaModel implements LanguageModel {
             completions[index] = completion;
             this.usage.completions++;
             this.usage.promptTokensAsked += completion.promptTokens;
-            this.usage.tokensGenerated += completion.tokens.length;
+            this.usage.tokensGenerated += completion.generatedTokens;
             onCompletion?.(index, completion);
           });
           generations.push(generation);

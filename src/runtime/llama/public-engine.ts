@@ -167,6 +167,7 @@ export class NodeLlamaCppModel implements LanguageModel {
     return {
       text: text.slice(0, stoppedAt ?? undefined),
       tokens,
+      generatedTokens: tokens.length,
       logprobs,
       finishReason: stoppedAt === null ? "length" : "stop",
       promptTokens: prompt.length,

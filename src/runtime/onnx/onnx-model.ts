@@ -83,7 +83,7 @@ export class OnnxModel implements LanguageModel {
           completions.push(completion);
           this.usage.completions++;
           this.usage.promptTokensAsked += completion.promptTokens;
-          this.usage.tokensGenerated += completion.tokens.length;
+          this.usage.tokensGenerated += completion.generatedTokens;
           onCompletion?.(index, completion);
         };
         await this.#complete(request, take, signal);
