@@ -5,6 +5,7 @@ import { LseError } from "../errors.js";
 import { birdCommand } from "./bird.js";
 import { collectCommand } from "./collect.js";
 import { compareCommand } from "./compare.js";
+import { dataCommand, modelsCommand } from "./download.js";
 import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
 import { pretrainCommand } from "./pretrain.js";
@@ -31,7 +32,9 @@ const program = new Command("lse")
   .addCommand(pretrainCommand())
   .addCommand(collectCommand())
   .addCommand(trainCommand())
-  .addCommand(rewardServerCommand());
+  .addCommand(rewardServerCommand())
+  .addCommand(dataCommand())
+  .addCommand(modelsCommand());
 
 try {
   await program.parseAsync();

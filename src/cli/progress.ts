@@ -32,7 +32,12 @@ export class Progress implements Disposable {
   }
 
   tick(): void {
-    this.#done++;
+    this.advance(1);
+  }
+
+  /** @param count less than 0 when work has to be done again */
+  advance(count: number): void {
+    this.#done += count;
     this.#update();
   }
 
@@ -80,7 +85,7 @@ export class Progress implements Disposable {
 
   #timeLeft(): string {
     const doneHere = this.#done - this.#doneBefore;
-    if (doneHere === 0) return "…";
+    if (doneHere <= 0) return "…";
     const secondsEach = (performance.now() - this.#started) / 1000 / doneHere;
     return `${formatSeconds(secondsEach * (this.#total - this.#done))} left`;
   }

@@ -1,0 +1,146 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { LseError } from "../errors.js";
+import type { DownloadContext } from "./settings.js";
+
+/** Where something is fetched. */
+export interface Address {
+  readonly url: string;
+  /** Goes to the host of `url` alone: fetch leaves it away when it follows a redirect to another one. */
+  readonly token: string | null;
+  /** The page for people, with the licence. */
+  readonly page: string;
+}
+
+/** A failure that the next try may not meet: a cut connection, an overloaded server. */
+export class ConnectionLost extends Error {}
+
+const RANGE_NOT_SATISFIABLE = 416;
+const OVERLOADED = [408, 425, 429];
+
+/**
+ * Asks for what is at an address, its bytes as they are stored.
+ * @returns an answer with status 2xx, or 416
+ * @throws ConnectionLost when another try may help, else LseError; neither contains the token
+ */
+export async function request(
+  address: Address,
+  headers: Record<string, string>,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { url, token } = address;
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      headers: {
+        // Compressed bytes would be other bytes than those that ranges and sizes count.
+        "accept-encoding": "identity",
+        ...headers,
+        ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+      },
+      signal,
+    });
+  } catch (error) {
+    throw asLost(error, signal);
+  }
+  if (response.ok || response.status === RANGE_NOT_SATISFIABLE) return response;
+  await drop(response);
+  throw failure(address, response.status);
+}
+
+/** Does without the rest of an answer; that the connection breaks then does not matter. */
+export async function drop(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => {});
+}
+
+/**
+ * The bytes of an answer as they come.
+ * @throws ConnectionLost when the connection is cut or brings nothing for `stallMs`
+ */
+export async function* chunksOf(
+  response: Response,
+  stallMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  const stalled = new ConnectionLost(`nothing came for ${stallMs / 1000} s`);
+  let hasStalled = false;
+  const timer = setTimeout(() => {
+    hasStalled = true;
+    reader.cancel(stalled).catch(() => {});
+  }, stallMs);
+  try {
+    while (true) {
+      const { done, value } = await reader.read();
+      // Cancelling looks like the end.
+      if (hasStalled) throw stalled;
+      if (done) return;
+      timer.refresh();
+      yield value;
+    }
+  } catch (error) {
+    throw error instanceof ConnectionLost ? error : asLost(error, signal);
+  } finally {
+    clearTimeout(timer);
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * Tries until it succeeds, or `tries` times in a row brought nothing.
+ * @param attempt calls what it is given whenever something came
+ * @throws LseError saying what to do about the connection
+ */
+export async function persist<T>(
+  what: string,
+  { settings, signal, say }: DownloadContext,
+  attempt: (something: () => void) => Promise<T>,
+): Promise<T> {
+  let failures = 0;
+  while (true) {
+    try {
+      return await attempt(() => {
+        failures = 0;
+      });
+    } catch (error) {
+      if (!(error instanceof ConnectionLost)) throw error;
+      failures++;
+      if (failures >= settings.tries) {
+        throw new LseError(`${what}: ${error.message}, ${failures} times in a row`, advice(), {
+          cause: error,
+        });
+      }
+      const wait = settings.pauseMs * 2 ** (failures - 1);
+      say(`${what}: ${error.message}; trying again in ${wait / 1000} s`);
+      await pause(wait, undefined, { signal });
+    }
+  }
+}
+
+function asLost(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason;
+  // fetch says "fetch failed" and "terminated"; the cause says why, at times with a code alone.
+  const { message, code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  return new ConnectionLost(message || code || String(error));
+}
+
+function failure({ url, token, page }: Address, status: number): Error {
+  if (status >= 500 || OVERLOADED.includes(status)) return new ConnectionLost(`the server answers ${status}`);
+  if (status === 401 || status === 403) {
+    const account =
+      token === null ? "and set HF_TOKEN to a token of your account" : "with HF_TOKEN's account";
+    return new LseError(`${url}: access is refused (${status})`, `Accept the licence at ${page} ${account}`);
+  }
+  const what = status === 404 ? "there is no such file" : "the server refuses it";
+  return new LseError(`${url}: ${what} (${status})`, `See ${page} for where it is now`);
+}
+
+/** What to do about a server that cannot be reached. */
+function advice(): string {
+  const again = "The same command goes on where it stopped; check the connection first";
+  const { HTTPS_PROXY, https_proxy, HTTP_PROXY, http_proxy, NODE_USE_ENV_PROXY } = process.env;
+  const proxy = HTTPS_PROXY ?? https_proxy ?? HTTP_PROXY ?? http_proxy;
+  const isUsed = NODE_USE_ENV_PROXY === "1" && process.allowedNodeEnvironmentFlags.has("--use-env-proxy");
+  if (proxy === undefined || isUsed) return again;
+  return `${again}. Your proxy is used only with NODE_USE_ENV_PROXY=1 and Node 22.21 or newer`;
+}
