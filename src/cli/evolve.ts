@@ -12,8 +12,12 @@ export function evolveCommand() {
     .description("evolve a task's instructions with a model in this process")
     .option("--config <file>", "a config.json to start from; other options override it")
     .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
-    .option("--data <path>", "bird: BIRD's folder, or its question file")
+    .option(
+      "--data <path>",
+      "bird: BIRD's folder, or its question file; mmlu: a folder of subjects, the folder of one, or its file",
+    )
     .option("--db <name>", "which of the databases; mini: split and seed, such as test/3 (test/0)")
+    .addOption(new Option("--subject <name>", "mmlu: which of the subjects").conflicts("db"))
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
     .option("--model <file>", "a GGUF file, or the events.jsonl of a run to replay")
@@ -102,7 +106,7 @@ function configOf(options: Options): RunConfig {
   const task = {
     name: options.task ?? base.task?.name ?? "bird",
     data: options.data,
-    db: options.db,
+    db: options.db ?? options.subject,
     timeout: options.timeout,
     cache: options.cache,
   };
