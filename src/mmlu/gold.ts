@@ -10,8 +10,9 @@ export const MOST_CHOICES = LETTERS.length;
 export const lettersOf = (choices: number): readonly string[] => [...LETTERS.slice(0, choices)];
 
 /**
- * Where the published code's rules are odd (lse/envs/mmlu_env.py:100-128), ours on the left and its own on the right.
- * On the published data, four choices and corrections as text, they differ by spaces around a correction only.
+ * What counts as right: the published code's rules (lse/envs/mmlu_env.py:100-128), and the same without their
+ * oddities. Where corrections are text and choices are four, as in the published sets, the two differ only where a
+ * correction has spaces around it.
  */
 export const GOLD_RULES = {
   corrected: {
