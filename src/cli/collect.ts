@@ -20,7 +20,10 @@ export function collectCommand() {
   return new Command("collect")
     .description("many runs of evolution at once, whose trees an evolver is trained on")
     .requiredOption("--config <file>", "configuration of the runs, such as configs/mini-trees.json")
-    .requiredOption("--db <names...>", "databases; train/0-47 stands for train/0, train/1 … train/47")
+    .requiredOption(
+      "--db <names...>",
+      "databases, or subjects of mmlu; train/0-47 stands for train/0, train/1 … train/47",
+    )
     .option("--runs <count>", "runs of each database, of different seeds", integer(1), 1)
     .option("--together <count>", "runs at a time", integer(1), 16)
     .requiredOption("--out <folder>", "folder for the runs' folders; what is done there is not done again")

@@ -12,7 +12,10 @@ export function evolveCommand() {
     .description("evolve a task's instructions with a model in this process")
     .option("--config <file>", "a config.json to start from; other options override it")
     .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
-    .option("--data <path>", "bird: BIRD's folder, or its question file")
+    .option(
+      "--data <path>",
+      "bird: BIRD's folder, or its question file; mmlu: a folder of subjects, the folder of one, or its file",
+    )
     .option("--db <name>", "which of the databases; mini: split and seed, such as test/3 (test/0)")
     .addOption(
       new Option(
@@ -22,6 +25,7 @@ export function evolveCommand() {
     )
     .option("--cut-repetition", "bird: cut off what a response repeats at its end, before it is read")
     .option("--test-db <name>", "another database, whose problems are the test")
+    .addOption(new Option("--subject <name>", "mmlu: which of the subjects").conflicts("db"))
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
     .option(
@@ -131,7 +135,7 @@ function configOf(options: Options): RunConfig {
   const task = {
     name: options.task ?? base.task?.name ?? "bird",
     data: options.data,
-    db: options.db,
+    db: options.db ?? options.subject,
     testDb: options.testDb,
     answers: options.answers,
     cutRepetition: options.cutRepetition,

@@ -4,16 +4,20 @@ import { BirdTask } from "../bird/task.js";
 import { TransferTask } from "../evolve/transfer-task.js";
 import { parseAddress } from "../mini/splits.js";
 import { MiniGrader, MiniTask } from "../mini/task.js";
+import { GOLD_RULES, type GoldRules } from "../mmlu/gold.js";
+import { MmluTask } from "../mmlu/task.js";
 import type { Task } from "../task.js";
 
 const path = z.string().min(1);
 const shared = {
-  /** Seconds a predicted query may take. */
-  timeout: z.number().positive().default(30),
   /** Folder for gold results and measured settings. */
   cache: path.optional(),
   /** A database beside the task's own, whose problems are the test. */
   testDb: z.string().min(1).optional(),
+};
+const sql = {
+  /** Seconds a predicted query may take. */
+  timeout: z.number().positive().default(30),
 };
 
 const birdSchema = z.strictObject({
@@ -24,6 +28,7 @@ const birdSchema = z.strictObject({
   answers: z.enum(["tags", "fenced"]).default("tags"),
   /** Whether what a model repeats at the end is cut off before. */
   cutRepetition: z.boolean().default(false),
+  ...sql,
   ...shared,
 });
 
@@ -31,11 +36,22 @@ const miniSchema = z.strictObject({
   name: z.literal("mini"),
   /** Split and seed, or the seed of a test database. */
   db: z.string().min(1).default("test/0"),
+  ...sql,
+  ...shared,
+});
+
+const mmluSchema = z.strictObject({
+  name: z.literal("mmlu"),
+  data: path,
+  /** The subject. */
+  db: z.string().min(1).optional(),
+  /** Whether the published code's oddities in what counts as right are corrected or kept (mmlu/gold.ts). */
+  goldRules: z.enum(Object.keys(GOLD_RULES) as GoldRules[]).default("corrected"),
   ...shared,
 });
 
 /** The task of a run's configuration. */
-export const taskConfigSchema = z.discriminatedUnion("name", [birdSchema, miniSchema]);
+export const taskConfigSchema = z.discriminatedUnion("name", [birdSchema, miniSchema, mmluSchema]);
 
 export type TaskConfig = z.infer<typeof taskConfigSchema>;
 
@@ -71,6 +87,12 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     resolve: (config) => config,
     open: async ({ db, timeout }, pool) =>
       MiniTask.open(parseAddress(db), pool?.graderFor(timeout * 1000) ?? timeout * 1000),
+  },
+  mmlu: {
+    required: ["data"],
+    evolve: {},
+    resolve: (config) => ({ ...config, data: resolve(config.data) }),
+    open: ({ data, db, goldRules }) => MmluTask.open({ dataPath: data, subject: db, goldRules }),
   },
 };
 

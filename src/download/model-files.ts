@@ -1,7 +1,7 @@
 import { LseError } from "../errors.js";
+import { nearest } from "../nearest.js";
 import type { RemoteFile } from "./hub.js";
 import type { ModelEntry } from "./manifest.js";
-import { nearest } from "./nearest.js";
 
 /** "Qwen3-0.6B-Q8_0.gguf", "Qwen3-0.6B-UD-Q4_K_XL.gguf", "Arctic-Text2SQL-R1-7B.IQ4_XS.gguf" at a repository's root. */
 const GGUF = /^[^/]+?[-.]((?:UD-)?I?Q\d[A-Z0-9_]*|BF16|F16|F32)\.gguf$/i;

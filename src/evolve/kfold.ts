@@ -1,5 +1,5 @@
 /** Cross-validation of the choice of a node, for pools too small for a test (lse/simulators/base_simulator.py:80-134). */
-import { PythonRandom } from "./reference/python-random.js";
+import { PythonRandom } from "../python-random.js";
 
 export interface Fold {
   /** Positions of the fold's problems. */

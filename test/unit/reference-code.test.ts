@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { cutRepetition, extractFenced } from "#lse/bird/response.js";
 import { crossValidate } from "#lse/evolve/kfold.js";
-import { PythonRandom, stableSeed } from "#lse/evolve/reference/python-random.js";
+import { PythonRandom, stableSeed } from "#lse/python-random.js";
 import { describeWithShared, sharedPath } from "../shared.js";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);

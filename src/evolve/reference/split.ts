@@ -1,9 +1,9 @@
 /** The published code's splits and batches on one database, with its random numbers (lse/simulators/bird_simulator.py:23-75). */
 import { LseError } from "../../errors.js";
+import { PythonRandom } from "../../python-random.js";
 import type { Task } from "../../task.js";
 import type { EvolveConfig } from "../config.js";
 import type { Split } from "../split.js";
-import { PythonRandom } from "./python-random.js";
 
 /**
  * Draws the holdout (its "dev") from all problems, the test from the others, and leaves the rest in the order of the

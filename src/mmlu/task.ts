@@ -1,0 +1,100 @@
+import { extractTag } from "../extract.js";
+import { hashJson } from "../hash.js";
+import type { Outcome, Task, ValidationReport } from "../task.js";
+import { type MmluQuestion, type MmluSubject, readSubject } from "./dataset.js";
+import { type GoldRules, lettersOf } from "./gold.js";
+import { questionText, SEED_INSTRUCTIONS, systemPrompt } from "./prompts.js";
+
+export interface MmluTaskOptions {
+  /** A folder of subjects, the folder of one, or a file. */
+  readonly dataPath: string;
+  /** May be left out when there is one subject only. */
+  readonly subject?: string | undefined;
+  /** Whether odd rules of the published code are corrected or kept. */
+  readonly goldRules: GoldRules;
+}
+
+/** Longest answer without a letter that the evolver reads: it is in the response as well. */
+const MAX_ANSWER_CHARS = 100;
+
+/** Multiple-choice questions on one subject of MMLU-Redux or of a set in its form. */
+export class MmluTask implements Task {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly seedInstructions = SEED_INSTRUCTIONS;
+  readonly problemIds: readonly string[];
+  readonly #questions: ReadonlyMap<string, MmluQuestion>;
+
+  /** @throws LseError for missing or malformed files, or an unknown subject */
+  static async open({ dataPath, subject, goldRules }: MmluTaskOptions): Promise<MmluTask> {
+    return new MmluTask(await readSubject(dataPath, subject, goldRules));
+  }
+
+  constructor({ subject, questions }: Pick<MmluSubject, "subject" | "questions">) {
+    this.id = `mmlu/${subject}`;
+    this.fingerprint = hashJson(questions);
+    this.problemIds = questions.map(({ id }) => id);
+    this.#questions = new Map(questions.map((question) => [question.id, question]));
+  }
+
+  systemPrompt(instructions: string): string {
+    return systemPrompt(instructions);
+  }
+
+  prompt(problemId: string, instructions: string) {
+    return [
+      { role: "system" as const, content: this.systemPrompt(instructions) },
+      { role: "user" as const, content: questionText(this.#question(problemId)) },
+    ];
+  }
+
+  async grade(problemId: string, response: string): Promise<Outcome> {
+    const { gold, choices } = this.#question(problemId);
+    const text = extractTag(response, "answer").trim();
+    const letter = lettersOf(choices.length).find((letter) => letter === text.toUpperCase());
+    const correct = letter === gold;
+    return { score: correct ? 1 : 0, correct, answer: letter ?? text, error: errorOf(text, letter, gold) };
+  }
+
+  report(problemId: string, { answer, correct, error }: Outcome): string {
+    const question = this.#question(problemId);
+    const isLetter = lettersOf(question.choices.length).includes(answer);
+    return [
+      `Question: ${questionText(question)}`,
+      `Answer taken from the response: ${answer === "" ? "(none)" : truncated(answer)}`,
+      `Correct answer: ${question.gold}`,
+      `Correct: ${correct ? "True" : "False"}`,
+      // That another letter was right is said above.
+      ...(isLetter ? [] : [`Error: ${error}`]),
+    ].join("\n");
+  }
+
+  async validate(onProblem?: () => void): Promise<ValidationReport> {
+    const failures: { problem: string; error: string }[] = [];
+    for (const { id, gold } of this.#questions.values()) {
+      const { error } = await this.grade(id, `<answer>${gold}</answer>`);
+      if (error !== null) failures.push({ problem: id, error });
+      onProblem?.();
+    }
+    const total = this.problemIds.length;
+    return { total, passed: total - failures.length, failures };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  #question(id: string): MmluQuestion {
+    const question = this.#questions.get(id);
+    if (question === undefined) throw new RangeError(`${this.id} has no problem ${id}`);
+    return question;
+  }
+}
+
+function errorOf(text: string, letter: string | undefined, gold: string): string | null {
+  if (text === "") return "the response has no letter between <answer> and </answer>";
+  if (letter === undefined)
+    return "what is between <answer> and </answer> is not the letter of a choice alone";
+  return letter === gold ? null : `the correct answer is ${gold}`;
+}
+
+const truncated = (text: string) =>
+  text.length <= MAX_ANSWER_CHARS ? text : `${text.slice(0, MAX_ANSWER_CHARS)}... (truncated)`;
