@@ -9,11 +9,12 @@ import { readJson } from "../json-file.js";
 import { EventLog } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { LanguageModel } from "../runtime/model.js";
+import { Purse } from "../runtime/remote/price.js";
 import { type Seat, together } from "../runtime/together.js";
 import { untilInterrupted } from "./interrupt.js";
 import { integer } from "./options.js";
 import { Progress } from "./progress.js";
-import { openEvolver, openModel, type RunConfig, resolveConfig } from "./run-config.js";
+import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "./run-config.js";
 import { TaskPool } from "./tasks.js";
 
 export function collectCommand() {
@@ -76,9 +77,11 @@ export async function collect(options: CollectOptions): Promise<void> {
   // All of them now: a database that cannot be used is to show before anything is paid for.
   const [first] = await Promise.all(jobs.map((job) => tasks.open(job.config.task)));
   if (first === undefined) throw new LseError("no database is named", "Give some with --db");
-  const { model, resolved } = await openModel(config, first);
+  const { cost } = config.evolve.stop;
+  const purse = cost === undefined ? undefined : new Purse(cost * jobs.length, 0);
+  const { model, resolved } = await openModel(config, first, purse);
   await using policy = model;
-  await using evolver = await openEvolver(config, policy);
+  await using evolver = await openEvolver(config, policy, purse);
   using progress = new Progress("answers", jobs.length * budgetOf(first, config.evolve).answers);
 
   const carryOut = async ({ path, config }: (typeof jobs)[number], seat: Seat) => {
@@ -91,7 +94,9 @@ export async function collect(options: CollectOptions): Promise<void> {
     if (log.recall("done", "done") !== undefined && existsSync(folder.treePath)) return;
     log.onEvent = ({ type }) => type === "answer" && progress.tick();
     const models: [LanguageModel, LanguageModel | undefined] = [seat(policy), evolver && seat(evolver)];
-    const state = await evolve(task, models[0], config.evolve, log, { evolver: models[1], signal });
+    const state = await evolve(task, models[0], config.evolve, log, {
+      ...{ evolver: models[1], signal, prices: pricesOf(config) },
+    });
     folder.writeTree(treeToJson(state, config.evolve));
     folder.writeBest(state.tree.best().instructions);
     log.sync();

@@ -15,6 +15,8 @@ export const costOf = ({ input, output }: Price, promptTokens: number, generated
  */
 export class Purse {
   #reserved = 0;
+  /** Those who wait until something that was set aside comes back. */
+  #waiting: (() => void)[] = [];
 
   /**
    * @param limit in dollars
@@ -25,14 +27,20 @@ export class Purse {
     public spent: number,
   ) {}
 
-  /** Sets aside what a request can cost at most. @throws LseError when that is too much */
-  reserve(cost: number): void {
-    if (this.spent + this.#reserved + cost > this.limit)
-      throw new LseError(
-        `The limit of $${this.limit} does not allow a further request: ` +
-          `$${this.spent.toFixed(4)} are spent, $${(this.#reserved + cost).toFixed(4)} more could be`,
-        "Resume with a higher --max-cost; what was paid for is kept",
-      );
+  /**
+   * Sets aside what a request can cost at most; waits while requests under way hold what it needs.
+   * @throws LseError when that is too much by itself
+   */
+  async reserve(cost: number): Promise<void> {
+    while (this.spent + this.#reserved + cost > this.limit) {
+      if (this.spent + cost > this.limit)
+        throw new LseError(
+          `The limit of $${this.limit} does not allow a further request: ` +
+            `$${this.spent.toFixed(4)} are spent, and it could cost $${cost.toFixed(4)}`,
+          "Resume with a higher --max-cost; what was paid for is kept",
+        );
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
     this.#reserved += cost;
   }
 
@@ -40,5 +48,8 @@ export class Purse {
   pay(reserved: number, cost: number): void {
     this.#reserved -= reserved;
     this.spent += cost;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
   }
 }

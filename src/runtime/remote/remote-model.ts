@@ -72,7 +72,8 @@ export class RemoteModel implements LanguageModel {
       for (const [index, request] of waiting) {
         try {
           signal?.throwIfAborted();
-          const completion = await this.#complete(request, signal);
+          const completion = await this.#complete(request, () => failure !== undefined, signal);
+          if (completion === null) return;
           completions[index] = completion;
           onCompletion?.(index, completion);
         } catch (error) {
@@ -104,7 +105,12 @@ export class RemoteModel implements LanguageModel {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  async #complete(request: GenerateRequest, signal: AbortSignal | undefined): Promise<Completion> {
+  /** @returns null when it was given up before anything was asked */
+  async #complete(
+    request: GenerateRequest,
+    isGivenUp: () => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<Completion | null> {
     const { messages, sampling } = request;
     if (sampling.grammar !== undefined)
       throw new LseError(`${this.service.name} cannot keep to a grammar`, "Leave edits unconstrained");
@@ -112,10 +118,11 @@ export class RemoteModel implements LanguageModel {
     requireRoom(this.contextSize, promptAtMost, 1);
     const { price, purse } = this.options;
     const atMost = price === undefined ? 0 : costOf(price, promptAtMost, sampling.maxTokens);
-    purse?.reserve(atMost);
+    await purse?.reserve(atMost);
     let paid = 0;
     try {
       await this.#turn(signal);
+      if (isGivenUp()) return null;
       const started = performance.now();
       const { text, finishReason, ...counted } = await this.#ask(request, signal);
       if (counted.promptTokens === null || counted.generatedTokens === null) this.estimated++;
