@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { budgetOf } from "../evolve/config.js";
+import { budgetOf, METHODS } from "../evolve/config.js";
 import { evolve } from "../evolve/evolve.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import { readJson } from "../json-file.js";
@@ -25,11 +25,14 @@ export function collectCommand() {
       "--db <names...>",
       "databases, or subjects of mmlu; train/0-47 stands for train/0, train/1 … train/47",
     )
+    .addOption(new Option("--method <name>", "in place of the configuration's").choices(METHODS))
     .option("--runs <count>", "runs of each database, of different seeds", integer(1), 1)
     .option("--together <count>", "runs at a time", integer(1), 16)
     .requiredOption("--out <folder>", "folder for the runs' folders; what is done there is not done again")
-    .action(async ({ config: file, db, runs, together: atOnce, out }) => {
-      const config = resolveConfig(readJson(file), file);
+    .action(async ({ config: file, db, method, runs, together: atOnce, out }) => {
+      const named = resolveConfig(readJson(file), file);
+      const evolve = { ...named.evolve, ...(method === undefined ? {} : { method }) };
+      const config = resolveConfig({ ...named, evolve }, file);
       const databases = databasesOf(db);
       await untilInterrupted("The same command goes on", async (signal) => {
         await collect({ config, databases, runs, atOnce, out, signal });
