@@ -61,7 +61,7 @@ describe("lse collect", () => {
     const before = readFileSync(events, "utf8");
     const options = ["--config", runs, "--db", "train/0", "--method", "gepa", "--out", path("gepa")];
     expect(lse("collect", ...options)).toMatchObject({ status: 0 });
-    const made = readFileSync(join(path("gepa"), "train-0-seed1", "config.json"), "utf8");
+    const made = readFileSync(path("gepa", "train-0-seed1", "config.json"), "utf8");
     expect(JSON.parse(made).evolve).toMatchObject({ method: "gepa" });
     const more = lse("collect", "--config", runs, "--db", "train/0-1", "--runs", "2", "--out", path("trees"));
     expect(more.stderr).not.toContain("train-1-seed1: ");
