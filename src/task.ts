@@ -31,6 +31,8 @@ export interface Task extends AsyncDisposable {
   readonly problemIds: readonly string[];
   /** Problems beside these that the task keeps for the test at the end. */
   readonly testIds?: readonly string[];
+  /** By what names the published code seeds the draws of holdout and test, where it does not by the seed alone. */
+  readonly publishedNames?: readonly string[];
   readonly seedInstructions: string;
   /** The part of the prompt that all problems share; the evolver is shown it whole. */
   systemPrompt(instructions: string): string;

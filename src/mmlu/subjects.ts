@@ -18,6 +18,13 @@ export const SUBJECTS = {
     psychology`.split(/\s+/),
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
+/** What the published code calls the data set of a subject. */
+export function publishedSplit(subject: string): "train" | "dev" | "gpqa" {
+  const dataSet = dataSetOf(subject);
+  if (dataSet === "MMLU-Redux 2.0") return "train";
+  return dataSet === "MMLU-Pro-Redux" ? "dev" : "gpqa";
+}
+
 /** The data set that has such a subject, if it is one of those known by name. */
 export function dataSetOf(subject: string): string | undefined {
   return Object.entries(SUBJECTS).find(([, names]) => names.includes(subject))?.[0];

@@ -4,6 +4,7 @@ import type { Outcome, Task, ValidationReport } from "../task.js";
 import { type MmluQuestion, type MmluSubject, readSubject } from "./dataset.js";
 import { type GoldRules, lettersOf } from "./gold.js";
 import { questionText, SEED_INSTRUCTIONS, systemPrompt } from "./prompts.js";
+import { publishedSplit } from "./subjects.js";
 
 export interface MmluTaskOptions {
   /** A folder of subjects, the folder of one, or a file. */
@@ -23,6 +24,7 @@ export class MmluTask implements Task {
   readonly fingerprint: string;
   readonly seedInstructions = SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
+  readonly publishedNames: readonly string[];
   readonly #questions: ReadonlyMap<string, MmluQuestion>;
 
   /** @throws LseError for missing or malformed files, or an unknown subject */
@@ -34,6 +36,7 @@ export class MmluTask implements Task {
     this.id = `mmlu/${subject}`;
     this.fingerprint = hashJson(questions);
     this.problemIds = questions.map(({ id }) => id);
+    this.publishedNames = ["mmlu", publishedSplit(subject), subject];
     this.#questions = new Map(questions.map((question) => [question.id, question]));
   }
 

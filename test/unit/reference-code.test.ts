@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { cutRepetition, extractFenced } from "#lse/bird/response.js";
 import { crossValidate } from "#lse/evolve/kfold.js";
+import { referenceSplit } from "#lse/evolve/reference/split.js";
 import { PythonRandom, stableSeed } from "#lse/python-random.js";
 import { describeWithShared, sharedPath } from "../shared.js";
 
@@ -41,6 +42,17 @@ describeWithShared("equal to the published code's vectors", ["notes/reference_ve
     const { args, seed, sample_100_5 } = vectors.stable_seed;
     expect(String(stableSeed(...args))).toBe(seed);
     expect(new PythonRandom(BigInt(seed)).sample(numbers(100), 5)).toEqual(sample_100_5);
+  });
+
+  it("the holdout of MMLU is drawn by names when there is a test, by the seed alone without", () => {
+    const problemIds = numbers(200).map(String);
+    const task = { id: "mmlu/physics", problemIds, publishedNames: ["mmlu", "dev", "physics"] };
+    const config = { holdout: 50, batch: 10, seed: 42 };
+    const [names, seed] = [new PythonRandom(BigInt(vectors.stable_seed.seed)), new PythonRandom(42)];
+    const { holdout, test, pool } = referenceSplit(task, { ...config, test: 50 });
+    expect(holdout).toEqual(names.sample(problemIds, 50));
+    expect(new Set([...holdout, ...test, ...pool]).size).toBe(200);
+    expect(referenceSplit(task, config).holdout).toEqual(seed.sample(problemIds, 50));
   });
 
   it("folds, the choice on the others of each, and their mean", () => {

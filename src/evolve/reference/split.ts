@@ -1,6 +1,6 @@
 /** The published code's splits and batches on one database, with its random numbers (lse/simulators/bird_simulator.py:23-75). */
 import { LseError } from "../../errors.js";
-import { PythonRandom } from "../../python-random.js";
+import { PythonRandom, stableSeed } from "../../python-random.js";
 import type { Task } from "../../task.js";
 import type { EvolveConfig } from "../config.js";
 import type { Split } from "../split.js";
@@ -12,7 +12,7 @@ import type { Split } from "../split.js";
  * @throws LseError when there are too few problems
  */
 export function referenceSplit(
-  { id, problemIds, testIds }: Pick<Task, "id" | "problemIds" | "testIds">,
+  { id, problemIds, testIds, publishedNames }: Pick<Task, "id" | "problemIds" | "testIds" | "publishedNames">,
   {
     holdout: holdoutSize,
     test: testSize = 0,
@@ -29,9 +29,16 @@ export function referenceSplit(
     const taken = new Set(some);
     return all.filter((problem) => !taken.has(problem));
   };
-  const holdout = new PythonRandom(seed).sample(problemIds, holdoutSize);
+  // Of MMLU with a test, by a seed out of names (lse/simulators/mmlu_simulator.py:26-164).
+  const drawFor = (what: string) =>
+    new PythonRandom(
+      publishedNames === undefined || testSize === 0
+        ? seed
+        : stableSeed(...publishedNames, seed, holdoutSize, testSize, what),
+    );
+  const holdout = drawFor("dev").sample(problemIds, holdoutSize);
   const others = without(problemIds, holdout);
-  const test = new PythonRandom(seed).sample(testIds ?? others, testSize);
+  const test = drawFor("test_indices").sample(testIds ?? others, testSize);
   return { holdout, test, pool: without(others, test) };
 }
 
