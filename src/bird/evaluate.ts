@@ -1,17 +1,25 @@
 import type { BirdQuestion } from "./dataset.js";
 import type { ExecutionAccuracy, Verdict } from "./execution-accuracy.js";
+import { defectOf } from "./known-defects.js";
 import type { Prediction } from "./predictions.js";
+import { rVes, speedReward } from "./r-ves.js";
 
 export interface Score {
   readonly total: number;
   readonly correct: number;
   /** correct ∕ total, in percent. */
   readonly ex: number;
+  /** In percent; there where it was asked for. */
+  readonly soft_f1?: number;
+  /** In percent, at most 111.8; there where it was asked for. */
+  readonly r_ves?: number;
 }
 
 export interface Evaluation extends Score {
   readonly difficulties: Readonly<Record<string, Score>>;
   readonly databases: Readonly<Record<string, Score>>;
+  /** Without the questions that are known to be wrong or unfair; null where there is none of them. */
+  readonly clean: Score | null;
   readonly questions: readonly ScoredQuestion[];
 }
 
@@ -19,27 +27,64 @@ export interface ScoredQuestion extends Verdict {
   readonly question_id: number;
   readonly db_id: string;
   readonly difficulty: string;
+  readonly soft_f1?: number;
+  /** What R-VES gives the query's speed: 0 where it is wrong. */
+  readonly speed_reward?: number;
 }
 
+/** What is asked for beside EX. */
+export interface Metrics {
+  readonly softF1: boolean;
+  /** How often queries are timed for R-VES, officially 100; 0 for no R-VES. */
+  readonly timings: number;
+}
+
+export const ONLY_EX: Metrics = { softF1: false, timings: 0 };
+
 /**
- * Scores predictions by execution accuracy, over all and by difficulty and database. Gold queries given as
- * predictions validate a dataset: what does not reach 1 then, no prediction can.
+ * Scores predictions by execution accuracy, over all and by difficulty and database, and by the other official metrics
+ * where they are asked for. Gold queries given as predictions validate a dataset: what does not reach 1 then, no
+ * prediction can.
  */
 export async function evaluatePredictions(
   predictions: readonly Prediction[],
   accuracy: ExecutionAccuracy,
   onQuestion?: () => void,
+  metrics: Metrics = ONLY_EX,
 ): Promise<Evaluation> {
   const grade = async ({ question, sql }: Prediction) => {
     const verdict = await accuracy.grade(question, sql);
     onQuestion?.();
     return scored(question, verdict);
   };
-  return tally(await Promise.all(predictions.map(grade)));
+  const questions = await Promise.all(predictions.map(grade));
+  if (!metrics.softF1 && metrics.timings === 0) return tally(questions);
+  const measured: ScoredQuestion[] = [];
+  // One after the other: queries that run side by side would disturb each other's times.
+  for (const [i, question] of questions.entries())
+    measured.push(await measure(question, predictions[i] as Prediction, accuracy, metrics));
+  return tally(measured);
 }
 
 export const goldAsPredictions = (questions: readonly BirdQuestion[]): Prediction[] =>
   questions.map((question) => ({ question, sql: question.sql }));
+
+async function measure(
+  scored: ScoredQuestion,
+  { question, sql }: Prediction,
+  accuracy: ExecutionAccuracy,
+  { softF1, timings }: Metrics,
+): Promise<ScoredQuestion> {
+  const timed = scored.ex === 1 ? timings : 0;
+  const compared =
+    !softF1 && timed === 0 ? null : await accuracy.compare(question, sql, { softF1, timings: timed });
+  const { softF1: score, ratios } = compared?.ok ? compared : { softF1: 0, ratios: [] };
+  return {
+    ...scored,
+    ...(softF1 ? { soft_f1: score ?? 0 } : {}),
+    ...(timings === 0 ? {} : { speed_reward: ratios.length === 0 ? 0 : speedReward(ratios) }),
+  };
+}
 
 function scored(question: BirdQuestion, verdict: Verdict): ScoredQuestion {
   const { questionId, dbId, difficulty } = question;
@@ -51,15 +96,25 @@ function tally(questions: readonly ScoredQuestion[]): Evaluation {
     const names = [...new Set(questions.map(key))].filter((name) => name !== "");
     return Object.fromEntries(names.map((name) => [name, score(questions.filter((q) => key(q) === name))]));
   };
+  const clean = questions.filter(({ question_id, db_id }) => defectOf(question_id, db_id) === undefined);
   return {
     ...score(questions),
     difficulties: groups(({ difficulty }) => difficulty),
     databases: groups(({ db_id }) => db_id),
+    clean: clean.length === questions.length || clean.length === 0 ? null : score(clean),
     questions,
   };
 }
 
 function score(questions: readonly ScoredQuestion[]): Score {
   const correct = questions.filter(({ ex }) => ex === 1).length;
-  return { total: questions.length, correct, ex: (100 * correct) / questions.length };
+  const soft = questions.flatMap(({ soft_f1 }) => (soft_f1 === undefined ? [] : [soft_f1]));
+  const rewards = questions.flatMap(({ speed_reward }) => (speed_reward === undefined ? [] : [speed_reward]));
+  return {
+    ...{ total: questions.length, correct, ex: (100 * correct) / questions.length },
+    ...(soft.length === 0
+      ? {}
+      : { soft_f1: (100 * soft.reduce((sum, each) => sum + each, 0)) / soft.length }),
+    ...(rewards.length === 0 ? {} : { r_ves: rVes(rewards) }),
+  };
 }

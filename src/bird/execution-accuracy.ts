@@ -1,6 +1,7 @@
 import type { BirdData, BirdQuestion } from "./dataset.js";
 import { GoldResults } from "./gold.js";
-import { SqlExecutor, sameRows } from "./sql/executor.js";
+import { type SqlComparison, SqlExecutor, type SqlFailure, sameRows } from "./sql/executor.js";
+import type { Against } from "./sql/worker.js";
 
 /** Execution accuracy of one prediction: 1 when it returns the gold query's set of rows, else 0. */
 export interface Verdict {
@@ -25,7 +26,7 @@ export class ExecutionAccuracy implements AsyncDisposable {
    */
   constructor(
     private readonly data: Pick<BirdData, "databasePath">,
-    timeoutMs: number,
+    private readonly timeoutMs: number,
     cacheFolder?: string,
   ) {
     this.#executor = new SqlExecutor({ limits: { timeoutMs } });
@@ -50,6 +51,21 @@ export class ExecutionAccuracy implements AsyncDisposable {
     if (!gold.ok) return wrong(`the gold SQL fails: ${gold.error}`);
     if (sameRows(predicted, gold)) return { ex: 1, error: null };
     return wrong(`result mismatch | predicted: ${predicted.preview} | gold: ${gold.preview}`);
+  }
+
+  /** Soft-F1 and time beside the gold query's, of a prediction that ran. @throws LseError as `grade` */
+  async compare(
+    question: BirdQuestion,
+    sql: string,
+    metrics: Omit<Against, "gold">,
+  ): Promise<SqlComparison | SqlFailure> {
+    const path = this.data.databasePath(question.dbId);
+    const gold = await this.#gold.get(path, question.sql);
+    if (!gold.ok) return gold;
+    // Each of the two once for their rows, and as often as they are timed.
+    const once = this.timeoutMs + 1000 * gold.seconds;
+    const timeoutMs = once * (Number(metrics.softF1) + metrics.timings);
+    return await this.#executor.compare(path, sql, { gold: question.sql, ...metrics }, { timeoutMs });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

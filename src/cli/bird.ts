@@ -1,10 +1,19 @@
 import { writeFileSync } from "node:fs";
-import { Command } from "@commander-js/extra-typings";
-import { type BirdData, openBird, questionsOf } from "../bird/dataset.js";
-import { type Evaluation, evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { type BirdData, type BirdQuestion, openBird, questionsOf } from "../bird/dataset.js";
+import {
+  type Evaluation,
+  evaluatePredictions,
+  goldAsPredictions,
+  type Metrics,
+  ONLY_EX,
+  type Score,
+} from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
+import { defectOf } from "../bird/known-defects.js";
 import { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
-import { timeoutOption } from "./options.js";
+import { officialTable } from "./bird-report.js";
+import { integer, timeoutOption } from "./options.js";
 import { Progress } from "./progress.js";
 
 export function birdCommand() {
@@ -18,14 +27,33 @@ export function birdCommand() {
         .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
         .option(flags, description, parse, seconds)
         .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
+        .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, ["ex"])
+        .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
         .option("--save-official <file>", "also write the predictions in the official form")
         .option("--json", "print one JSON document")
         .action(async (options) => {
           const data = openBird(options.data);
           const predictions = readPredictions(options.predictions, data);
-          const evaluation = await score(data, predictions, options);
+          const evaluation = await score(data, predictions, options, metricsOf(options));
           if (options.saveOfficial) writeFileSync(options.saveOfficial, formatPredictions(predictions, data));
           print(evaluation, data, options.json);
+        }),
+    )
+    .addCommand(
+      new Command("report")
+        .description("score predictions and print BIRD's official tables")
+        .requiredOption("--data <path>", "BIRD's folder, or its question file")
+        .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
+        .option(flags, description, parse, seconds)
+        .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
+        .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, [
+          ...["ex", "soft-f1"],
+        ])
+        .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
+        .action(async (options) => {
+          const data = openBird(options.data);
+          const predictions = readPredictions(options.predictions, data);
+          console.log(officialTable(await score(data, predictions, options, metricsOf(options))));
         }),
     )
     .addCommand(
@@ -39,21 +67,43 @@ export function birdCommand() {
         .action(async (options) => {
           const data = openBird(options.data);
           const questions = options.db === undefined ? data.questions : questionsOf(data, options.db);
-          const evaluation = await score(data, goldAsPredictions(questions), options);
+          const evaluation = await score(data, goldAsPredictions(questions), options, ONLY_EX);
           print(evaluation, data, options.json);
+          if (!options.json) printDefects(questions);
           if (evaluation.correct < evaluation.total) process.exitCode = 1;
         }),
     );
+}
+
+const METRICS = ["ex", "r-ves", "soft-f1"];
+
+function metricNames(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => METRICS.includes(name))) return names;
+  throw new InvalidArgumentError(`Give some of ${METRICS.join(", ")}.`);
+}
+
+const metricsOf = ({ metrics, iterations }: { metrics: string[]; iterations: number }): Metrics => ({
+  softF1: metrics.includes("soft-f1"),
+  timings: metrics.includes("r-ves") ? iterations : 0,
+});
+
+function printDefects(questions: readonly BirdQuestion[]): void {
+  for (const { questionId, dbId } of questions) {
+    const defect = defectOf(questionId, dbId);
+    if (defect !== undefined) console.log(`known: ${dbId} ${questionId}: ${defect.what} (${defect.source})`);
+  }
 }
 
 async function score(
   data: BirdData,
   predictions: readonly Prediction[],
   options: { timeout: number; cache?: string | undefined },
+  metrics: Metrics,
 ): Promise<Evaluation> {
   await using accuracy = new ExecutionAccuracy(data, options.timeout * 1000, options.cache);
   using progress = new Progress("questions", predictions.length);
-  return await evaluatePredictions(predictions, accuracy, () => progress.tick());
+  return await evaluatePredictions(predictions, accuracy, () => progress.tick(), metrics);
 }
 
 function print(evaluation: Evaluation, data: BirdData, json: true | undefined): void {
@@ -67,11 +117,22 @@ function print(evaluation: Evaluation, data: BirdData, json: true | undefined): 
   const groups = [
     ...Object.entries(evaluation.difficulties),
     ...Object.entries(evaluation.databases),
-    ["all", evaluation] as const,
+    ["all", evaluation] satisfies [string, Score],
   ];
   const width = Math.max(...groups.map(([name]) => name.length));
-  for (const [name, { total, correct, ex }] of groups) {
-    console.log(`${name.padEnd(width)}  EX ${ex.toFixed(2).padStart(6)} %  ${correct} of ${total}`);
+  for (const [name, { total, correct, ex, r_ves, soft_f1 }] of groups) {
+    const others = [
+      ...(r_ves === undefined ? [] : [`R-VES ${r_ves.toFixed(2)}`]),
+      ...(soft_f1 === undefined ? [] : [`Soft-F1 ${soft_f1.toFixed(2)}`]),
+    ];
+    const ours = `EX ${ex.toFixed(2).padStart(6)} %  ${correct} of ${total}`;
+    console.log([name.padEnd(width), ours, ...others].join("  "));
+  }
+  if (evaluation.clean !== null) {
+    const { total, correct, ex } = evaluation.clean;
+    console.log(
+      `Without questions that are known to be wrong or unfair: EX ${ex.toFixed(2)} %, ${correct} of ${total}`,
+    );
   }
   for (const { question_id, db_id, error } of evaluation.questions) {
     if (error !== null) console.log(`${db_id} ${question_id}: ${error}`);

@@ -4,7 +4,7 @@ import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LseError } from "../../errors.js";
 import { refusal } from "./statement.js";
-import type { Failure, Reply, Request } from "./worker.js";
+import type { Against, Failure, Reply, Request } from "./worker.js";
 
 export interface SqlLimits {
   /** Longest run of one statement, in milliseconds, counted from its start; null for none. */
@@ -43,6 +43,15 @@ export interface SqlFailure {
 
 export type SqlResult = SqlRows | SqlFailure;
 
+/** A statement beside the gold one. */
+export interface SqlComparison {
+  ok: true;
+  /** Null where it was not asked for. */
+  softF1: number | null;
+  /** The gold statement's time ÷ the other's. */
+  ratios: number[];
+}
+
 /** BIRD's EX of two results: both ran, and Python's `set(rows)` of both are equal. */
 export function sameRows(a: SqlResult, b: SqlResult): boolean {
   return a.ok && b.ok && a.digest === b.digest;
@@ -60,7 +69,7 @@ const ENVIRONMENT = ["PATH", "SystemRoot", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_
 interface Job {
   readonly request: Request;
   readonly limits: SqlLimits;
-  readonly resolve: (result: SqlResult) => void;
+  readonly resolve: (result: SqlResult | SqlComparison) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -235,12 +244,32 @@ export class SqlExecutor implements AsyncDisposable {
    * @throws {Error} after disposal
    */
   async execute(databasePath: string, sql: string, limits: Partial<SqlLimits> = {}): Promise<SqlResult> {
+    return (await this.#run(databasePath, sql, undefined, limits)) as SqlResult;
+  }
+
+  /** Runs a statement and the gold one in one process, as often as `against` says; else as `execute`. */
+  async compare(
+    databasePath: string,
+    sql: string,
+    against: Against,
+    limits: Partial<SqlLimits> = {},
+  ): Promise<SqlComparison | SqlFailure> {
+    return (await this.#run(databasePath, sql, against, limits)) as SqlComparison | SqlFailure;
+  }
+
+  async #run(
+    databasePath: string,
+    sql: string,
+    against: Against | undefined,
+    limits: Partial<SqlLimits>,
+  ): Promise<SqlResult | SqlComparison> {
     if (this.#disposed) throw new Error("The SQL executor is closed");
     const own = { ...this.#limits, ...limits };
     if (!(own.memoryMb >= MIN_MEMORY_MB)) throw new RangeError(`memoryMb must be at least ${MIN_MEMORY_MB}`);
     const error = refusal(sql);
     if (error !== null) return { ok: false, kind: "refused", error, seconds: 0 };
-    const request = { path: resolvePath(databasePath), sql, maxRows: own.maxRows };
+    const path = resolvePath(databasePath);
+    const request = { path, sql, maxRows: own.maxRows, ...(against === undefined ? {} : { against }) };
     return await new Promise((resolve, reject) => {
       this.#queue.push({ request, limits: own, resolve, reject });
       this.#dispatch();

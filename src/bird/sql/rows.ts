@@ -20,7 +20,8 @@ export function rowKey(row: readonly SqlValue[]): string {
   return key;
 }
 
-function valueKey(value: SqlValue): string {
+/** A text equal for two values exactly when Python takes them for equal. */
+export function valueKey(value: SqlValue): string {
   if (value === null) return "n;";
   if (typeof value === "bigint") return `i${value};`;
   if (typeof value === "number") {

@@ -11,6 +11,7 @@ import { pathToFileURL } from "node:url";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../../errors.js";
+import { softF1 } from "../soft-f1.js";
 import { exactRow, InvalidText, RowPreview, RowSet, type SqlValue } from "./rows.js";
 import { actionRefusal, exactForm, mayMakeNul, preparedRefusal } from "./statement.js";
 
@@ -18,6 +19,16 @@ export interface Request {
   path: string;
   sql: string;
   maxRows: number;
+  /** Compare it with this query instead of telling its rows. */
+  against?: Against;
+}
+
+export interface Against {
+  readonly gold: string;
+  /** Whether Soft-F1 is asked for. */
+  readonly softF1: boolean;
+  /** How often both are timed; 0 for never. */
+  readonly timings: number;
 }
 
 /** How a statement fails inside the process. */
@@ -32,6 +43,14 @@ export type Reply =
       preview: string;
       seconds: number;
       peakRssMb: number;
+      rssMb: number;
+    }
+  | {
+      type: "compared";
+      /** Null where it was not asked for. */
+      softF1: number | null;
+      /** The gold query's time ÷ the other's, each with opening the database. */
+      ratios: number[];
       rssMb: number;
     }
   | { type: "failure"; kind: Failure; error: string; rssMb: number }
@@ -109,10 +128,16 @@ async function serve(): Promise<void> {
     Atomics.notify(shared, RUNNING);
     let reply: Reply;
     try {
-      const result = runStatement(connect(sqlite, connections, request.path), request);
-      const rssMb = process.memoryUsage.rss() / MB;
-      const peakRssMb = Math.max(rssMb, Atomics.load(shared, PEAK_KB) / 1024);
-      reply = { type: "rows", ...result, seconds: (performance.now() - start) / 1000, peakRssMb, rssMb };
+      const connection = connect(sqlite, connections, request.path);
+      if (request.against !== undefined) {
+        const compared = compare(sqlite, connection, request, request.against);
+        reply = { type: "compared", ...compared, rssMb: process.memoryUsage.rss() / MB };
+      } else {
+        const result = runStatement(connection, request);
+        const rssMb = process.memoryUsage.rss() / MB;
+        const peakRssMb = Math.max(rssMb, Atomics.load(shared, PEAK_KB) / 1024);
+        reply = { type: "rows", ...result, seconds: (performance.now() - start) / 1000, peakRssMb, rssMb };
+      }
     } catch (error) {
       if (error instanceof LseError) {
         reply = { type: "database", problem: error.problem, nextStep: error.nextStep };
@@ -215,7 +240,42 @@ function open(sqlite: typeof import("@photostructure/sqlite"), path: string, fil
 type Rows = Pick<Extract<Reply, { type: "rows" }>, "digest" | "rows" | "preview">;
 
 /** @throws {Failed} */
-function runStatement(connection: Connection, { sql, maxRows }: Request): Rows {
+function compare(
+  sqlite: typeof import("@photostructure/sqlite"),
+  connection: Connection,
+  request: Request,
+  { gold, softF1: isWanted, timings }: Against,
+) {
+  const rowsOf = (sql: string) => {
+    const rows: SqlValue[][] = [];
+    runStatement(connection, { ...request, sql }, rows);
+    return rows;
+  };
+  const secondsOf = (sql: string) => {
+    const start = performance.now();
+    const own = open(sqlite, request.path, connection.file);
+    try {
+      prepare(own, sql).all();
+      return performance.now() - start;
+    } catch (error) {
+      throw error instanceof Failed ? error : failure(own, "runtime", error);
+    } finally {
+      own.db.close();
+    }
+  };
+  const softF1Score = isWanted ? softF1(rowsOf(request.sql), rowsOf(gold)) : null;
+  const ratios = Array.from({ length: timings }, () => {
+    const own = secondsOf(request.sql);
+    return secondsOf(gold) / own;
+  });
+  return { softF1: softF1Score, ratios };
+}
+
+/**
+ * @param kept gets the rows
+ * @throws {Failed}
+ */
+function runStatement(connection: Connection, { sql, maxRows }: Request, kept?: SqlValue[][]): Rows {
   const statement = prepare(connection, sql);
   const first = statement.expandedSQL;
   const columns = statement.columns().length;
@@ -223,10 +283,10 @@ function runStatement(connection: Connection, { sql, maxRows }: Request): Rows {
   if (refused !== null || first === undefined) throw new Failed("refused", refused ?? "");
   const exact = () => (connection.utf8 ? prepareExact(connection, first, columns) : null);
   const exactFirst = mayMakeNul(sql) ? exact() : null;
-  if (exactFirst !== null) return readRows(connection, exactFirst, maxRows, true).result;
-  const { result, suspicious } = readRows(connection, statement, maxRows, false);
+  if (exactFirst !== null) return readRows(connection, exactFirst, maxRows, true, kept).result;
+  const { result, suspicious } = readRows(connection, statement, maxRows, false, kept);
   const exactAgain = suspicious ? exact() : null;
-  return exactAgain === null ? result : readRows(connection, exactAgain, maxRows, true).result;
+  return exactAgain === null ? result : readRows(connection, exactAgain, maxRows, true, kept).result;
 }
 
 function prepare(connection: Connection, sql: string): StatementSyncInstance {
@@ -247,17 +307,19 @@ function prepareExact(connection: Connection, first: string, columns: number): S
   }
 }
 
-/** Reads every row once; none is kept. `suspicious`: a text holds U+FFFD, which may stand for broken bytes. */
+/** Reads every row once. `suspicious`: a text holds U+FFFD, which may stand for broken bytes. */
 function readRows(
   connection: Connection,
   statement: StatementSyncInstance,
   maxRows: number,
   exact: boolean,
+  kept: SqlValue[][] | undefined,
 ): { result: Rows; suspicious: boolean } {
   const set = new RowSet();
   const preview = new RowPreview();
   let rows = 0;
   let suspicious = false;
+  if (kept !== undefined) kept.length = 0;
   const iterator: Iterator<SqlValue[]> = statement.iterate();
   try {
     for (let step = iterator.next(); step.done !== true; step = iterator.next()) {
@@ -268,6 +330,7 @@ function readRows(
       }
       set.add(row);
       preview.add(row);
+      kept?.push(row);
     }
   } catch (error) {
     throw error instanceof Failed ? error : failure(connection, "runtime", error);
