@@ -12,6 +12,7 @@ import {
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { defectOf } from "../bird/known-defects.js";
 import { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
+import { dialectsCommand } from "./bird-dialects.js";
 import { officialTable } from "./bird-report.js";
 import { integer, timeoutOption } from "./options.js";
 import { Progress } from "./progress.js";
@@ -39,6 +40,7 @@ export function birdCommand() {
           print(evaluation, data, options.json);
         }),
     )
+    .addCommand(dialectsCommand())
     .addCommand(
       new Command("report")
         .description("score predictions and print BIRD's official tables")

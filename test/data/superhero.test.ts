@@ -75,6 +75,26 @@ describeWithShared("every gold query scores 1 against itself", [DEV, "bird/train
   });
 });
 
+describeWithShared("DuckDB returns what SQLite does", [DEV, "bird/train/train_databases"], () => {
+  const counts = (...options: string[]) => {
+    const all = JSON.parse(lse("bird", "dialects", ...options, "--json").stdout);
+    return Object.fromEntries(
+      Object.entries(all as Record<string, Record<string, number>>).map(([name, own]) => [
+        name,
+        [own.gold, own.agree],
+      ]),
+    );
+  };
+
+  it("for all gold queries of superhero, and most of the others", () => {
+    expect(counts("--data", sharedPath("bird/dev"), "--db", "superhero")).toEqual({ superhero: [129, 129] });
+    const train = counts("--data", sharedPath("bird/train"));
+    expect(Object.values(train).map(([gold]) => gold)).toEqual([184, 118, 152]);
+    // Which of several equal rows a LIMIT takes may change.
+    for (const [gold = 0, agree = 0] of Object.values(train)) expect(agree / gold).toBeGreaterThan(0.8);
+  });
+});
+
 describeWithShared("the BIRD task on superhero", [DEV], () => {
   it("grades answers in tags, and tells the evolver what went wrong", async () => {
     await using task = await BirdTask.open({

@@ -273,7 +273,7 @@ describe("what a user gets wrong", () => {
     [
       "--resume with options",
       () => ["--resume", path("whole"), "--seed", "2"],
-      /takes no other option \(seed\)/,
+      /takes no other option than --max-cost \(seed\)/,
     ],
     ["nothing to resume", () => ["--resume", path("data")], /no run here/],
     ["an unknown option", () => [...OPTIONS, "--round", "3"], /unknown option '--round'.*--rounds/s],
