@@ -129,103 +129,47 @@ export function evolveCommand() {
 
 type Options = ReturnType<ReturnType<typeof evolveCommand>["opts"]>;
 
+/** Options that are fields of the configuration, by the part of it they are in. */
+const TASK = ["data", "testDb", "answers", "cutRepetition", "timeout", "cache"] as const;
+const MODEL = [
+  ...["engine", "context", "gpuLayers", "threads", "decodeBatch", "sequences", "flashAttention"],
+] as const;
+const SERVICE = ["baseUrl", "price", "parallel", "requestsPerMinute"] as const;
+const EVOLVE = [
+  ...["rounds", "batch", "holdout", "test", "samples", "method", "ucbC", "schedule", "kFold", "spendAll"],
+  ...["tries", "constrainEdits", "seed", "editTemperature"],
+] as const;
+const SAMPLING = ["temperature", "topK", "topP", "minP", "presencePenalty", "maxTokens"] as const;
+
 /** The configuration that the options give, over the one in `--config` if there is one. */
 function configOf(options: Options): RunConfig {
   const base = (options.config === undefined ? {} : readJson(options.config)) as Partial<RunConfig>;
-  const task = {
-    name: options.task ?? base.task?.name ?? "bird",
-    data: options.data,
-    db: options.db ?? options.subject,
-    testDb: options.testDb,
-    answers: options.answers,
-    cutRepetition: options.cutRepetition,
-    timeout: options.timeout,
-    cache: options.cache,
-  };
-  const {
-    model: path,
-    engine,
-    context,
-    gpuLayers,
-    threads,
-    decodeBatch,
-    sequences,
-    flashAttention,
-  } = options;
-  const {
-    rounds,
-    batch,
-    holdout,
-    test,
-    samples,
-    method,
-    ucbC,
-    schedule,
-    kFold,
-    spendAll,
-    tries,
-    constrainEdits,
-    seed,
-  } = options;
-  const {
-    evolverModel,
-    evolverAdapter,
-    editTemperature,
-    temperature,
-    topK,
-    topP,
-    minP,
-    presencePenalty,
-    maxTokens,
-  } = options;
+  const fields = (names: readonly (keyof Options)[]) =>
+    Object.fromEntries(names.map((name) => [name, options[name]]));
   const config = {
-    task: override(base.task, task),
+    task: override(base.task, {
+      name: options.task ?? base.task?.name ?? "bird",
+      db: options.db ?? options.subject,
+      ...fields(TASK),
+    }),
     model: override(base.model, {
-      ...{ path, engine, context, gpuLayers, threads, decodeBatch, sequences, flashAttention },
-      remote: remoteOf(base.model?.remote, {
-        ...{ baseUrl: options.baseUrl, price: options.price, parallel: options.parallel },
-        requestsPerMinute: options.requestsPerMinute,
-      }),
+      ...{ path: options.model, ...fields(MODEL) },
+      remote: remoteOf(base.model?.remote, fields(SERVICE)),
     }),
     ...override(base.reuse === undefined ? {} : { reuse: base.reuse }, { reuse: options.reuse }),
     evolver: override(base.evolver, {
-      ...{ model: evolverModel, adapter: evolverAdapter },
+      ...{ model: options.evolverModel, adapter: options.evolverAdapter },
       remote: remoteOf(base.evolver?.remote, {
         ...{ baseUrl: options.evolverBaseUrl, price: options.evolverPrice },
       }),
     }),
     evolve: {
-      ...override(base.evolve, {
-        ...{
-          rounds,
-          batch,
-          holdout,
-          test,
-          samples,
-          method,
-          ucbC,
-          schedule,
-          kFold,
-          spendAll,
-          tries,
-          constrainEdits,
-          seed,
-          editTemperature,
-        },
-      }),
+      ...override(base.evolve, fields(EVOLVE)),
       stop: override(base.evolve?.stop, {
         ...{ answers: options.stopAnswers, tokens: options.stopTokens, minutes: options.stopMinutes },
-        cost: options.maxCost,
-        ...{ score: options.stopScore, stagnation: options.stopStagnation },
+        ...{ score: options.stopScore, stagnation: options.stopStagnation, cost: options.maxCost },
       }),
-      sampling: override(base.evolve?.sampling, {
-        temperature,
-        topK,
-        topP,
-        minP,
-        presencePenalty,
-        maxTokens,
-      }),
+      sampling: override(base.evolve?.sampling, fields(SAMPLING)),
     },
   };
   const missing = [

@@ -179,6 +179,89 @@ describe("lse evolve", () => {
   });
 });
 
+it("every option has its place in the configuration", () => {
+  const evolve = [
+    ...[
+      "--rounds",
+      "2",
+      "--batch",
+      "4",
+      "--holdout",
+      "6",
+      "--test",
+      "1",
+      "--samples",
+      "3",
+      "--method",
+      "best",
+    ],
+    ...["--ucb-c", "0.5", "--schedule", "reference", "--k-fold", "2", "--spend-all", "--tries", "4"],
+    ...["--constrain-edits", "--seed", "9", "--edit-temperature", "0.4", "--reuse", path("whole")],
+    ...[
+      "--temperature",
+      "0.3",
+      "--top-k",
+      "5",
+      "--top-p",
+      "0.6",
+      "--min-p",
+      "0.1",
+      "--presence-penalty",
+      "1",
+    ],
+    ...["--max-tokens", "70", "--stop-answers", "500", "--stop-tokens", "600", "--stop-minutes", "7"],
+    ...["--stop-score", "0.8", "--stop-stagnation", "2", "--max-cost", "3"],
+  ];
+  const place = [
+    ...["--data", path("data"), "--db", "bakery", "--test-db", "library", "--answers", "fenced"],
+    ...["--cut-repetition", "--timeout", "4", "--cache", path("cache"), "--model", path("model.gguf")],
+    ...[
+      "--engine",
+      "fast",
+      "--context",
+      "900",
+      "--gpu-layers",
+      "0",
+      "--threads",
+      "1",
+      "--decode-batch",
+      "64",
+    ],
+    ...["--sequences", "3", "--no-flash-attention", "--evolver-model", path("e.gguf")],
+    ...["--evolver-adapter", path("a.gguf")],
+  ];
+  const { stdout, stderr } = lse("evolve", ...place, ...evolve, "--dry-run", "--json");
+  expect(stderr).toBe("");
+  expect(JSON.parse(stdout).config).toEqual({
+    task: {
+      ...{ name: "bird", data: path("data"), db: "bakery", testDb: "library", answers: "fenced" },
+      ...{ cutRepetition: true, timeout: 4, cache: path("cache") },
+    },
+    model: {
+      ...{
+        path: path("model.gguf"),
+        engine: "fast",
+        context: 900,
+        gpuLayers: 0,
+        threads: 1,
+        decodeBatch: 64,
+      },
+      ...{ sequences: 3, flashAttention: false },
+    },
+    evolver: { model: path("e.gguf"), adapter: path("a.gguf") },
+    reuse: path("whole"),
+    evolve: {
+      ...{ rounds: 2, batch: 4, holdout: 6, test: 1, samples: 3, method: "best", ucbC: 0.5 },
+      ...{ schedule: "reference", kFold: 2, spendAll: true, tries: 4, constrainEdits: true, seed: 9 },
+      editTemperature: 0.4,
+      stop: { answers: 500, tokens: 600, minutes: 7, score: 0.8, stagnation: 2, cost: 3 },
+      sampling: {
+        ...{ temperature: 0.3, topK: 5, topP: 0.6, minP: 0.1, presencePenalty: 1, maxTokens: 70, stop: [] },
+      },
+    },
+  });
+});
+
 describe("lse tree", () => {
   it("shows every node, marks the best, and what each edit changed", () => {
     const { stdout } = lse("tree", path("whole"));
