@@ -262,7 +262,7 @@ function printResult(
       ? "There was no test: expect less on new problems."
       : `On ${test.problems} test problems, which nothing else has seen: ${intervalText(test)} (95 % interval).`,
     `Ended because ${log.recall("done", "done")?.reason}: ` +
-      `${log.count("answer")} answers, ${rejectedEdits} edits not usable. This process: ${describeUsage(usage)}.`,
+      `${log.count("answer")} answers, ${plural(rejectedEdits, "edit")} not usable. This process: ${describeUsage(usage)}.`,
     ...(spent.answersCost + spent.editsCost === 0
       ? []
       : [`The answers cost ${dollars(spent.answersCost)}, the edits ${dollars(spent.editsCost)}.`]),
