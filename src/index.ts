@@ -29,12 +29,22 @@ export {
   type MethodDifference,
   type MethodScores,
 } from "./evolve/compare.js";
-export { type Budget, budgetOf, type EvolveConfig, evolveConfigSchema } from "./evolve/config.js";
+export {
+  type Budget,
+  budgetOf,
+  type EvolveConfig,
+  evolveConfigSchema,
+  METHODS,
+  type Method,
+} from "./evolve/config.js";
 export { type Evolution, type EvolveOptions, evolve } from "./evolve/evolve.js";
 export { type EditAttempt, type Evolver, LseEvolver } from "./evolve/evolver.js";
-export type { NodeRecord } from "./evolve/run.js";
+export { type CrossValidation, crossValidate, type Fold } from "./evolve/kfold.js";
+export { QUIRKS, type Quirk } from "./evolve/reference/quirks.js";
+export type { NodeRecord, Prices } from "./evolve/run.js";
 export { type Split, splitProblems } from "./evolve/split.js";
 export { TextGradEvolver } from "./evolve/textgrad.js";
+export { TransferTask } from "./evolve/transfer-task.js";
 export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";
 export { treeFromJson, treeToJson } from "./evolve/tree-file.js";
 export { extractTag } from "./extract.js";
@@ -58,6 +68,7 @@ export { subjectsIn } from "./mmlu/folders.js";
 export type { GoldRules } from "./mmlu/gold.js";
 export { MmluTask, type MmluTaskOptions } from "./mmlu/task.js";
 export { exportOnnx } from "./onnx-export/export.js";
+export { PythonRandom } from "./python-random.js";
 export { AdaptedModel } from "./runtime/adapted-model.js";
 export { CachedModel } from "./runtime/cached-model.js";
 export type { QwenFamily, QwenShape } from "./runtime/gguf/qwen-layout.js";
@@ -82,6 +93,8 @@ export {
 } from "./runtime/model.js";
 export { OnnxModel, type OnnxOptions } from "./runtime/onnx/onnx-model.js";
 export { RecordedModel } from "./runtime/recorded-model.js";
+export { openRemote, type RemoteSettings } from "./runtime/remote/open.js";
+export { type Price, Purse } from "./runtime/remote/price.js";
 export { type Seat, together } from "./runtime/together.js";
 export type { Outcome, Task, ValidationReport } from "./task.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
