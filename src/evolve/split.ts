@@ -21,7 +21,7 @@ export interface Split {
  * @throws LseError when there are too few problems
  */
 export function splitProblems(
-  task: Pick<Task, "id" | "problemIds" | "testIds">,
+  task: Pick<Task, "id" | "problemIds" | "testIds" | "publishedNames">,
   config: Pick<EvolveConfig, "holdout" | "batch" | "test" | "seed" | "kFold" | "schedule">,
 ): Split {
   if (config.kFold !== undefined && config.holdout % config.kFold !== 0)
@@ -29,8 +29,13 @@ export function splitProblems(
       `a holdout of ${config.holdout} problems does not divide into ${config.kFold} folds`,
       "Change --holdout or --k-fold",
     );
-  if (config.schedule === "reference") return referenceSplit(task, config);
   const { id, problemIds, testIds } = task;
+  if (testIds !== undefined && config.test !== undefined && config.test > testIds.length)
+    throw new LseError(
+      `${id} keeps ${testIds.length} problems for the test, not ${config.test}`,
+      "Lower --test",
+    );
+  if (config.schedule === "reference") return referenceSplit(task, config);
   const { holdout, batch, test = config.kFold === undefined ? undefined : 0, seed } = config;
   const order = shuffled(problemIds, deriveSeed(seed, "split"));
   const left = order.length - holdout - batch;
@@ -45,9 +50,6 @@ export function splitProblems(
       `${id} has ${order.length} problems: too few for ${wanted}`,
       size === 0 ? "Lower --holdout or --batch" : "Lower --holdout, --batch or --test",
     );
-  }
-  if (testIds !== undefined && test !== undefined && test > testIds.length) {
-    throw new LseError(`${id} keeps ${testIds.length} problems for the test, not ${test}`, "Lower --test");
   }
   const own = testIds === undefined || test === undefined || test === testIds.length;
   return {

@@ -5,7 +5,14 @@ import { batchOf, splitProblems } from "#lse/evolve/split.js";
 const ids = Array.from({ length: 23 }, (_, i) => `p${i}`);
 
 const split = (
-  config: { holdout: number; batch?: number; test?: number; seed?: number; kFold?: number },
+  config: {
+    holdout: number;
+    batch?: number;
+    test?: number;
+    seed?: number;
+    kFold?: number;
+    schedule?: "reference";
+  },
   testIds?: string[],
 ) =>
   splitProblems(
@@ -49,6 +56,12 @@ it("has no test where the holdout is cross-validated, unless one is asked for", 
   expect(split({ holdout: 10, kFold: 5 })).toMatchObject({ test: [], pool: { length: 13 } });
   expect(split({ holdout: 10, kFold: 5, test: 2 }).test).toHaveLength(2);
   expect(() => split({ holdout: 10, kFold: 4 })).toThrow(/10 problems does not divide into 4 folds/);
+});
+
+it("in the published code's schedule too, a test larger than what the task keeps is refused", () => {
+  const some = (test: number) => split({ holdout: 10, test, schedule: "reference" }, ["t1", "t2"]);
+  expect(some(2).test.toSorted()).toEqual(["t1", "t2"]);
+  expect(() => some(3)).toThrow(/keeps 2 problems for the test, not 3/);
 });
 
 it("takes what uses up all problems, and no more", () => {
