@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { LseError } from "../errors.js";
+import { checked } from "../json-file.js";
 
 const positive = z.int().min(1);
 
@@ -52,12 +52,5 @@ export const pretrainConfigSchema = z.strictObject({
 export type PretrainConfig = z.infer<typeof pretrainConfigSchema>;
 
 /** @param origin the file it comes from, for error messages */
-export function checkPretrainConfig(value: unknown, origin: string): PretrainConfig {
-  const parsed = pretrainConfigSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LseError(
-    `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
-    "Correct that field; configs/mini.json is an example",
-  );
-}
+export const checkPretrainConfig = (value: unknown, origin: string): PretrainConfig =>
+  checked(pretrainConfigSchema, value, origin, "Correct that field; configs/mini.json is an example");

@@ -9,10 +9,11 @@ import { z } from "zod";
 import { LseError } from "../errors.js";
 import { evolveConfigSchema } from "../evolve/config.js";
 import { treeFromJson } from "../evolve/tree-file.js";
-import { readJson } from "../json-file.js";
+import { checked, readJson } from "../json-file.js";
 import type { SavedRun } from "../train/rl/edit-states.js";
 import type { TaskPool } from "./tasks.js";
 
+const MAKE_AGAIN = "Leave this run out, or make it again";
 /** Seconds that the published code gives a predicted query. */
 const TIMEOUT = 30;
 /** What sampling is forced to where scores are means over samples (lse_reward_fn.py). */
@@ -61,9 +62,9 @@ export async function referenceRun(
   tasks: TaskPool,
 ): Promise<SavedRun> {
   const infoPath = join(path, "env", "info.json");
-  const info = checked(infoSchema, readJson(infoPath), infoPath);
+  const info = checked(infoSchema, readJson(infoPath), infoPath, MAKE_AGAIN);
   const configPath = join(path, "env", "config.yaml");
-  const settings = checked(configSchema, readYaml(configPath), configPath);
+  const settings = checked(configSchema, readYaml(configPath), configPath, MAKE_AGAIN);
   const { seed, test_n_eval: samples, model, truncate_repetitive } = settings;
   if (data === undefined)
     throw new LseError(
@@ -121,14 +122,4 @@ function readYaml(path: string): unknown {
       },
     );
   }
-}
-
-function checked<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
-  const found = schema.safeParse(value);
-  if (found.success) return found.data;
-  const issue = found.error.issues[0];
-  throw new LseError(
-    `${path}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
-    "Leave this run out, or make it again",
-  );
 }

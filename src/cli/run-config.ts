@@ -4,6 +4,7 @@ import { defaultCacheFolder } from "../bird/gold.js";
 import { LseError } from "../errors.js";
 import { evolveConfigSchema } from "../evolve/config.js";
 import type { Prices } from "../evolve/run.js";
+import { checked } from "../json-file.js";
 import { EventFile } from "../ledger/event-log.js";
 import { AdaptedModel } from "../runtime/adapted-model.js";
 import type { LanguageModel } from "../runtime/model.js";
@@ -71,15 +72,8 @@ export type RunConfig = z.infer<typeof runConfigSchema>;
  * @param origin the file it comes from, for error messages
  */
 export function resolveConfig(value: unknown, origin: string): RunConfig {
-  const parsed = runConfigSchema.safeParse(withTaskDefaults(value));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new LseError(
-      `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
-      "Correct that field",
-    );
-  }
-  const { task, model, evolver, reuse, evolve } = parsed.data;
+  const config = checked(runConfigSchema, withTaskDefaults(value), origin, "Correct that field");
+  const { task, model, evolver, reuse, evolve } = config;
   if (evolve.constrainEdits && model.engine === "exact") {
     throw new LseError(
       `${origin}: field evolve.constrainEdits: the exact engine cannot keep to a grammar`,
@@ -104,8 +98,8 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Give a model file, or leave the evolver out",
     );
   }
-  refuseForOnnx(parsed.data, origin);
-  refuseForRemote(parsed.data, origin);
+  refuseForOnnx(config, origin);
+  refuseForRemote(config, origin);
   return {
     task: resolveTask(task),
     model: { ...model, path: located(model.path) },

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { z } from "zod";
-import { LseError } from "../errors.js";
+import { checked } from "../json-file.js";
 import { ESTIMATORS } from "../train/rl/advantages.js";
 import { ORDERS } from "../train/rl/edit-states.js";
 
@@ -63,17 +63,11 @@ export type TrainConfig = z.infer<typeof trainConfigSchema>;
 
 /** @param origin the file it comes from, for error messages */
 export function checkTrainConfig(value: unknown, origin: string): TrainConfig {
-  const parsed = trainConfigSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new LseError(
-      `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
-      "Correct that field; configs/mini-lse.json is an example",
-    );
-  }
-  const { model, policy, start, trees, validation, data } = parsed.data;
+  const example = "Correct that field; configs/mini-lse.json is an example";
+  const config = checked(trainConfigSchema, value, origin, example);
+  const { model, policy, start, trees, validation, data } = config;
   return {
-    ...parsed.data,
+    ...config,
     ...{ model: resolve(model), trees: resolve(trees), validation: resolve(validation) },
     ...(policy === undefined ? {} : { policy: resolve(policy) }),
     ...(start === undefined ? {} : { start: resolve(start) }),

@@ -2,9 +2,11 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
+import { checked, readJson } from "../json-file.js";
 import { nearest } from "../nearest.js";
 import { dataSetOf } from "./subjects.js";
+
+const FETCH_AGAIN = "Fetch the folder again";
 
 /** Where the questions of one subject lie. */
 export interface SubjectFiles {
@@ -103,7 +105,7 @@ type Files = Omit<SubjectFiles, "subject">;
 function filesIn(folder: string): Files | null {
   const statePath = join(folder, "state.json");
   if (existsSync(statePath)) {
-    const { _data_files, _split } = checked(stateSchema, readJson(statePath), statePath);
+    const { _data_files, _split } = checked(stateSchema, readJson(statePath), statePath, FETCH_AGAIN);
     const paths = _data_files.map(({ filename }) => join(folder, filename));
     const missing = paths.find((path) => !existsSync(path));
     if (missing !== undefined) throw incomplete(missing, `${statePath} names it`);
@@ -144,21 +146,11 @@ function shardsOf(folder: string, names: readonly string[]): readonly string[] |
 function statedRows(folder: string, split: string): SubjectFiles["stated"] {
   const path = join(folder, "dataset_info.json");
   if (!existsSync(path)) return null;
-  const { splits } = checked(infoSchema, readJson(path), path);
+  const { splits } = checked(infoSchema, readJson(path), path, FETCH_AGAIN);
   const counts = Object.values(splits ?? {});
   const rows = (splits?.[split] ?? (counts.length === 1 ? counts[0] : undefined))?.num_examples;
   return rows === undefined ? null : { rows, path };
 }
 
-function checked<T>(schema: z.ZodType<T>, value: unknown, path: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LseError(
-    `${path}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
-    "Fetch the folder again",
-  );
-}
-
 const incomplete = (path: string, why: string) =>
-  new LseError(`${path}: the data is not complete (${why})`, "Fetch the folder again");
+  new LseError(`${path}: the data is not complete (${why})`, FETCH_AGAIN);

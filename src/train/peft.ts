@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
+import { checked, readJson } from "../json-file.js";
 import type { LinearName } from "../runtime/gguf/qwen-layout.js";
 import { readSafetensors, type SafeTensor, writeSafetensors } from "./safetensors.js";
 
@@ -73,16 +73,14 @@ export async function writePeft(folder: string, adapter: PeftAdapter, base: stri
 /** @throws LseError for a folder that holds no plain LoRA adapter of a Qwen model */
 export async function readPeft(folder: string): Promise<PeftAdapter> {
   const configPath = join(folder, "adapter_config.json");
-  const parsed = configSchema.safeParse(readJson(configPath));
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new LseError(
-      `${configPath}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
-      "Only plain LoRA of one rank can be read: no DoRA, no rank-stabilised scaling, no biases, no other modules",
-    );
-  }
+  const config = checked(
+    configSchema,
+    readJson(configPath),
+    configPath,
+    "Only plain LoRA of one rank can be read: no DoRA, no rank-stabilised scaling, no biases, no other modules",
+  );
   const path = join(folder, "adapter_model.safetensors");
-  const { r: rank, lora_alpha: alpha } = parsed.data;
+  const { r: rank, lora_alpha: alpha } = config;
   const { tensors } = await readSafetensors(path);
   const named = Object.entries(tensors).map(([name, tensor]) => {
     const match = /\.layers\.(\d+)\.([\w.]+)\.lora_([AB])(?:\.default)?\.weight$/.exec(name);

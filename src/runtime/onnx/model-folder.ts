@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../../errors.js";
 import { hashFile, hashJson } from "../../hash.js";
-import { readJson } from "../../json-file.js";
+import { checked, readJson } from "../../json-file.js";
 
 /** What is read of a model's folder; the weights stay where they are. */
 export interface ModelFolder {
@@ -133,15 +133,13 @@ function onnxFiles(path: string): string[] {
   return isModelFolder(folder) ? readdirSync(folder).sort() : [];
 }
 
-function read<T>(path: string, name: string, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(readJson(join(path, name)));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LseError(
-    `${join(path, name)}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
+const read = <T>(path: string, name: string, schema: z.ZodType<T>): T =>
+  checked(
+    schema,
+    readJson(join(path, name)),
+    join(path, name),
     "Correct that field, or fetch the model again",
   );
-}
 
 const noModel = (path: string, why: string) =>
   new LseError(
