@@ -1,7 +1,15 @@
+import { closeSync, openSync, readSync } from "node:fs";
 import type { BirdData, BirdQuestion } from "./dataset.js";
-import { GoldResults } from "./gold.js";
-import { type SqlComparison, SqlExecutor, type SqlFailure, sameRows } from "./sql/executor.js";
-import type { Against } from "./sql/worker.js";
+import { copyOf } from "./duckdb/copy.js";
+import { defaultCacheFolder, GoldResults } from "./gold.js";
+import {
+  type SqlComparison,
+  type SqlEngine,
+  SqlExecutor,
+  type SqlFailure,
+  sameRows,
+} from "./sql/executor.js";
+import type { Against } from "./sql/messages.js";
 
 /** Execution accuracy of one prediction: 1 when it returns the gold query's set of rows, else 0. */
 export interface Verdict {
@@ -13,36 +21,41 @@ export interface Verdict {
 /**
  * Grades SQL by EX as the official evaluator does (bird-bench/mini_dev, evaluation_ex.py:18-22), with these
  * differences: the gold query has no time limit and runs once, so that 30 s (or `timeoutMs`) are the
- * prediction's own; and SQL that is empty or writes is wrong rather than run.
+ * prediction's own; and SQL that is empty or writes is wrong rather than run. In DuckDB the same questions have scores of
+ * their own, which are not BIRD's: its dialect and its types are others.
  */
 export class ExecutionAccuracy implements AsyncDisposable {
   readonly #executor: SqlExecutor;
   readonly #gold: GoldResults;
+  readonly #files = new Map<string, Promise<string>>();
 
   /**
    * @param data where the databases lie
    * @param timeoutMs time limit of a prediction
-   * @param cacheFolder where gold results are kept; defaults to the user's cache folder
+   * @param cacheFolder where gold results and copies of databases are kept; defaults to the user's cache folder
+   * @param engine runs the queries; DuckDB takes its own files, and SQLite's as copies
    */
   constructor(
     private readonly data: Pick<BirdData, "databasePath">,
     private readonly timeoutMs: number,
-    cacheFolder?: string,
+    private readonly cacheFolder: string = defaultCacheFolder(),
+    private readonly engine: SqlEngine = "sqlite",
   ) {
-    this.#executor = new SqlExecutor({ limits: { timeoutMs } });
-    this.#gold = new GoldResults(cacheFolder);
+    const limits = { timeoutMs, ...(engine === "duckdb" ? { memoryMb: DUCKDB_MEMORY_MB } : {}) };
+    this.#executor = new SqlExecutor({ engine, limits });
+    this.#gold = new GoldResults(this.#executor, engine, cacheFolder);
   }
 
   /** SHA-256 of a database's file. @throws LseError when it is missing, or no database */
   async databaseHash(dbId: string): Promise<string> {
     const path = this.data.databasePath(dbId);
-    await this.#executor.execute(path, "SELECT count(*) FROM sqlite_master");
+    await this.#executor.execute(await this.#fileOf(dbId), "SELECT count(*) FROM sqlite_master");
     return this.#gold.databaseHash(path);
   }
 
   /** @throws LseError when the database is missing or damaged */
   async grade(question: BirdQuestion, sql: string): Promise<Verdict> {
-    const path = this.data.databasePath(question.dbId);
+    const path = await this.#fileOf(question.dbId);
     const [predicted, gold] = await Promise.all([
       this.#executor.execute(path, sql),
       this.#gold.get(path, question.sql),
@@ -59,7 +72,7 @@ export class ExecutionAccuracy implements AsyncDisposable {
     sql: string,
     metrics: Omit<Against, "gold">,
   ): Promise<SqlComparison | SqlFailure> {
-    const path = this.data.databasePath(question.dbId);
+    const path = await this.#fileOf(question.dbId);
     const gold = await this.#gold.get(path, question.sql);
     if (!gold.ok) return gold;
     // Each of the two once for their rows, and as often as they are timed.
@@ -68,9 +81,42 @@ export class ExecutionAccuracy implements AsyncDisposable {
     return await this.#executor.compare(path, sql, { gold: question.sql, ...metrics }, { timeoutMs });
   }
 
+  /** What the engine opens for a database. */
+  #fileOf(dbId: string): Promise<string> {
+    let file = this.#files.get(dbId);
+    if (file === undefined) {
+      const path = this.data.databasePath(dbId);
+      const isCopied = this.engine === "duckdb" && isSqlite(path);
+      file = isCopied ? copyOf(path, this.cacheFolder) : Promise.resolve(path);
+      this.#files.set(dbId, file);
+    }
+    return file;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#executor[Symbol.asyncDispose](), this.#gold[Symbol.asyncDispose]()]);
   }
 }
+
+/** DuckDB and the translation of queries take about 250 MB before the first row. */
+const DUCKDB_MEMORY_MB = 1024;
+
+/** Whether a file says that it is SQLite's; false where there is none to read. */
+function isSqlite(path: string): boolean {
+  const head = Buffer.alloc(SQLITE_HEADER.length);
+  try {
+    const file = openSync(path, "r");
+    try {
+      readSync(file, head, 0, head.length, 0);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return false;
+  }
+  return head.toString("latin1") === SQLITE_HEADER;
+}
+
+const SQLITE_HEADER = "SQLite format 3\0";
 
 const wrong = (error: string): Verdict => ({ ex: 0, error });

@@ -3,13 +3,24 @@ import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import envPaths from "env-paths";
 import { hashFile } from "../hash.js";
-import { SqlExecutor, type SqlLimits, type SqlResult } from "./sql/executor.js";
+import {
+  type SqlEngine,
+  SqlExecutor,
+  type SqlFailureKind,
+  type SqlLimits,
+  type SqlResult,
+} from "./sql/executor.js";
 
 /**
  * Gold queries are trusted and some of them are slow (two of BIRD dev take over 30 s): they run once, with
- * no time limit and much memory, and their results are kept for good.
+ * no time limit and much memory where they need it, and their results are kept for good.
  */
 const GOLD_LIMITS: SqlLimits = { timeoutMs: null, memoryMb: 4096, maxRows: 20_000_000 };
+
+/** Most of them are over before this, in milliseconds, and then need no process of their own. */
+const LIGHT_MS = 5000;
+
+const OUT_OF_LIMITS: ReadonlySet<SqlFailureKind> = new Set(["timeout", "memory", "too-many-rows", "crashed"]);
 
 /** Changes with the form of a result or of its digest, so that older files are not taken for new ones. */
 const RESULT_FORMAT = "gold-1";
@@ -21,9 +32,19 @@ export const defaultCacheFolder = (): string => envPaths("lse", { suffix: "" }).
 export class GoldResults implements AsyncDisposable {
   readonly #databases = new Map<string, Promise<DatabaseResults>>();
   // Its own processes: one that alternated between two memory limits would be started anew each time.
-  readonly #executor = new SqlExecutor({ limits: GOLD_LIMITS });
+  readonly #unlimited: SqlExecutor;
 
-  constructor(private readonly cacheFolder: string = defaultCacheFolder()) {}
+  /**
+   * @param executor runs what is light
+   * @param engine its engine
+   */
+  constructor(
+    private readonly executor: SqlExecutor,
+    engine: SqlEngine,
+    private readonly cacheFolder: string,
+  ) {
+    this.#unlimited = new SqlExecutor({ engine, limits: GOLD_LIMITS });
+  }
 
   /** The result of a gold query; runs it when no earlier run has. */
   async get(databasePath: string, sql: string): Promise<SqlResult> {
@@ -42,11 +63,13 @@ export class GoldResults implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#executor[Symbol.asyncDispose]();
+    return this.#unlimited[Symbol.asyncDispose]();
   }
 
   async #execute(databasePath: string, sql: string, path: string): Promise<SqlResult> {
-    const result = await this.#executor.execute(databasePath, sql);
+    let result = await this.executor.execute(databasePath, sql, { timeoutMs: LIGHT_MS });
+    if (!result.ok && OUT_OF_LIMITS.has(result.kind))
+      result = await this.#unlimited.execute(databasePath, sql);
     // A failure may be this machine's (memory, a crash): the next run tries again.
     if (result.ok) await appendFile(path, `${JSON.stringify({ sql, result })}\n`);
     return result;

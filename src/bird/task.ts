@@ -8,6 +8,7 @@ import { ExecutionAccuracy } from "./execution-accuracy.js";
 import { fullQuestion, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
 import { cutRepetition, extractFenced } from "./response.js";
 import { describeSchema } from "./schema.js";
+import type { SqlEngine } from "./sql/executor.js";
 
 export interface BirdTaskOptions {
   /** BIRD's folder, or a question file in it. */
@@ -18,6 +19,8 @@ export interface BirdTaskOptions {
   readonly timeoutMs: number;
   /** Folder for gold results. Defaults to the user's cache folder. */
   readonly cacheFolder?: string | undefined;
+  /** What runs the queries; with DuckDB, scores are not BIRD's. Defaults to SQLite. */
+  readonly sqlEngine?: SqlEngine | undefined;
   /** Defaults to the answer tags, and to responses as they are. */
   readonly reading?: AnswerReading | undefined;
 }
@@ -35,7 +38,6 @@ const MAX_ERROR_CHARS = 500;
 
 /** Text-to-SQL on one database of BIRD. */
 export class BirdTask implements Task {
-  readonly id: string;
   readonly seedInstructions = SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
@@ -46,19 +48,24 @@ export class BirdTask implements Task {
     dbId,
     timeoutMs,
     cacheFolder,
+    sqlEngine = "sqlite",
     reading = { answers: "tags", cutRepetition: false },
   }: BirdTaskOptions): Promise<BirdTask> {
     const data = openBird(dataPath);
     const database = dbId ?? onlyDatabase(data);
     const questions = questionsOf(data, database);
     const path = data.databasePath(database);
-    const accuracy = new ExecutionAccuracy(data, timeoutMs, cacheFolder);
+    const accuracy = new ExecutionAccuracy(data, timeoutMs, cacheFolder, sqlEngine);
     try {
       const databaseHash = await accuracy.databaseHash(database);
       const schema =
         data.schemas.get(database) ?? describeSchema(path, data.columnNames.get(database) ?? new Map());
-      const fingerprint = hashJson([databaseHash, schema, questions, timeoutMs, reading]);
-      return new BirdTask(database, questions, schema, fingerprint, accuracy, reading);
+      const fingerprint = hashJson([
+        ...[databaseHash, schema, questions, timeoutMs, reading],
+        ...(sqlEngine === "sqlite" ? [] : [sqlEngine]),
+      ]);
+      const id = sqlEngine === "sqlite" ? `bird/${database}` : `bird/${database} (DuckDB)`;
+      return new BirdTask(id, questions, schema, fingerprint, accuracy, reading);
     } catch (error) {
       await accuracy[Symbol.asyncDispose]();
       throw error;
@@ -66,14 +73,13 @@ export class BirdTask implements Task {
   }
 
   private constructor(
-    dbId: string,
+    readonly id: string,
     questions: readonly BirdQuestion[],
     private readonly schema: string,
     readonly fingerprint: string,
     private readonly accuracy: ExecutionAccuracy,
     private readonly reading: AnswerReading,
   ) {
-    this.id = `bird/${dbId}`;
     this.problemIds = questions.map(({ id }) => id);
     this.#questions = new Map(questions.map((question) => [question.id, question]));
   }

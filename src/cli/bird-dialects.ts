@@ -1,14 +1,18 @@
 import { Command } from "@commander-js/extra-typings";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { databasesOf, openBird, questionsOf } from "../bird/dataset.js";
+import { copyOf } from "../bird/duckdb/copy.js";
 import { DuckDbDatabase } from "../bird/duckdb/database.js";
 import { compareDialects, type Dialects } from "../bird/duckdb/dialects.js";
+import { defaultCacheFolder } from "../bird/gold.js";
 import type { SqlValue } from "../bird/sql/rows.js";
 import { timeoutOption } from "./options.js";
 import { Progress } from "./progress.js";
 import { textTable } from "./text-table.js";
 
 const MEMORY_MB = 4096;
+/** Queries shown on which DuckDB is much faster. */
+const SHOWN = 5;
 
 export function dialectsCommand() {
   const { flags, parse, default: seconds } = timeoutOption;
@@ -17,8 +21,9 @@ export function dialectsCommand() {
     .requiredOption("--data <path>", "BIRD's folder, or its question file")
     .option("--db <name>", "only this database")
     .option(flags, "time limit of a query in DuckDB", parse, seconds)
+    .option("--cache <folder>", "where copies of databases are kept (default: your cache folder)")
     .option("--json", "print one JSON document")
-    .action(async ({ data: path, db, timeout, json }) => {
+    .action(async ({ data: path, db, timeout, cache, json }) => {
       const data = openBird(path);
       const databases = db === undefined ? databasesOf(data) : [db];
       const all: Record<string, Dialects> = {};
@@ -38,11 +43,10 @@ export function dialectsCommand() {
           },
         });
         try {
-          await using duckdb = await DuckDbDatabase.load(file, {
-            ...{ timeoutMs: timeout * 1000, memoryMb: MEMORY_MB },
-          });
+          const copy = await copyOf(file, cache ?? defaultCacheFolder());
+          using duckdb = await DuckDbDatabase.open(copy, MEMORY_MB);
           const rowsOf = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
-          all[name] = await compareDialects(own, rowsOf, duckdb, () => progress.tick());
+          all[name] = await compareDialects(own, rowsOf, duckdb, timeout * 1000, () => progress.tick());
         } finally {
           sqlite.close();
         }
@@ -52,15 +56,25 @@ export function dialectsCommand() {
 }
 
 function describe(all: Readonly<Record<string, Dialects>>): string {
-  const rows = Object.entries(all).map(([name, { gold, agree, differ, not_translated, errors }]) => [
+  const rows = Object.entries(all).map(([name, own]) => [
     name,
-    ...[gold, agree, differ, not_translated, errors].map(String),
+    ...[own.gold, own.agree, own.differ, own.not_translated, own.errors].map(String),
+    ...[own.sqlite_seconds, own.duckdb_seconds].map((seconds) => `${seconds.toFixed(2)} s`),
   ]);
-  const head = ["database", "gold", "agree", "differ", "not understood", "errors"];
+  const head = ["database", "gold", "agree", "differ", "not understood", "errors", "SQLite", "DuckDB"];
   const reasons = Object.entries(all).flatMap(([name, own]) =>
     own.reasons.map(
       ({ why, count, question_id }) => `${name}: ${count} × ${why} (such as question ${question_id})`,
     ),
   );
-  return [textTable([head, ...rows]), "", ...reasons].join("\n");
+  const faster = Object.entries(all).flatMap(([name, own]) =>
+    own.faster
+      .slice(0, SHOWN)
+      .map(
+        ({ question_id, sqlite_seconds, duckdb_seconds }) =>
+          `${name}: DuckDB is ${Math.round(sqlite_seconds / duckdb_seconds)} times as fast on question ` +
+          `${question_id} (${sqlite_seconds.toFixed(3)} s in SQLite)`,
+      ),
+  );
+  return [textTable([head, ...rows]), "", ...reasons, ...faster].join("\n");
 }

@@ -12,9 +12,10 @@ import {
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { defectOf } from "../bird/known-defects.js";
 import { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
+import type { SqlEngine } from "../bird/sql/executor.js";
 import { dialectsCommand } from "./bird-dialects.js";
 import { officialTable } from "./bird-report.js";
-import { integer, timeoutOption } from "./options.js";
+import { integer, sqlEngineOption, timeoutOption } from "./options.js";
 import { Progress } from "./progress.js";
 
 export function birdCommand() {
@@ -27,6 +28,7 @@ export function birdCommand() {
         .requiredOption("--data <path>", "BIRD's folder, or its question file")
         .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
         .option(flags, description, parse, seconds)
+        .addOption(sqlEngine())
         .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
         .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, ["ex"])
         .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
@@ -37,7 +39,7 @@ export function birdCommand() {
           const predictions = readPredictions(options.predictions, data);
           const evaluation = await score(data, predictions, options, metricsOf(options));
           if (options.saveOfficial) writeFileSync(options.saveOfficial, formatPredictions(predictions, data));
-          print(evaluation, data, options.json);
+          print(evaluation, data, options);
         }),
     )
     .addCommand(dialectsCommand())
@@ -64,18 +66,22 @@ export function birdCommand() {
         .requiredOption("--data <path>", "BIRD's folder, or its question file")
         .option("--db <name>", "only the questions about this database")
         .option(flags, description, parse, seconds)
+        .addOption(sqlEngine())
         .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
         .option("--json", "print one JSON document")
         .action(async (options) => {
           const data = openBird(options.data);
           const questions = options.db === undefined ? data.questions : questionsOf(data, options.db);
           const evaluation = await score(data, goldAsPredictions(questions), options, ONLY_EX);
-          print(evaluation, data, options.json);
+          print(evaluation, data, options);
           if (!options.json) printDefects(questions);
           if (evaluation.correct < evaluation.total) process.exitCode = 1;
         }),
     );
 }
+
+const sqlEngine = () =>
+  sqlEngineOption("what runs the queries; scores in DuckDB are not BIRD's").default("sqlite" as const);
 
 const METRICS = ["ex", "r-ves", "soft-f1"];
 
@@ -100,19 +106,38 @@ function printDefects(questions: readonly BirdQuestion[]): void {
 async function score(
   data: BirdData,
   predictions: readonly Prediction[],
-  options: { timeout: number; cache?: string | undefined },
+  options: { timeout: number; cache?: string | undefined; sqlEngine?: SqlEngine },
   metrics: Metrics,
 ): Promise<Evaluation> {
-  await using accuracy = new ExecutionAccuracy(data, options.timeout * 1000, options.cache);
+  const { timeout, cache, sqlEngine: engine } = options;
+  await using accuracy = new ExecutionAccuracy(data, timeout * 1000, cache, engine);
   using progress = new Progress("questions", predictions.length);
   return await evaluatePredictions(predictions, accuracy, () => progress.tick(), metrics);
 }
 
-function print(evaluation: Evaluation, data: BirdData, json: true | undefined): void {
+/** Scores that are not BIRD's have names of their own: `ex_duckdb`. */
+const renamed = (evaluation: Evaluation): unknown =>
+  JSON.parse(JSON.stringify(evaluation), (_, value: unknown) =>
+    typeof value !== "object" || value === null || Array.isArray(value)
+      ? value
+      : Object.fromEntries(
+          Object.entries(value).map(([key, own]) => [SCORES.includes(key) ? `${key}_duckdb` : key, own]),
+        ),
+  );
+
+const SCORES: readonly string[] = ["ex", "soft_f1", "r_ves", "speed_reward"];
+
+function print(
+  evaluation: Evaluation,
+  data: BirdData,
+  { json, sqlEngine: engine }: { json?: true | undefined; sqlEngine: SqlEngine },
+): void {
+  const isBirds = engine === "sqlite";
   if (json) {
-    console.log(JSON.stringify(evaluation));
+    console.log(JSON.stringify(isBirds ? evaluation : renamed(evaluation)));
     return;
   }
+  const named = (metric: string) => (isBirds ? metric : `${metric} (DuckDB)`);
   if (data.tiedGold > 0) {
     console.log(`Gold queries of ${data.tiedGold} questions are those that allow for ties.`);
   }
@@ -124,16 +149,16 @@ function print(evaluation: Evaluation, data: BirdData, json: true | undefined): 
   const width = Math.max(...groups.map(([name]) => name.length));
   for (const [name, { total, correct, ex, r_ves, soft_f1 }] of groups) {
     const others = [
-      ...(r_ves === undefined ? [] : [`R-VES ${r_ves.toFixed(2)}`]),
-      ...(soft_f1 === undefined ? [] : [`Soft-F1 ${soft_f1.toFixed(2)}`]),
+      ...(r_ves === undefined ? [] : [`${named("R-VES")} ${r_ves.toFixed(2)}`]),
+      ...(soft_f1 === undefined ? [] : [`${named("Soft-F1")} ${soft_f1.toFixed(2)}`]),
     ];
-    const ours = `EX ${ex.toFixed(2).padStart(6)} %  ${correct} of ${total}`;
+    const ours = `${named("EX")} ${ex.toFixed(2).padStart(6)} %  ${correct} of ${total}`;
     console.log([name.padEnd(width), ours, ...others].join("  "));
   }
   if (evaluation.clean !== null) {
     const { total, correct, ex } = evaluation.clean;
     console.log(
-      `Without questions that are known to be wrong or unfair: EX ${ex.toFixed(2)} %, ${correct} of ${total}`,
+      `Without questions that are known to be wrong or unfair: ${named("EX")} ${ex.toFixed(2)} %, ${correct} of ${total}`,
     );
   }
   for (const { question_id, db_id, error } of evaluation.questions) {

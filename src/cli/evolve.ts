@@ -3,7 +3,7 @@ import { LseError } from "../errors.js";
 import { METHODS } from "../evolve/config.js";
 import { readJson } from "../json-file.js";
 import { dryRun, resumeRun, startRun } from "./evolve-run.js";
-import { decimal, integer, price, timeoutOption } from "./options.js";
+import { decimal, integer, price, sqlEngineOption, timeoutOption } from "./options.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
 import { requiredOptions, TASK_NAMES } from "./tasks.js";
 
@@ -24,6 +24,7 @@ export function evolveCommand() {
       ).choices(["tags", "fenced"] as const),
     )
     .option("--cut-repetition", "bird: cut off what a response repeats at its end, before it is read")
+    .addOption(sqlEngineOption("bird: what runs the queries; scores in DuckDB are not BIRD's (sqlite)"))
     .option("--test-db <name>", "another database, whose problems are the test")
     .addOption(new Option("--subject <name>", "mmlu: which of the subjects").conflicts("db"))
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
@@ -130,7 +131,7 @@ export function evolveCommand() {
 type Options = ReturnType<ReturnType<typeof evolveCommand>["opts"]>;
 
 /** Options that are fields of the configuration, by the part of it they are in. */
-const TASK = ["data", "testDb", "answers", "cutRepetition", "timeout", "cache"] as const;
+const TASK = ["data", "testDb", "answers", "cutRepetition", "sqlEngine", "timeout", "cache"] as const;
 const MODEL = [
   ...["engine", "context", "gpuLayers", "threads", "decodeBatch", "sequences", "flashAttention"],
 ] as const;

@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 
 /** Parses an option that is a whole number of at least `min`. */
 export function integer(min: number): (text: string) => number {
@@ -28,6 +28,10 @@ export function price(text: string): { input: number; output: number } {
     return { input, output };
   throw new InvalidArgumentError("Give two numbers, such as 1.25,10.");
 }
+
+/** What runs the queries of BIRD's questions. */
+export const sqlEngineOption = (description: string) =>
+  new Option("--sql-engine <name>", description).choices(["sqlite", "duckdb"] as const);
 
 /** The time limit of a predicted query, in seconds; BIRD's evaluator gives it 30. */
 export const timeoutOption = {

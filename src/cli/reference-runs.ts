@@ -76,6 +76,7 @@ export async function referenceRun(
     // There, the name of the model decides (lse/simulators/bird_simulator.py).
     answers: model.name.toLowerCase().includes("arctic") ? "fenced" : "tags",
     cutRepetition: truncate_repetitive.enabled,
+    sqlEngine: "sqlite",
   });
   const holdout = info.holdout_qids.map(String);
   const unknown = holdout.find((id) => !task.problemIds.includes(id));

@@ -28,6 +28,8 @@ const birdSchema = z.strictObject({
   answers: z.enum(["tags", "fenced"]).default("tags"),
   /** Whether what a model repeats at the end is cut off before. */
   cutRepetition: z.boolean().default(false),
+  /** What runs the queries. Scores in DuckDB are not BIRD's. */
+  sqlEngine: z.enum(["sqlite", "duckdb"]).default("sqlite"),
   ...sql,
   ...shared,
 });
@@ -71,9 +73,9 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     required: ["data"],
     evolve: {},
     resolve: (config) => ({ ...config, data: resolve(config.data) }),
-    open: ({ data, db, timeout, cache, answers, cutRepetition }) =>
+    open: ({ data, db, timeout, cache, answers, cutRepetition, sqlEngine }) =>
       BirdTask.open({
-        ...{ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache },
+        ...{ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache, sqlEngine },
         reading: { answers, cutRepetition },
       }),
   },

@@ -214,7 +214,17 @@ it("every option has its place in the configuration", () => {
   ];
   const place = [
     ...["--data", path("data"), "--db", "bakery", "--test-db", "library", "--answers", "fenced"],
-    ...["--cut-repetition", "--timeout", "4", "--cache", path("cache"), "--model", path("model.gguf")],
+    ...[
+      "--cut-repetition",
+      "--sql-engine",
+      "duckdb",
+      "--timeout",
+      "4",
+      "--cache",
+      path("cache"),
+      "--model",
+      path("model.gguf"),
+    ],
     ...[
       "--engine",
       "fast",
@@ -235,7 +245,7 @@ it("every option has its place in the configuration", () => {
   expect(JSON.parse(stdout).config).toEqual({
     task: {
       ...{ name: "bird", data: path("data"), db: "bakery", testDb: "library", answers: "fenced" },
-      ...{ cutRepetition: true, timeout: 4, cache: path("cache") },
+      ...{ cutRepetition: true, sqlEngine: "duckdb", timeout: 4, cache: path("cache") },
     },
     model: {
       ...{

@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BirdQuestion } from "#lse/bird/dataset.js";
+import { copyOf } from "#lse/bird/duckdb/copy.js";
 import { DuckDbDatabase } from "#lse/bird/duckdb/database.js";
 import { compareDialects } from "#lse/bird/duckdb/dialects.js";
+import { SqlExecutor } from "#lse/bird/sql/executor.js";
 import type { SqlValue } from "#lse/bird/sql/rows.js";
+import { BirdTask } from "#lse/bird/task.js";
 import { lse } from "../cli.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 
@@ -24,38 +28,139 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const limits = { timeoutMs: 5000, memoryMb: 512 };
-async function run(sql: string, over: Partial<typeof limits> = {}) {
-  await using duckdb = await DuckDbDatabase.load(path, { ...limits, ...over });
-  return await duckdb.run(sql);
+const cache = join(folder, "cache");
+async function rowsOf(sql: string, timeoutMs = 5000): Promise<SqlValue[][]> {
+  using duckdb = await DuckDbDatabase.open(await copyOf(path, cache), 512);
+  const rows: SqlValue[][] = [];
+  await duckdb.query(sql, timeoutMs, (row) => rows.push(row));
+  return rows;
 }
 
 describe("a SQLite database in DuckDB", () => {
   it("has the same values, whatever a column is declared as", async () => {
-    const result = await run('SELECT * FROM "odd one" ORDER BY id');
-    expect(result).toEqual({
-      ok: true,
-      rows: [
-        [1n, 3, "2024-01-02", "5", Buffer.of(0, 255), null, "é"],
-        [2n, null, null, "five", null, null, ""],
-        [9007199254740993n, 0.1, "2024-02-01", "6", Buffer.alloc(0), null, null],
-      ],
-    });
-    expect(await run("SELECT * FROM cheap")).toMatchObject({ rows: [[9007199254740993n]] });
+    expect(await rowsOf('SELECT * FROM "odd one" ORDER BY id')).toEqual([
+      [1n, 3, "2024-01-02", "5", Buffer.of(0, 255), null, "é"],
+      [2n, null, null, "five", null, null, ""],
+      [9007199254740993n, 0.1, "2024-02-01", "6", Buffer.alloc(0), null, null],
+    ]);
+    expect(await rowsOf("SELECT * FROM cheap")).toEqual([[9007199254740993n]]);
   });
 
   it("divides, orders and casts as SQLite does", async () => {
-    expect(await run("SELECT 7 / 2, CAST(1 AS REAL) / 3")).toMatchObject({ rows: [[3, 1 / 3]] });
-    expect(await run('SELECT price FROM "odd one" ORDER BY price LIMIT 1')).toMatchObject({ rows: [[null]] });
+    expect(await rowsOf("SELECT 7 / 2, CAST(1 AS REAL) / 3")).toEqual([[3n, 1 / 3]]);
+    expect(await rowsOf('SELECT price FROM "odd one" ORDER BY price LIMIT 1')).toEqual([[null]]);
   });
 
-  it("reaches no file, keeps its settings, and ends what takes too long", async () => {
-    const reached = await run("SELECT * FROM read_text('/etc/hostname')");
-    expect(reached).toMatchObject({ ok: false, error: expect.stringMatching(/disabled|not allowed/i) });
-    expect(await run("SET enable_external_access = true")).toMatchObject({ ok: false });
-    expect(await run("SET memory_limit = '9GB'")).toMatchObject({ ok: false });
-    const endless = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b";
-    expect(await run(endless, { timeoutMs: 200 })).toMatchObject({ ok: false, kind: "Timeout" });
+  it("understands SQLite's functions, and has its own values in texts", async () => {
+    const dates = "SELECT strftime('%Y', day), instr(day, '-') FROM \"odd one\" WHERE id = 1";
+    expect(await rowsOf(dates)).toEqual([["2024", 5n]]);
+    expect(await rowsOf("SELECT DATE '2024-01-02', 1.5, true")).toEqual([["2024-01-02", 1.5, 1n]]);
+  });
+
+  it("is copied once for each content, and a copy that was cut off is no copy", async () => {
+    const copy = await copyOf(path, cache);
+    const { ino } = statSync(copy);
+    expect(await copyOf(path, cache)).toBe(copy);
+    expect(statSync(copy).ino).toBe(ino);
+    expect(readdirSync(dirname(copy))).toEqual([basename(copy)]);
+    await expect(copyOf(join(folder, "bird", "dev.json"), cache)).rejects.toThrow(/not a database/);
+    expect(readdirSync(dirname(copy))).toEqual([basename(copy)]);
+  });
+});
+
+const ENDLESS = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b";
+
+describe("DuckDB in processes of its own", () => {
+  let executor: SqlExecutor;
+  let own: string;
+  beforeAll(async () => {
+    executor = new SqlExecutor({ engine: "duckdb", processes: 1, limits: { memoryMb: 1024 } });
+    own = join(folder, "own.duckdb");
+    const instance = await DuckDBInstance.create(own);
+    const connection = await instance.connect();
+    await connection.run("CREATE TABLE hero (name VARCHAR, born DATE)");
+    await connection.run("INSERT INTO hero VALUES ('Ann', '1990-05-01'), ('Bo', NULL)");
+    connection.closeSync();
+    instance.closeSync();
+  });
+  afterAll(() => executor[Symbol.asyncDispose]());
+
+  it("runs SELECT in DuckDB's own dialect on DuckDB's own files", async () => {
+    const result = await executor.execute(own, "FROM hero SELECT name, born, 7 / 2 ORDER BY ALL");
+    expect(result).toMatchObject({ preview: "[('Ann', '1990-05-01', 3.5), ('Bo', None, 3.5)]", rows: 2 });
+  });
+
+  it.each([
+    ["SELECT * FROM read_text('/etc/hostname')", "refused"],
+    ["SELECT * FROM glob('/etc/*')", "refused"],
+    ["SELECT * FROM '/etc/passwd'", "syntax"],
+    ["COPY hero TO '/tmp/lse-should-not-be-there.csv'", "refused"],
+    ["INSERT INTO hero VALUES ('Cy', NULL)", "refused"],
+    ["CREATE TEMP TABLE t AS SELECT 1", "refused"],
+    ["SET memory_limit = '9GB'", "refused"],
+    ["ATTACH ':memory:' AS other", "refused"],
+    ["INSTALL httpfs", "refused"],
+    ["EXPLAIN SELECT 1", "refused"],
+    ["SELECT 1; SELECT 2", "refused"],
+    ["SELECT ?", "refused"],
+    ["SELECT nothing FROM hero", "syntax"],
+    ["SELEC 1", "syntax"],
+    ["SELECT CAST('x' AS INTEGER) FROM hero", "runtime"],
+    ["SELECT range FROM range(2000000)", "too-many-rows"],
+    ["SELECT list(range) FROM range(100000000)", "memory"],
+  ])("%s is %s", async (sql, kind) => {
+    const result = await executor.execute(own, sql, { maxRows: 1_000_000 });
+    expect(result, JSON.stringify(result)).toMatchObject({ ok: false, kind });
+    expect(await executor.execute(own, "SELECT count(*) FROM hero")).toMatchObject({ preview: "[(2,)]" });
+  });
+
+  it("interrupts what takes too long, in the process that goes on", async () => {
+    const before = await executor.execute(own, "SELECT pg_backend_pid() IS NULL");
+    expect(before.ok || before.kind).not.toBe("crashed");
+    const late = await executor.execute(own, ENDLESS, { timeoutMs: 300 });
+    expect(late).toMatchObject({
+      ok: false,
+      kind: "timeout",
+      error: expect.stringMatching(/longer than 0.3 s/),
+    });
+    expect(late.seconds).toBeLessThan(1.2);
+    expect(await executor.execute(own, "SELECT 1")).toMatchObject({ preview: "[(1,)]" });
+  });
+
+  it("says which file is no DuckDB database, and which is locked", async () => {
+    const wrong = join(folder, "wrong.duckdb");
+    writeFileSync(wrong, "no database");
+    await expect(executor.execute(wrong, "SELECT 1")).rejects.toThrow(/wrong\.duckdb cannot be opened/);
+    await expect(executor.execute(join(folder, "none.duckdb"), "SELECT 1")).rejects.toThrow(/does not exist/);
+  });
+});
+
+describe("scores in DuckDB", () => {
+  const data = () => ["--data", join(folder, "bird"), "--cache", cache] as const;
+
+  it("have their own names, and count BIRD's gold queries in translation", () => {
+    const { stdout } = lse("bird", "validate", ...data(), "--sql-engine", "duckdb", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ ex_duckdb: 87.5, databases: { bakery: { correct: 11 } } });
+    expect(stdout).not.toContain('"ex":');
+    const text = lse("bird", "validate", ...data(), "--sql-engine", "duckdb").stdout;
+    expect(text).toMatch(/^all +EX \(DuckDB\) +87\.50 %/m);
+    expect(text).toMatch(/julianday does not exist/);
+    expect(text).not.toMatch(/EX +\d/);
+  });
+
+  it("are those of a task, under its own name", async () => {
+    const open = (sqlEngine: "sqlite" | "duckdb") =>
+      BirdTask.open({
+        ...{ dataPath: join(folder, "bird"), dbId: "bakery", timeoutMs: 5000, cacheFolder: cache, sqlEngine },
+      });
+    await using sqlite = await open("sqlite");
+    await using duckdb = await open("duckdb");
+    expect([sqlite.id, duckdb.id]).toEqual(["bird/bakery", "bird/bakery (DuckDB)"]);
+    expect(duckdb.fingerprint).not.toBe(sqlite.fingerprint);
+    const problem = duckdb.problemIds[0] as string;
+    const answer = "<answer>SELECT 1 AS one QUALIFY row_number() OVER () = 1</answer>";
+    expect((await sqlite.grade(problem, answer)).error).toMatch(/SQLite: /);
+    expect((await duckdb.grade(problem, answer)).error).toMatch(/^result mismatch/);
   });
 });
 
@@ -64,7 +169,7 @@ describe("dialects", () => {
 
   it("are counted by what comes of each gold query, with the reason", async () => {
     const sqlite = new DatabaseSync(path, { readOnly: true, readBigInts: true, returnArrays: true });
-    await using duckdb = await DuckDbDatabase.load(path, limits);
+    using duckdb = await DuckDbDatabase.open(await copyOf(path, cache), 512);
     const questions = [
       question(1, 'SELECT count(*) FROM "odd one"'),
       question(2, 'SELECT id FROM "odd one" ORDER BY id DESC'),
@@ -75,13 +180,14 @@ describe("dialects", () => {
       question(7, 'SELECT mixed FROM "odd one"'),
     ];
     let seen = 0;
-    const rowsOf = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
-    const found = await compareDialects(questions, rowsOf, duckdb, () => seen++);
+    const inSqlite = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
+    const found = await compareDialects(questions, inSqlite, duckdb, 5000, () => seen++);
     sqlite.close();
-    expect(found).toMatchObject({ gold: 7, agree: 2, differ: 2, not_translated: 2, errors: 1 });
+    expect(found).toMatchObject({ gold: 7, agree: 3, differ: 2, not_translated: 1, errors: 1 });
     expect(seen).toBe(7);
     const why = (id: number) => found.reasons.find(({ question_id }) => question_id === id)?.why;
-    expect(why(3)).toMatch(/^Binder Error/);
+    expect(why(3)).toBeUndefined();
+    expect(why(4)).toMatch(/^(Binder|Catalog) Error/);
     expect(why(5)).toMatch(/^Conversion Error/);
     expect(why(6)).toBe("the last digits of numbers");
     expect(why(7)).toBe("numbers and texts");
@@ -95,7 +201,7 @@ describe("dialects", () => {
     for (const { gold, agree, differ, not_translated, errors } of [bakery, library])
       expect(agree + differ + not_translated + errors).toBe(gold);
     expect(lse("bird", "dialects", "--data", join(folder, "bird"), "--db", "bakery").stdout).toMatch(
-      /database +gold +agree +differ +not understood +errors\nbakery +\d+/,
+      /database +gold +agree +differ +not understood +errors +SQLite +DuckDB\nbakery +\d+/,
     );
   });
 });

@@ -1,7 +1,7 @@
 /** For how many gold queries SQLite and DuckDB agree, and why not for the others. */
 import type { BirdQuestion } from "../dataset.js";
 import { rowKey, type SqlValue } from "../sql/rows.js";
-import type { DuckDbDatabase } from "./database.js";
+import { type DuckDbDatabase, DuckDbError } from "./database.js";
 
 export interface Dialects {
   /** Gold queries. */
@@ -9,12 +9,23 @@ export interface Dialects {
   /** Of which both engines return the same set of rows. */
   readonly agree: number;
   readonly differ: number;
-  /** Which DuckDB does not understand: they are run as they are, since no maintained translator is at hand. */
+  /** Which DuckDB does not understand, in translation or, where there is none, as they are. */
   readonly not_translated: number;
   /** Which fail while they run. */
   readonly errors: number;
+  /** How long both took for the queries that both carry out, each once. */
+  readonly sqlite_seconds: number;
+  readonly duckdb_seconds: number;
+  /** Queries that DuckDB carries out several times as fast, the slowest in SQLite first. */
+  readonly faster: readonly Faster[];
   /** Why engines do not agree, the most frequent reason first, with an example. */
   readonly reasons: readonly Reason[];
+}
+
+export interface Faster {
+  readonly question_id: number;
+  readonly sqlite_seconds: number;
+  readonly duckdb_seconds: number;
 }
 
 export interface Reason {
@@ -26,14 +37,20 @@ export interface Reason {
 
 /** What cannot be understood, rather than carried out. */
 const NOT_UNDERSTOOD = ["Parser", "Binder", "Catalog"];
+/** What is faster by a lot: so many times, where there was something to gain. */
+const FASTER = { times: 5, seconds: 0.02 };
 /** Digits in which sums of floating-point numbers agree whatever their order. */
 const DIGITS = 9;
 
-/** @param sqlite the rows that SQLite returns */
+/**
+ * @param sqlite the rows that SQLite returns
+ * @param duckdb a copy of that database
+ */
 export async function compareDialects(
   questions: readonly BirdQuestion[],
   sqlite: (sql: string) => readonly SqlValue[][],
   duckdb: DuckDbDatabase,
+  timeoutMs: number,
   onQuestion: () => void,
 ): Promise<Dialects> {
   const counts = { agree: 0, differ: 0, not_translated: 0, errors: 0 };
@@ -43,15 +60,30 @@ export async function compareDialects(
     if (known === undefined) reasons.set(why, { why, count: 1, question_id: questionId, sql });
     else known.count++;
   };
+  const total = { sqlite_seconds: 0, duckdb_seconds: 0 };
+  const faster: Faster[] = [];
   for (const question of questions) {
-    const found = await duckdb.run(question.sql);
-    onQuestion();
-    if (!found.ok) {
-      counts[NOT_UNDERSTOOD.includes(found.kind) ? "not_translated" : "errors"]++;
-      note(reasonOf(found.error), question);
+    const rows: SqlValue[][] = [];
+    const started = performance.now();
+    try {
+      await duckdb.query(question.sql, timeoutMs, (row) => rows.push(row));
+    } catch (error) {
+      if (!(error instanceof DuckDbError)) throw error;
+      counts[NOT_UNDERSTOOD.includes(error.kind) ? "not_translated" : "errors"]++;
+      note(reasonOf(error.message), question);
       continue;
+    } finally {
+      onQuestion();
     }
-    const why = difference(sqlite(question.sql), found.rows);
+    const between = performance.now();
+    const own = sqlite(question.sql);
+    const duckdb_seconds = (between - started) / 1000;
+    const sqlite_seconds = (performance.now() - between) / 1000;
+    total.sqlite_seconds += sqlite_seconds;
+    total.duckdb_seconds += duckdb_seconds;
+    if (sqlite_seconds > Math.max(FASTER.seconds, FASTER.times * duckdb_seconds))
+      faster.push({ question_id: question.questionId, sqlite_seconds, duckdb_seconds });
+    const why = difference(own, rows);
     if (why === null) counts.agree++;
     else {
       counts.differ++;
@@ -59,7 +91,8 @@ export async function compareDialects(
     }
   }
   const sorted = [...reasons.values()].sort((a, b) => b.count - a.count);
-  return { gold: questions.length, ...counts, reasons: sorted };
+  faster.sort((a, b) => b.sqlite_seconds - a.sqlite_seconds);
+  return { gold: questions.length, ...counts, ...total, faster, reasons: sorted };
 }
 
 /** An error without what is particular to its query. */

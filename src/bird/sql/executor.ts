@@ -3,8 +3,8 @@ import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LseError } from "../../errors.js";
+import type { Against, Failure, Reply, Request } from "./messages.js";
 import { refusal } from "./statement.js";
-import type { Against, Failure, Reply, Request } from "./worker.js";
 
 export interface SqlLimits {
   /** Longest run of one statement, in milliseconds, counted from its start; null for none. */
@@ -17,7 +17,10 @@ export interface SqlLimits {
 
 export const DEFAULT_SQL_LIMITS: SqlLimits = { timeoutMs: 30_000, memoryMb: 512, maxRows: 1_000_000 };
 
-export type SqlFailureKind = Failure | "timeout" | "crashed";
+/** What runs the statements. DuckDB opens its own files and copies of SQLite's (`duckdb/copy.ts`). */
+export type SqlEngine = "sqlite" | "duckdb";
+
+export type SqlFailureKind = Failure | "crashed";
 
 export interface SqlRows {
   ok: true;
@@ -57,6 +60,12 @@ export function sameRows(a: SqlResult, b: SqlResult): boolean {
   return a.ok && b.ok && a.digest === b.digest;
 }
 
+/** How an engine's processes are started, and how long after its time limit a statement is left to end by itself. */
+const ENGINES: { readonly [engine in SqlEngine]: { readonly program: string; readonly graceMs: number } } = {
+  sqlite: { program: "./worker.js", graceMs: 0 },
+  duckdb: { program: "../duckdb/worker.js", graceMs: 1000 },
+};
+
 /** A process this much of whose limit is still occupied after a statement is replaced before the next one. */
 const STALE_SHARE = 0.35;
 const MIN_MEMORY_MB = 128;
@@ -87,12 +96,13 @@ class SqlProcess {
 
   /** @param onIdle called when the process may take a job, @param onEnd when it is gone or about to be */
   constructor(
+    private readonly engine: SqlEngine,
     readonly memoryMb: number,
     private readonly onIdle: () => void,
     private readonly onEnd: (ended: SqlProcess) => void,
   ) {
     this.#child = fork(
-      fileURLToPath(new URL("./worker.js", import.meta.url)),
+      fileURLToPath(new URL(ENGINES[engine].program, import.meta.url)),
       [`${memoryMb}`, `${process.pid}`],
       {
         serialization: "advanced",
@@ -139,7 +149,7 @@ class SqlProcess {
       this.#timer = setTimeout(() => {
         this.#killed = "timeout";
         this.#child.kill("SIGKILL");
-      }, job.limits.timeoutMs);
+      }, job.limits.timeoutMs + ENGINES[this.engine].graceMs);
     }
     // When the child is already gone this fails, and its end follows.
     this.#child.send(job.request, () => {});
@@ -213,10 +223,11 @@ class SqlProcess {
 }
 
 /**
- * Runs statements nobody has vetted on SQLite files, in child processes that can only read. Statements wait in
+ * Runs statements nobody has vetted on database files, in child processes that can only read. Statements wait in
  * line for a free process; a process that a statement took down is replaced for the next one.
  */
 export class SqlExecutor implements AsyncDisposable {
+  readonly #engine: SqlEngine;
   readonly #size: number;
   readonly #limits: SqlLimits;
   readonly #queue: Job[] = [];
@@ -226,10 +237,12 @@ export class SqlExecutor implements AsyncDisposable {
   #disposed = false;
 
   /**
+   * @param options.engine defaults to SQLite
    * @param options.processes statements that run at the same time; default: the processors, at most 4
    * @param options.limits what differs from DEFAULT_SQL_LIMITS
    */
-  constructor(options: { processes?: number; limits?: Partial<SqlLimits> } = {}) {
+  constructor(options: { engine?: SqlEngine; processes?: number; limits?: Partial<SqlLimits> } = {}) {
+    this.#engine = options.engine ?? "sqlite";
     this.#size = Math.max(1, options.processes ?? Math.min(4, availableParallelism()));
     this.#limits = { ...DEFAULT_SQL_LIMITS, ...options.limits };
   }
@@ -269,7 +282,8 @@ export class SqlExecutor implements AsyncDisposable {
     const error = refusal(sql);
     if (error !== null) return { ok: false, kind: "refused", error, seconds: 0 };
     const path = resolvePath(databasePath);
-    const request = { path, sql, maxRows: own.maxRows, ...(against === undefined ? {} : { against }) };
+    const { maxRows, timeoutMs } = own;
+    const request = { path, sql, maxRows, timeoutMs, ...(against === undefined ? {} : { against }) };
     return await new Promise((resolve, reject) => {
       this.#queue.push({ request, limits: own, resolve, reject });
       this.#dispatch();
@@ -307,6 +321,7 @@ export class SqlExecutor implements AsyncDisposable {
           this.#remove(other);
         }
         process = new SqlProcess(
+          this.#engine,
           memoryMb,
           () => this.#dispatch(),
           (ended) => this.#remove(ended),

@@ -1,0 +1,175 @@
+/**
+ * What every process of SqlExecutor does, whichever engine runs its statements: messages, measures, a watchdog. It
+ * holds nothing worth saving: its parent or its watchdog ends it with SIGKILL when a limit is passed.
+ *
+ * Arguments: memory limit in MB, process id of the parent.
+ */
+import { type Stats, statSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { LseError } from "../../errors.js";
+import { softF1 } from "../soft-f1.js";
+import { type Against, Failed, type Reply, type Request, type Rows } from "./messages.js";
+import { RowPreview, RowSet, type SqlValue } from "./rows.js";
+import { MB, PEAK_KB, RUNNING, type Watch } from "./watchdog.js";
+
+/** Runs one statement at a time on database files that it opens as they are named. */
+export interface Engine {
+  /**
+   * @param kept gets the rows
+   * @throws {Failed} for the statement, {LseError} for the database
+   */
+  run(request: Request, kept?: SqlValue[][]): Rows | Promise<Rows>;
+  /** How long a statement takes, in ms, with opening its database. @throws as `run` */
+  time(request: Request): number | Promise<number>;
+}
+
+export const memoryMb = Number(process.argv[2]);
+
+/** @param openEngine gets the rows' memory limit from `memoryMb` */
+export async function serve(openEngine: () => Promise<Engine>): Promise<void> {
+  // Ctrl-C reaches the whole group of processes; the parent decides what ends.
+  process.on("SIGINT", () => {});
+  process.on("disconnect", () => process.exit());
+  const shared = new Int32Array(new SharedArrayBuffer(8));
+  const [engine] = await Promise.all([openEngine(), startWatchdog(shared)]);
+
+  process.on("message", async (request: Request) => {
+    const start = performance.now();
+    Atomics.store(shared, PEAK_KB, 0);
+    Atomics.store(shared, RUNNING, 1);
+    Atomics.notify(shared, RUNNING);
+    let reply: Reply;
+    try {
+      if (request.against !== undefined) {
+        const compared = await compare(engine, request, request.against);
+        reply = { type: "compared", ...compared, rssMb: process.memoryUsage.rss() / MB };
+      } else {
+        const result = await engine.run(request);
+        const rssMb = process.memoryUsage.rss() / MB;
+        const peakRssMb = Math.max(rssMb, Atomics.load(shared, PEAK_KB) / 1024);
+        reply = { type: "rows", ...result, seconds: (performance.now() - start) / 1000, peakRssMb, rssMb };
+      }
+    } catch (error) {
+      if (error instanceof LseError) {
+        reply = { type: "database", problem: error.problem, nextStep: error.nextStep };
+      } else {
+        const { kind, message } = error instanceof Failed ? error : new Failed("runtime", String(error));
+        reply = { type: "failure", kind, error: message, rssMb: process.memoryUsage.rss() / MB };
+      }
+    }
+    Atomics.store(shared, RUNNING, 0);
+    process.send?.(reply);
+  });
+  process.send?.({ type: "ready" } satisfies Reply);
+}
+
+async function startWatchdog(shared: Int32Array): Promise<void> {
+  const watch: Watch = { shared, memoryMb, parentPid: Number(process.argv[3]) };
+  const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), {
+    workerData: watch,
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 4 },
+  });
+  watchdog.on("exit", () => process.exit(1));
+  await new Promise((resolve) => watchdog.once("online", resolve));
+}
+
+/** @throws as Engine.run */
+async function compare(engine: Engine, request: Request, { gold, softF1: isWanted, timings }: Against) {
+  const rowsOf = async (sql: string) => {
+    const rows: SqlValue[][] = [];
+    await engine.run({ ...request, sql }, rows);
+    return rows;
+  };
+  const softF1Score = isWanted ? softF1(await rowsOf(request.sql), await rowsOf(gold)) : null;
+  const ratios: number[] = [];
+  for (let i = 0; i < timings; i++) {
+    const own = await engine.time(request);
+    ratios.push((await engine.time({ ...request, sql: gold })) / own);
+  }
+  return { softF1: softF1Score, ratios };
+}
+
+/** The rows of a result as they come. */
+export class RowCounter {
+  readonly #set = new RowSet();
+  readonly #preview = new RowPreview();
+  #rows = 0;
+
+  /** @param kept gets the rows */
+  constructor(
+    private readonly maxRows: number,
+    private readonly kept?: SqlValue[][],
+  ) {
+    if (kept !== undefined) kept.length = 0;
+  }
+
+  /** @throws {Failed} when there are too many */
+  add(row: SqlValue[]): void {
+    if (++this.#rows > this.maxRows)
+      throw new Failed("too-many-rows", `The result has more than ${this.maxRows} rows`);
+    this.#set.add(row);
+    this.#preview.add(row);
+    this.kept?.push(row);
+  }
+
+  result(): Rows {
+    const preview = this.#preview.toString(this.#rows);
+    return { digest: this.#set.digest(), rows: this.#rows, preview };
+  }
+}
+
+const MAX_CONNECTIONS = 8;
+
+/** Open databases, the last few: each is opened anew when its file was changed or replaced. */
+export class Connections<T extends { close(): void }> {
+  readonly #open = new Map<string, { readonly connection: T; readonly file: string }>();
+
+  /** @param open is told what the file is called and what tells it from another of that name */
+  constructor(private readonly open: (path: string, file: string) => T | Promise<T>) {}
+
+  /** @throws {LseError} when there is no such file, or it cannot be opened */
+  async get(path: string): Promise<T> {
+    const file = identity(path);
+    const known = this.#open.get(path);
+    this.#open.delete(path);
+    if (known?.file === file) {
+      this.#open.set(path, known);
+      return known.connection;
+    }
+    known?.connection.close();
+    for (const [oldest, { connection }] of this.#open) {
+      if (this.#open.size < MAX_CONNECTIONS) break;
+      this.#open.delete(oldest);
+      connection.close();
+    }
+    const connection = await this.open(path, file);
+    this.#open.set(path, { connection, file });
+    return connection;
+  }
+}
+
+/** @throws {LseError} when there is no such file */
+function identity(path: string): string {
+  let stats: Stats | undefined;
+  try {
+    stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined)
+      throw new LseError(`The database ${path} does not exist`, "Check the path of the databases");
+    if (!stats.isFile())
+      throw new LseError(`The database ${path} is not a file`, "Name the database file itself");
+    for (const suffix of ["-journal", "-wal", ".wal"]) {
+      if ((statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
+      throw new LseError(
+        `The database ${path} has changes that are not yet in it (${path}${suffix})`,
+        "Close the program that writes to it, or open and close it once with that program",
+      );
+    }
+  } catch (error) {
+    if (error instanceof LseError) throw error;
+    throw new LseError(`The database ${path} cannot be read: ${text(error)}`, "Check its permissions");
+  }
+  return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}`;
+}
+
+export const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
