@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { parseJson, readJson } from "../json-file.js";
+import { nearest } from "../nearest.js";
 
 /** A question of BIRD with its gold SQL. */
 export interface BirdQuestion {
@@ -81,7 +82,7 @@ export function questionsOf(data: BirdData, dbId: string): BirdQuestion[] {
   if (questions.length > 0) return questions;
   throw new LseError(
     `${data.questionsPath}: no question is about the database "${dbId}"`,
-    `Give --db one of ${databasesOf(data).join(", ")}`,
+    `Did you mean ${nearest(dbId, databasesOf(data))}? Give --db one of ${databasesOf(data).join(", ")}`,
   );
 }
 

@@ -2,19 +2,22 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { budgetOf, METHODS } from "../evolve/config.js";
+import { type Budget, budgetOf, METHODS } from "../evolve/config.js";
 import { evolve } from "../evolve/evolve.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import { readJson } from "../json-file.js";
 import { EventLog } from "../ledger/event-log.js";
 import { RunFolder } from "../ledger/run-folder.js";
+import type { GpuName } from "../runtime/gpu-time.js";
 import type { LanguageModel } from "../runtime/model.js";
 import { Purse } from "../runtime/remote/price.js";
 import { type Seat, together } from "../runtime/together.js";
 import { untilInterrupted } from "./interrupt.js";
-import { integer } from "./options.js";
+import { count, plural } from "./numbers.js";
+import { gpuOption, integer } from "./options.js";
 import { Progress } from "./progress.js";
 import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "./run-config.js";
+import { describeBudget, describeTime, timeOn } from "./run-plan.js";
 import { TaskPool } from "./tasks.js";
 
 export function collectCommand() {
@@ -28,12 +31,17 @@ export function collectCommand() {
     .addOption(new Option("--method <name>", "in place of the configuration's").choices(METHODS))
     .option("--runs <count>", "runs of each database, of different seeds", integer(1), 1)
     .option("--together <count>", "runs at a time", integer(1), 16)
-    .requiredOption("--out <folder>", "folder for the runs' folders; what is done there is not done again")
-    .action(async ({ config: file, db, method, runs, together: atOnce, out }) => {
+    .option("--out <folder>", "folder for the runs' folders; what is done there is not done again")
+    .option("--dry-run", "print what the runs would ask for, and stop")
+    .addOption(gpuOption())
+    .action(async ({ config: file, db, method, runs, together: atOnce, out, dryRun, gpu }) => {
       const named = resolveConfig(readJson(file), file);
       const evolve = { ...named.evolve, ...(method === undefined ? {} : { method }) };
       const config = resolveConfig({ ...named, evolve }, file);
       const databases = databasesOf(db);
+      if (dryRun) return await plan(config, databases, runs, gpu);
+      if (out === undefined)
+        throw new LseError("--out is missing", "Give a folder for the runs, such as --out runs/trees");
       await untilInterrupted("The same command goes on", async (signal) => {
         await collect({ config, databases, runs, atOnce, out, signal });
         console.log(`${out}: ${databases.length * runs} runs`);
@@ -51,6 +59,29 @@ export function databasesOf(names: readonly string[]): string[] {
       throw new LseError(`"${name}" is a range without numbers`, "Give the smaller number first");
     return Array.from({ length: count }, (_, i) => `${start ?? ""}${Number(from) + i}`);
   });
+}
+
+/** Prints what the runs would ask for. */
+async function plan(
+  config: RunConfig,
+  databases: readonly string[],
+  runs: number,
+  gpu: GpuName | undefined,
+): Promise<void> {
+  await using tasks = new TaskPool();
+  const budgets: Budget[] = [];
+  for (const db of databases) {
+    const task = await tasks.open({ ...config.task, db });
+    const budget = budgetOf(task, config.evolve);
+    for (let i = 0; i < runs; i++) budgets.push(budget);
+    console.log(`${task.id}: ${plural(runs, "run")}, each of ${describeBudget(budget, config)}`);
+  }
+  const sum = (of: (budget: Budget) => number) =>
+    count(budgets.reduce((total, budget) => total + of(budget), 0));
+  console.log(
+    `In all: ${plural(budgets.length, "run")}, ${sum(({ edits }) => edits)} edits, ${sum(({ answers }) => answers)} answers`,
+  );
+  if (gpu !== undefined) console.log(describeTime(await timeOn(gpu, budgets, config)));
 }
 
 export interface CollectOptions {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { type Budget, budgetOf } from "../evolve/config.js";
 import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
-import { describeStops, dollars } from "../evolve/stops.js";
+import { dollars } from "../evolve/stops.js";
 import type { TreeNode } from "../evolve/tree.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import type { CrossValidatedScore, RunEvent } from "../journal.js";
@@ -14,9 +14,11 @@ import { costOf, Purse } from "../runtime/remote/price.js";
 import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
 import { untilInterrupted } from "./interrupt.js";
+import { count, plural } from "./numbers.js";
 import { formatSeconds, Progress } from "./progress.js";
 import { renderTree, rewardText } from "./render-tree.js";
 import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "./run-config.js";
+import { describeBudget } from "./run-plan.js";
 import { openTask } from "./tasks.js";
 
 /**
@@ -134,46 +136,6 @@ async function evolveSaving(
   });
 }
 
-/** Prints what a run would do, without its model. */
-export async function dryRun(config: RunConfig, json: boolean): Promise<void> {
-  await using task = await openTask(config);
-  const budget = budgetOf(task, config.evolve);
-  if (json) console.log(JSON.stringify({ config, budget, cost_at_most: costAtMost(budget, config) }));
-  else console.log(`${JSON.stringify(config, null, 2)}\n\n${task.id}: ${describeBudget(budget, config)}`);
-}
-
-/** What a run can cost if every answer and edit is as long as it may be; null where no model has a price. */
-function costAtMost(
-  { answers, edits, promptTokens, editPromptTokens }: Budget,
-  config: RunConfig,
-): number | null {
-  const prices = pricesOf(config);
-  if (prices.answers === undefined && prices.edits === undefined) return null;
-  const { maxTokens } = config.evolve.sampling;
-  const part = (price: typeof prices.answers, prompts: number, completions: number) =>
-    price === undefined ? 0 : costOf(price, prompts, completions * maxTokens);
-  return (
-    part(prices.answers, promptTokens - editPromptTokens, answers) +
-    part(prices.edits, editPromptTokens, edits)
-  );
-}
-
-function describeBudget(budget: Budget, config: RunConfig): string {
-  const { evolve } = config;
-  const cost = costAtMost(budget, config);
-  const { rounds, edits, answers, testAnswers, promptTokens, generatedTokensAtMost } = budget;
-  const atMost = evolve.method === "gepa" ? "at most " : "";
-  const stops = describeStops(evolve.stop);
-  return (
-    `${atMost}${plural(rounds, "round")}, ${plural(edits, "edit")}, ${plural(answers, "answer")}` +
-    `${testAnswers === 0 ? "" : ` (${count(testAnswers)} of them for the test)`}; ` +
-    `about ${count(promptTokens)} prompt tokens, most of them shared, ` +
-    `and at most ${count(generatedTokensAtMost)} generated` +
-    (cost === null ? "" : `, for ${dollars(cost)} at most`) +
-    (stops === "" ? "" : `; stops earlier at ${stops}`)
-  );
-}
-
 /** Answers that need not be asked for after a round without a usable edit. */
 const savedByFailure = ({ method, spendAll, holdout, samples }: RunConfig["evolve"]) =>
   method === "gepa" || spendAll ? 0 : holdout * samples;
@@ -286,5 +248,3 @@ function describeUsage(usage: Usage): string {
 
 const intervalText = ({ mean, low, high }: Interval) =>
   `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
-const plural = (value: number, noun: string) => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
-const count = (value: number) => value.toLocaleString("en-US");

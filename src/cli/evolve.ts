@@ -2,9 +2,10 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { METHODS } from "../evolve/config.js";
 import { readJson } from "../json-file.js";
-import { dryRun, resumeRun, startRun } from "./evolve-run.js";
-import { decimal, integer, price, sqlEngineOption, timeoutOption } from "./options.js";
+import { resumeRun, startRun } from "./evolve-run.js";
+import { decimal, gpuOption, integer, price, sqlEngineOption, timeoutOption } from "./options.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
+import { dryRun } from "./run-plan.js";
 import { requiredOptions, TASK_NAMES } from "./tasks.js";
 
 export function evolveCommand() {
@@ -102,6 +103,7 @@ export function evolveCommand() {
     .option("--out <folder>", "new folder for the run")
     .option("--resume <folder>", "continue the run in this folder, with its own configuration")
     .option("--dry-run", "print the configuration and what the run would cost, and stop")
+    .addOption(gpuOption())
     .option("--json", "print one JSON document")
     .action(async (options, command) => {
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
@@ -118,7 +120,7 @@ export function evolveCommand() {
       }
       const config = configOf(options);
       if (options.dryRun) {
-        await dryRun(config, options.json === true);
+        await dryRun(config, options.gpu, options.json === true);
         return;
       }
       if (options.out === undefined) {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { GPUS, type GpuName } from "../runtime/gpu-time.js";
 
 /** Parses an option that is a whole number of at least `min`. */
 export function integer(min: number): (text: string) => number {
@@ -28,6 +29,12 @@ export function price(text: string): { input: number; output: number } {
     return { input, output };
   throw new InvalidArgumentError("Give two numbers, such as 1.25,10.");
 }
+
+/** For plans. */
+export const gpuOption = () =>
+  new Option("--gpu <name>", "with --dry-run: how long it would take there").choices(
+    Object.keys(GPUS) as GpuName[],
+  );
 
 /** What runs the queries of BIRD's questions. */
 export const sqlEngineOption = (description: string) =>

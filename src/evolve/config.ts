@@ -86,6 +86,8 @@ export interface Budget {
   readonly testAnswers: number;
   /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
   readonly promptTokens: number;
+  /** Of these, what is evaluated: what prompts of a round share once. */
+  readonly promptTokensEvaluated: number;
   /** Of these, prompts of edits. */
   readonly editPromptTokens: number;
   /** If every answer and edit uses all of `maxTokens`. */
@@ -94,7 +96,8 @@ export interface Budget {
 
 export function budgetOf(task: Task, config: EvolveConfig): Budget {
   const { batch, holdout, samples, sampling, stop } = config;
-  const testAnswers = splitProblems(task, config).test.length * samples;
+  const testProblems = splitProblems(task, config).test.length;
+  const testAnswers = testProblems * samples;
   const perRound = batch + holdout * samples;
   // In the published code's order a node is scored at the start of a round, and the last one never.
   const seedAnswers = config.schedule === "reference" ? 0 : holdout * samples;
@@ -107,13 +110,17 @@ export function budgetOf(task: Task, config: EvolveConfig): Budget {
     task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),
   );
   const answerPrompt = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
-  const editPrompt = batch * REPORT_CHARS + task.systemPrompt(task.seedInstructions).length;
+  const shared = task.systemPrompt(task.seedInstructions).length;
+  const editPrompt = batch * REPORT_CHARS + shared;
+  const asked = (seedAnswers === 0 ? 0 : holdout) + paidFor * (holdout + batch) + testProblems;
+  const evaluated = (paidFor + 1) * shared + asked * (answerPrompt - shared) + rounds * editPrompt;
   return {
     rounds,
     edits: rounds,
     answers,
     testAnswers,
     promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
+    promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
     editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
     generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
   };

@@ -1,4 +1,5 @@
 import { LseError } from "../errors.js";
+import { nearest } from "../nearest.js";
 import { deriveSeed } from "../random.js";
 import { DOMAINS } from "./vocabulary.js";
 
@@ -16,9 +17,11 @@ export interface Address {
 export function parseAddress(text: string): Address {
   const [, split = "test", digits = ""] = /^(?:(train|dev|test)\/)?(\d{1,9})$/.exec(text) ?? [];
   if (digits === "") {
+    const [, wrong = "", seed = "3"] = /^([^/]*)\/(\d+)?/.exec(text) ?? [];
+    const meant = wrong === "" ? "" : `Did you mean ${nearest(wrong, SPLITS)}/${seed}? `;
     throw new LseError(
       `"${text}" is no database of the miniature world`,
-      "Give its seed, such as 3, or split and seed: test/3, dev/0, train/17",
+      `${meant}Give its seed, such as 3, or split and seed: test/3, dev/0, train/17`,
     );
   }
   return { split: split as Split, seed: Number(digits) };

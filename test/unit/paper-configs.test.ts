@@ -10,6 +10,7 @@ import { budgetOf } from "#lse/evolve/config.js";
 import { splitProblems } from "#lse/evolve/split.js";
 import { readJson } from "#lse/json-file.js";
 import { SUBJECTS } from "#lse/mmlu/subjects.js";
+import { knownSizes } from "#lse/train/model/known-models.js";
 import { lse } from "../cli.js";
 import { put, putSubject, rows } from "../mmlu-files.js";
 
@@ -45,6 +46,7 @@ const BUDGET = { rounds: 25, edits: 25, answers: 50 * 8 * 26 + 25 * 10, testAnsw
 it.each([
   ["paper-mmlu.json", "mmlu", TEN],
   ["paper-bird.json", "bird", FIVE],
+  ["arctic-transfer.json", "bird", FIVE],
 ])("%s: the paper's protocol on each subject or database", async (file, data, names) => {
   const saved = readJson(configPath(file)) as { task: object };
   for (const db of names) {
@@ -63,6 +65,7 @@ it.each([
 it.each([
   ["paper-mmlu.json", ["--data", path("mmlu"), "--subject", TEN[3] as string]],
   ["paper-bird.json", ["--data", path("bird"), "--db", FIVE[3] as string]],
+  ["arctic-transfer.json", ["--data", path("bird"), "--db", FIVE[3] as string]],
 ])("lse evolve --config %s --dry-run", (file, options) => {
   const { status, stdout } = lse(
     "evolve",
@@ -72,13 +75,77 @@ it.each([
     "--cache",
     path("cache"),
     "--dry-run",
+    ...["--gpu", "a100"],
     "--json",
   );
   expect(status).toBe(0);
-  const { config, budget } = JSON.parse(stdout);
+  const { config, budget, hours } = JSON.parse(stdout);
   expect(budget).toMatchObject(BUDGET);
+  expect(budget.promptTokensEvaluated).toBeLessThan(budget.promptTokens);
+  expect(hours).toMatchObject({ gpu: "a100" });
+  const { prompts, per_hundred_tokens, at_most } = hours;
+  expect(at_most).toBeCloseTo(prompts + (config.evolve.sampling.maxTokens / 100) * per_hundred_tokens, 9);
   expect(config.evolve).toMatchObject({
     ...{ method: "ucb", ucbC: 2, samples: 8 },
     sampling: { temperature: 0.7, topK: 20, topP: 0.8, minP: 0, presencePenalty: 0.5 },
   });
+});
+
+it("Arctic answers in fences, and the trained evolver edits", () => {
+  const { task, model, evolver } = resolveConfig(
+    readJson(configPath("arctic-transfer.json")),
+    "arctic-transfer.json",
+  );
+  expect(task).toMatchObject({ answers: "fenced", cutRepetition: true });
+  expect(knownSizes(model.path)).toMatchObject({ family: "qwen2" });
+  expect(evolver.adapter).toMatch(/best\.gguf$/);
+});
+
+it("lse collect --dry-run adds up the runs of several databases", () => {
+  const { status, stdout, stderr } = lse(
+    ...["collect", "--config", put(path("trees.json"), treesConfig()), "--db", ...FIVE.slice(0, 2)],
+    ...["--runs", "3", "--dry-run", "--gpu", "h100"],
+  );
+  expect(status, stderr).toBe(0);
+  const answers = 50 * 8 * 21 + 20 * 10;
+  expect(stdout).toContain(
+    `bird/card_games: 3 runs, each of 20 rounds, 20 edits, ${answers.toLocaleString("en")}`,
+  );
+  expect(stdout).toContain(`In all: 6 runs, 120 edits, ${(6 * answers).toLocaleString("en")} answers`);
+  expect(stdout).toMatch(/On one h100, estimated from its data sheet at 40 % .* hours for prompts/);
+});
+
+function treesConfig() {
+  const saved = readJson(configPath("paper-trees.json")) as { task: object };
+  return { ...saved, task: { ...saved.task, data: path("bird"), cache: path("cache") } };
+}
+
+it.each([
+  [["--config", configPath("paper-bird.json"), "--data", path("bird"), "--db", "superheros"], "superhero"],
+  [
+    ["--config", configPath("arctic-transfer.json"), "--data", path("bird"), "--db", "card_game"],
+    "card_games",
+  ],
+  [["--config", configPath("paper-mmlu.json"), "--data", path("mmlu"), "--subject", "anatomi"], "anatomy"],
+  [["--task", "mini", "--model", "m.gguf", "--db", "tset/3"], "test/3"],
+  [["--task", "mini", "--model", "m.gguf", "--db", "training/4"], "train/4"],
+])("a wrong name %j suggests the nearest", (options, meant) => {
+  const { status, stderr } = lse("evolve", ...options, "--cache", path("cache"), "--dry-run");
+  expect(status).toBe(1);
+  expect(stderr).toContain(`Did you mean ${meant}?`);
+});
+
+it("a GPU that is too small, or a model of unknown sizes, is said", () => {
+  const run = (...options: string[]) =>
+    lse(
+      ...["evolve", "--config", configPath("paper-bird.json"), "--data", path("bird"), "--db", "superhero"],
+      ...["--cache", path("cache"), "--dry-run", ...options],
+    ).stderr;
+  expect(run("--gpu", "t4", "--model", "Arctic-Text2SQL-R1-7B-F16.gguf")).toMatch(
+    /does not fit into a t4's memory/,
+  );
+  expect(run("--gpu", "t4", "--model", "other.gguf")).toMatch(
+    /other\.gguf: no such file.* name one of Qwen3-0\.6B/s,
+  );
+  expect(run("--gpu", "abacus")).toMatch(/Allowed choices are t4, l4/);
 });

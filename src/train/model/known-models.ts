@@ -1,6 +1,6 @@
 /**
- * Sizes of the models that evolvers are made from, for plans that are made before their weights are here. Source: the
- * `config.json` of each at https://huggingface.co/Qwen.
+ * Sizes of the paper's models and smaller ones, for plans that are made before their weights are here. Source: the
+ * `config.json` of each on the Hugging Face hub.
  */
 import type { QwenShape } from "../../runtime/gguf/qwen-layout.js";
 import { NAMED_SHAPES } from "../../runtime/gguf/random-model.js";
@@ -11,6 +11,16 @@ const KNOWN: Readonly<Record<string, ModelSpec>> = {
   "Qwen3-1.7B": {
     ...qwen3({ ...NAMED_SHAPES["0.6b"], embedding: 2048, feedForward: 6144 }),
     contextLength: 40_960,
+  },
+  // Made from Qwen2.5-Coder-7B, whose sizes it has.
+  "Arctic-Text2SQL-R1-7B": {
+    family: "qwen2",
+    vocabulary: 152_064,
+    shape: {
+      ...{ layers: 28, embedding: 3584, heads: 28, kvHeads: 4, headDim: 128, feedForward: 18_944 },
+      ...{ tied: false, ropeBase: 1e6 },
+    },
+    contextLength: 32_768,
   },
   "Qwen3-4B-Instruct-2507": { ...qwen3({ ...NAMED_SHAPES["4b"], ropeBase: 5e6 }), contextLength: 262_144 },
 };
