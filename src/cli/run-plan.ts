@@ -9,6 +9,7 @@ import { ASSUMED, type GpuName, type GpuTime, gpuTime, type ModelToRun } from ".
 import { costOf } from "../runtime/remote/price.js";
 import { KNOWN_MODELS, knownSizes } from "../train/model/known-models.js";
 import { count, plural } from "./numbers.js";
+import { formatSeconds } from "./progress.js";
 import { pricesOf, type RunConfig } from "./run-config.js";
 import { openTask } from "./tasks.js";
 
@@ -63,11 +64,11 @@ export const hoursOf = ({ gpu, sequences, prompts, perHundredTokens, atMost }: G
 });
 
 export function describeTime({ gpu, sequences, prompts, perHundredTokens, atMost }: GpuTime): string {
-  const hours = (value: number) => (value < 0.095 ? value.toFixed(2) : value.toFixed(1));
+  const time = (hours: number) => formatSeconds(3600 * hours);
   return (
     `On one ${gpu}, estimated from its data sheet at ${100 * ASSUMED.products} % of its products and ` +
-    `${100 * ASSUMED.memory} % of its memory's speed, ${sequences} answers at once: ${hours(prompts)} hours for prompts ` +
-    `and ${hours(perHundredTokens)} for every 100 tokens that an answer has on average; ${hours(atMost)} at most.`
+    `${100 * ASSUMED.memory} % of its memory's speed, ${sequences} answers at once: ${time(prompts)} for prompts ` +
+    `and ${time(perHundredTokens)} for every 100 tokens that an answer has on average; ${time(atMost)} at most.`
   );
 }
 

@@ -112,7 +112,9 @@ it("lse collect --dry-run adds up the runs of several databases", () => {
     `bird/card_games: 3 runs, each of 20 rounds, 20 edits, ${answers.toLocaleString("en")}`,
   );
   expect(stdout).toContain(`In all: 6 runs, 120 edits, ${(6 * answers).toLocaleString("en")} answers`);
-  expect(stdout).toMatch(/On one h100, estimated from its data sheet at 40 % .* hours for prompts/);
+  expect(stdout).toMatch(
+    /On one h100, estimated from its data sheet at 40 % .* for prompts and .* s for every 100/,
+  );
 });
 
 function treesConfig() {
