@@ -4,7 +4,7 @@ import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
 import { dollars } from "../evolve/stops.js";
 import type { TreeNode } from "../evolve/tree.js";
 import { treeToJson } from "../evolve/tree-file.js";
-import type { CrossValidatedScore, RunEvent } from "../journal.js";
+import type { CrossValidatedScore } from "../journal.js";
 import { EventFile, EventLog } from "../ledger/event-log.js";
 import { PaidCompletions } from "../ledger/paid-completions.js";
 import { RunFolder } from "../ledger/run-folder.js";
@@ -13,9 +13,10 @@ import type { LanguageModel, Usage } from "../runtime/model.js";
 import { costOf, Purse } from "../runtime/remote/price.js";
 import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
+import { EvolveView } from "./evolve-view.js";
 import { untilInterrupted } from "./interrupt.js";
 import { count, plural } from "./numbers.js";
-import { formatSeconds, Progress } from "./progress.js";
+import { formatSeconds } from "./progress.js";
 import { renderTree, rewardText } from "./render-tree.js";
 import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "./run-config.js";
 import { describeBudget } from "./run-plan.js";
@@ -120,12 +121,8 @@ async function evolveSaving(
   budget: Budget,
   signal: AbortSignal,
 ): Promise<Evolution> {
-  const { rounds, tries } = config.evolve;
-  const failed = Array.from({ length: rounds }, (_, i) => log.recall("edit", `${i + 1}/${tries}`));
-  const failures = failed.filter((edit) => edit != null && edit.rejected !== null).length;
-  const saved = failures * savedByFailure(config.evolve);
-  using progress = new Progress("answers", budget.answers - saved, log.count("answer"));
-  log.onEvent = (event) => follow(event, progress, config);
+  using view = new EvolveView(config, budget, log);
+  log.onEvent = (event) => view.follow(event);
   return await evolve(task, model, config.evolve, log, {
     ...{ evolver, signal, stopRequested: () => existsSync(folder.stopPath), prices: pricesOf(config) },
     onRound: (state) => {
@@ -135,46 +132,6 @@ async function evolveSaving(
     },
   });
 }
-
-/** Answers that need not be asked for after a round without a usable edit. */
-const savedByFailure = ({ method, spendAll, holdout, samples }: RunConfig["evolve"]) =>
-  method === "gepa" || spendAll ? 0 : holdout * samples;
-
-/** Moves the bar; outside a terminal, prints a line a round instead. */
-function follow(event: RunEvent, progress: Progress, { evolve }: RunConfig) {
-  const { rounds, tries, method } = evolve;
-  const named = (round: number) => (method === "gepa" ? `round ${round}` : `round ${round} of ${rounds}`);
-  switch (event.type) {
-    case "answer":
-      progress.tick();
-      break;
-    case "round":
-      progress.note(named(event.round));
-      break;
-    case "node":
-      progress.say(`${named(event.round)}: node ${event.node} scores ${event.reward.toFixed(3)}`);
-      break;
-    case "edit":
-      if (event.rejected === null) break;
-      progress.say(`${named(event.round)}: edit ${event.attempt} is not usable: ${event.rejected}`);
-      if (event.attempt === tries) progress.drop(savedByFailure(evolve));
-      break;
-    case "gate":
-      if (!event.adopted) progress.say(`${named(event.round)}: ${whyNotAdopted(event)}`);
-      break;
-    case "refined":
-      progress.say(`node ${event.node} scores ${event.reward.toFixed(3)} with the answers that were left`);
-      break;
-    case "done":
-      progress.complete();
-      break;
-  }
-}
-
-const whyNotAdopted = ({ before, edited }: Extract<RunEvent, { type: "gate" }>) =>
-  edited === null
-    ? "nothing in the batch was wrong"
-    : `the edit is not adopted: ${edited} on its batch, and ${before} without it`;
 
 function resultOf(
   folder: RunFolder,

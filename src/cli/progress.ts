@@ -1,10 +1,12 @@
 import { MultiBar, type SingleBar } from "cli-progress";
 
-/** Counts work done on standard error: a bar in a terminal; elsewhere only what is said. */
+/** Counts work done on standard error: a bar in a terminal; elsewhere, and in CI, only what is said. */
 export class Progress implements Disposable {
   /** One bar; only a group of bars can print lines above it. Null when standard error is no terminal. */
   readonly #group: MultiBar | null;
   readonly #bar: SingleBar | undefined;
+  /** Lines below the bar; bars without a bar, since those the library redraws. */
+  readonly #lines: SingleBar[] = [];
   readonly #started = performance.now();
   #doneBefore: number;
   #done: number;
@@ -20,14 +22,15 @@ export class Progress implements Disposable {
     this.#total = total;
     this.#done = done;
     this.#doneBefore = done;
-    this.#group = process.stderr.isTTY
-      ? new MultiBar({
-          format: `{bar} {value}/{total} ${unit} · {left}{note}`,
-          stream: process.stderr,
-          barsize: 24,
-          hideCursor: true,
-        })
-      : null;
+    this.#group =
+      process.stderr.isTTY && !process.env.CI
+        ? new MultiBar({
+            format: `{bar} {value}/{total} ${unit} · {left}{note}`,
+            stream: process.stderr,
+            barsize: 24,
+            hideCursor: true,
+          })
+        : null;
     this.#bar = this.#group?.create(total, done, { left: "…", note: "" });
   }
 
@@ -66,6 +69,17 @@ export class Progress implements Disposable {
     this.#update();
   }
 
+  /** Shows lines below the bar, in the place of those shown there before. */
+  show(lines: readonly string[]): void {
+    if (this.#group === null) return;
+    const width = process.stderr.columns ?? 80;
+    for (const [i, line] of lines.entries()) {
+      const text = line.length < width ? line : `${line.slice(0, width - 2)}…`;
+      this.#lines[i] ??= this.#group.create(1, 0, { text }, { format: "{text}" });
+      this.#lines[i]?.update(0, { text });
+    }
+  }
+
   /** Prints a line above the bar. */
   say(line: string): void {
     if (this.#group === null) console.error(line);
@@ -73,6 +87,7 @@ export class Progress implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    for (const line of this.#lines) this.#group?.remove(line);
     // Lines wait for the next drawing, which `stop` would not do.
     this.#group?.update();
     this.#group?.stop();
