@@ -1,4 +1,4 @@
-import type { Completion } from "./runtime/model.js";
+import type { Completion, Usage } from "./runtime/model.js";
 import type { Interval } from "./statistics.js";
 import type { Outcome } from "./task.js";
 
@@ -85,6 +85,16 @@ export type RunEvent =
       /** Under the edit's; null where nothing was wrong before, so that none was asked for. */
       readonly edited: number | null;
       readonly adopted: boolean;
+    }
+  /** What a round took in the process that ended it; what an earlier process began of it is not in here. */
+  | {
+      readonly type: "usage";
+      readonly key: string;
+      readonly round: number;
+      /** From the round before, or from the start of the process. */
+      readonly seconds: number;
+      /** Of the model that answers and, where it is another, of the one that edits. */
+      readonly models: readonly Usage[];
     }
   /** A node's score over more answers than other nodes have. */
   | {

@@ -11,6 +11,13 @@ export interface Outcome {
   readonly error: string | null;
 }
 
+/** One problem for people to read. */
+export interface ProblemText {
+  readonly question: string;
+  /** The gold answer. */
+  readonly gold: string;
+}
+
 /** Whether the gold answers of a task score 1 through its own grader. */
 export interface ValidationReport {
   readonly total: number;
@@ -42,6 +49,8 @@ export interface Task extends AsyncDisposable {
   grade(problemId: string, response: string): Promise<Outcome>;
   /** One problem as the evolver sees it: question, answer, gold answer, verdict, error. */
   report(problemId: string, outcome: Outcome): string;
+  /** One problem as a report shows it to people. */
+  describe?(problemId: string): ProblemText;
   /**
    * Words the evolver's whole prompt, for a task whose models the general one (evolve/evolver-prompt.ts) does not
    * suit. It must shrink when reports are left out from the end, and ask for the new instructions between

@@ -1,7 +1,7 @@
 import { LseError } from "../errors.js";
 import { extractTag } from "../extract.js";
 import { hashJson } from "../hash.js";
-import type { Outcome, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
@@ -117,6 +117,11 @@ export class BirdTask implements Task {
     ];
     if (error !== null) lines.push(`Error: ${truncated(error)}`);
     return lines.join("\n");
+  }
+
+  describe(problemId: string): ProblemText {
+    const question = this.#question(problemId);
+    return { question: fullQuestion(question), gold: question.sql };
   }
 
   async validate(onProblem?: () => void): Promise<ValidationReport> {

@@ -83,7 +83,7 @@ const NAMES: Readonly<Record<Method, string>> = {
 };
 
 /** What a run is one of: the choice of nodes, and who writes the edits. */
-function methodOf({ evolve, evolver }: RunConfig): string {
+export function methodOf({ evolve, evolver }: RunConfig): string {
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );

@@ -11,6 +11,7 @@ import { RunFolder } from "../ledger/run-folder.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { LanguageModel, Usage } from "../runtime/model.js";
 import { costOf, Purse } from "../runtime/remote/price.js";
+import { UsageMeter } from "../runtime/usage-meter.js";
 import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
 import { EvolveView } from "./evolve-view.js";
@@ -123,9 +124,11 @@ async function evolveSaving(
 ): Promise<Evolution> {
   using view = new EvolveView(config, budget, log);
   log.onEvent = (event) => view.follow(event);
+  const meter = new UsageMeter([model, ...(evolver === undefined ? [] : [evolver])]);
   return await evolve(task, model, config.evolve, log, {
     ...{ evolver, signal, stopRequested: () => existsSync(folder.stopPath), prices: pricesOf(config) },
-    onRound: (state) => {
+    onRound: (state, round) => {
+      log.record({ type: "usage", key: `${round}`, round, ...meter.read() });
       log.sync();
       folder.writeTree(treeToJson(state, config.evolve));
       folder.writeBest(state.tree.best().instructions);

@@ -10,9 +10,11 @@ import { evolveCommand } from "./evolve.js";
 import { miniCommand } from "./mini.js";
 import { pretrainCommand } from "./pretrain.js";
 import { exportCommand, queryCommand } from "./query.js";
+import { reportCommand } from "./report.js";
 import { rewardServerCommand } from "./reward-server.js";
 import { trainCommand } from "./train.js";
 import { treeCommand } from "./tree.js";
+import { watchCommand } from "./watch.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
@@ -24,6 +26,8 @@ const program = new Command("lse")
   .enablePositionalOptions()
   .addCommand(evolveCommand())
   .addCommand(treeCommand())
+  .addCommand(reportCommand())
+  .addCommand(watchCommand())
   .addCommand(compareCommand())
   .addCommand(queryCommand())
   .addCommand(exportCommand())

@@ -1,6 +1,4 @@
 import { once } from "node:events";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
@@ -8,6 +6,7 @@ import { EventLog } from "../ledger/event-log.js";
 import { rewardService } from "../train/reward-service.js";
 import { exportVerl } from "../train/verl.js";
 import { untilInterrupted } from "./interrupt.js";
+import { listen } from "./listen.js";
 import { integer } from "./options.js";
 import { TaskPool } from "./tasks.js";
 import { checkTrainConfig } from "./train-config.js";
@@ -79,17 +78,4 @@ export function rewardServerCommand() {
         }
       });
     });
-}
-
-async function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new LseError(`cannot listen on ${host}:${port} (${code})`, "Choose another --port or --host", {
-      cause,
-    });
-  }
-  return server.address() as AddressInfo;
 }

@@ -1,6 +1,6 @@
 import type { ChatMessage } from "../chat.js";
 import { hashJson } from "../hash.js";
-import type { Outcome, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 
 /** What the ids of the other task's problems begin with. */
 const PREFIX = "transfer/";
@@ -47,6 +47,16 @@ export class TransferTask implements Task {
   report(problemId: string, outcome: Outcome): string {
     const [task, id] = this.#ownerOf(problemId);
     return task.report(id, outcome);
+  }
+
+  describe(problemId: string): ProblemText {
+    const [task, id] = this.#ownerOf(problemId);
+    return (
+      task.describe?.(id) ?? {
+        question: task.prompt(id, task.seedInstructions).at(-1)?.content ?? "",
+        gold: "",
+      }
+    );
   }
 
   validate(onProblem?: () => void): Promise<ValidationReport> {

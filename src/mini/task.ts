@@ -6,7 +6,7 @@ import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { extractTag } from "../extract.js";
 import { hashJson } from "../hash.js";
-import type { Outcome, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { birdQuestion, databaseName } from "./bird-layout.js";
 import type { MiniDatabase } from "./database.js";
 import { makeDatabase } from "./generator.js";
@@ -108,6 +108,11 @@ export class MiniTask implements Task {
   report(problemId: string, { answer, correct }: Outcome): string {
     const { question, gold } = this.problem(problemId);
     return reportText(question, answer, gold, correct);
+  }
+
+  describe(problemId: string): ProblemText {
+    const { text, gold } = this.problem(problemId);
+    return { question: text, gold };
   }
 
   evolverPrompt(instructions: string, reports: readonly string[]): string {

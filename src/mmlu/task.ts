@@ -1,6 +1,6 @@
 import { extractTag } from "../extract.js";
 import { hashJson } from "../hash.js";
-import type { Outcome, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type MmluQuestion, type MmluSubject, readSubject } from "./dataset.js";
 import { type GoldRules, lettersOf } from "./gold.js";
 import { questionText, SEED_INSTRUCTIONS, systemPrompt } from "./prompts.js";
@@ -70,6 +70,11 @@ export class MmluTask implements Task {
       // That another letter was right is said above.
       ...(isLetter ? [] : [`Error: ${error}`]),
     ].join("\n");
+  }
+
+  describe(problemId: string): ProblemText {
+    const question = this.#question(problemId);
+    return { question: questionText(question), gold: question.gold };
   }
 
   async validate(onProblem?: () => void): Promise<ValidationReport> {

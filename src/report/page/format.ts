@@ -1,0 +1,41 @@
+/** Numbers and texts as the page writes them. */
+import type { Interval } from "../../statistics.js";
+import type { NodeData, RunData } from "../types.js";
+
+export const percent = (value: number | null): string =>
+  value === null ? "not scored" : `${(100 * value).toFixed(1)} %`;
+
+export const points = (difference: number): string =>
+  `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(1)}`;
+
+export const count = (value: number): string => value.toLocaleString("en-US");
+
+export function seconds(value: number): string {
+  if (value < 60) return `${value.toFixed(1)} s`;
+  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
+}
+
+export const interval = ({ mean, low, high }: Interval): string =>
+  `${percent(mean)} [${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}]`;
+
+export const scored = ({ reward, standardError }: NodeData): string =>
+  standardError === null ? percent(reward) : `${percent(reward)} ± ${(100 * standardError).toFixed(1)}`;
+
+/** From the seed instructions to a node. */
+export function pathTo(run: RunData, id: number): NodeData[] {
+  const path: NodeData[] = [];
+  for (let node = run.nodes[id]; node !== undefined; ) {
+    path.unshift(node);
+    node = node.parent === null ? undefined : run.nodes[node.parent];
+  }
+  return path;
+}
+
+/** Where a node's score lies on the scale of colours, from 0 to 1: between the run's lowest and highest. */
+export function place(run: RunData, reward: number | null): number | null {
+  if (reward === null) return null;
+  const known = run.nodes.flatMap((node) => (node.reward === null ? [] : [node.reward]));
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  return high === low ? 0.5 : (reward - low) / (high - low);
+}

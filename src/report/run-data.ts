@@ -1,0 +1,141 @@
+/** A run's folder as what a page shows of it. Everything comes from its files; a run may still go on. */
+import { existsSync } from "node:fs";
+import { treeFromJson } from "../evolve/tree-file.js";
+import type { RunEvent } from "../journal.js";
+import { EventFile } from "../ledger/event-log.js";
+import type { RunFolder } from "../ledger/run-folder.js";
+import type { ProblemText } from "../task.js";
+import type { AnswerData, NodeData, PhaseData, RoundData, RunData } from "./types.js";
+
+/** What the folder itself does not say, or says in words of its configuration. */
+export interface RunSource {
+  readonly folder: RunFolder;
+  readonly name: string;
+  readonly task: string;
+  readonly method: string;
+  readonly settings: readonly (readonly [string, string])[];
+  /** Null where the task could not be opened. */
+  readonly describe: ((problem: string) => ProblemText) | null;
+}
+
+/** Longest answer and error that a page shows, in characters. */
+const MAX_TEXT = 2000;
+
+type AnswerEvent = Extract<RunEvent, { type: "answer" }>;
+
+/** @throws LseError when a file of the run cannot be read */
+export function runData({ folder, name, task, method, settings, describe }: RunSource): RunData {
+  const events = new EventFile(folder.eventsPath);
+  const nodes = nodesOf(folder, events);
+  const answers = [...events.all("answer")];
+  const holdout = answers.filter(({ phase }) => phase === "holdout");
+  const problems = [...new Set(holdout.map(({ problem }) => problem))];
+  const cells = cellsOf(holdout, nodes.length, problems);
+  const done = events.recall("done", "done");
+  const [test] = events.all("test");
+  const [crossValidation] = events.all("kfold");
+  return {
+    ...{ name, task, method, settings, nodes, ...cells },
+    ended: done?.reason ?? null,
+    best: done?.best ?? bestOf(nodes),
+    problems: problems.map((id) => ({ id, ...(describe?.(id) ?? { question: "", gold: "" }) })),
+    rejected: [...events.all("edit")].flatMap(({ round, parent, rejected }) =>
+      rejected === null ? [] : [{ round, parent, why: rejected }],
+    ),
+    test: test ?? null,
+    crossValidation: crossValidation ?? null,
+    phases: phasesOf(answers, [...events.all("edit")]),
+    rounds: [...events.all("usage")].map(roundOf),
+    generations: events.count("generation"),
+  };
+}
+
+/** From tree.json; a round that has just ended, or a run without tree.json yet, has its nodes in the events alone. */
+function nodesOf(folder: RunFolder, events: EventFile): NodeData[] {
+  const saved = existsSync(folder.treePath)
+    ? treeFromJson(folder.readTree(), folder.treePath).tree.nodes
+    : [];
+  const refined = new Map([...events.all("refined")].map((event) => [event.node, event]));
+  const rounds = [...events.all("round")];
+  const nodes: NodeData[] = [];
+  for (const event of events.all("node")) {
+    if (event.node !== nodes.length) continue;
+    const { reward, standardError } = refined.get(event.node) ?? event;
+    nodes.push({
+      ...{ id: event.node, parent: event.parent, round: event.round },
+      depth: event.parent === null ? 0 : (nodes[event.parent]?.depth ?? 0) + 1,
+      visits: saved[event.node]?.visits ?? rounds.filter(({ selected }) => selected === event.node).length,
+      reward: finite(reward),
+      standardError: finite(standardError),
+      instructions: saved[event.node]?.instructions ?? "",
+    });
+  }
+  return nodes;
+}
+
+/** NaN is null in JSON. */
+const finite = (value: number | null): number | null => (Number.isFinite(value) ? value : null);
+
+const bestOf = (nodes: readonly NodeData[]): number =>
+  nodes.reduce((best, node) => ((node.reward ?? -1) > (nodes[best]?.reward ?? -1) ? node.id : best), 0);
+
+/** Scores and answers by node and problem. Of several samples the first wrong answer is shown, or else the first. */
+function cellsOf(answers: readonly AnswerEvent[], nodes: number, problems: readonly string[]) {
+  const column = new Map(problems.map((id, i) => [id, i]));
+  const empty = () => problems.map(() => ({ sum: 0, count: 0, shown: -1, isWrong: false }));
+  const cells = Array.from({ length: nodes }, empty);
+  const texts: AnswerData[] = [];
+  const indexes = new Map<string, number>();
+  const indexOf = ({ answer, error }: AnswerData): number => {
+    const text = { answer: cut(answer), error: error === null ? null : cut(error) };
+    const key = JSON.stringify(text);
+    const known = indexes.get(key);
+    if (known !== undefined) return known;
+    indexes.set(key, texts.length);
+    return texts.push(text) - 1;
+  };
+  for (const { node, problem, outcome } of answers) {
+    const cell = cells[node]?.[column.get(problem) as number];
+    if (cell === undefined) continue;
+    cell.sum += outcome.score;
+    cell.count++;
+    if (cell.shown >= 0 && (cell.isWrong || outcome.correct)) continue;
+    cell.shown = indexOf(outcome);
+    cell.isWrong = !outcome.correct;
+  }
+  return {
+    scores: cells.map((row) => row.map(({ sum, count }) => (count === 0 ? null : sum / count))),
+    shown: cells.map((row) => row.map(({ shown }) => shown)),
+    answers: texts,
+  };
+}
+
+const cut = (text: string) => (text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`);
+
+function phasesOf(
+  answers: readonly AnswerEvent[],
+  edits: readonly Extract<RunEvent, { type: "edit" }>[],
+): PhaseData[] {
+  const phases = new Map<string, { completions: number; promptTokens: number; tokens: number }>();
+  const add = (phase: string, promptTokens: number, tokens: number) => {
+    const sum = phases.get(phase) ?? { completions: 0, promptTokens: 0, tokens: 0 };
+    sum.completions++;
+    sum.promptTokens += promptTokens;
+    sum.tokens += tokens;
+    phases.set(phase, sum);
+  };
+  for (const { phase, promptTokens, tokens } of answers) add(phase, promptTokens, tokens);
+  for (const { promptTokens, tokens } of edits) add("edit", promptTokens, tokens);
+  return [...phases].map(([phase, sums]) => ({ phase, ...sums }));
+}
+
+function roundOf({ round, seconds, models }: Extract<RunEvent, { type: "usage" }>): RoundData {
+  const sum = (of: (usage: (typeof models)[number]) => number) =>
+    models.reduce((total, usage) => total + of(usage), 0);
+  return {
+    ...{ round, seconds, modelSeconds: sum((usage) => usage.seconds) },
+    promptTokensAsked: sum((usage) => usage.promptTokensAsked),
+    promptTokensEvaluated: sum((usage) => usage.promptTokensEvaluated),
+    tokensGenerated: sum((usage) => usage.tokensGenerated),
+  };
+}
