@@ -1,6 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { BirdData, BirdQuestion } from "./dataset.js";
-import { copyOf } from "./duckdb/copy.js";
 import { defaultCacheFolder, GoldResults } from "./gold.js";
 import {
   type SqlComparison,
@@ -87,10 +86,15 @@ export class ExecutionAccuracy implements AsyncDisposable {
     if (file === undefined) {
       const path = this.data.databasePath(dbId);
       const isCopied = this.engine === "duckdb" && isSqlite(path);
-      file = isCopied ? copyOf(path, this.cacheFolder) : Promise.resolve(path);
+      file = isCopied ? this.#copyOf(path) : Promise.resolve(path);
       this.#files.set(dbId, file);
     }
     return file;
+  }
+
+  async #copyOf(path: string): Promise<string> {
+    const { copyOf } = await import("./duckdb/copy.js");
+    return await copyOf(path, this.cacheFolder);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

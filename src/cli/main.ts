@@ -2,46 +2,46 @@
 import { createRequire } from "node:module";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { birdCommand } from "./bird.js";
-import { collectCommand } from "./collect.js";
-import { compareCommand } from "./compare.js";
-import { dataCommand, modelsCommand } from "./download.js";
-import { evolveCommand } from "./evolve.js";
-import { miniCommand } from "./mini.js";
-import { pretrainCommand } from "./pretrain.js";
-import { exportCommand, queryCommand } from "./query.js";
-import { reportCommand } from "./report.js";
-import { rewardServerCommand } from "./reward-server.js";
-import { trainCommand } from "./train.js";
-import { treeCommand } from "./tree.js";
-import { watchCommand } from "./watch.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
-const program = new Command("lse")
-  .description("Learning to Self-Evolve: instructions that learn from their mistakes")
-  .version(version)
-  .showSuggestionAfterError()
-  // `train` has options and commands with options of the same names.
-  .enablePositionalOptions()
-  .addCommand(evolveCommand())
-  .addCommand(treeCommand())
-  .addCommand(reportCommand())
-  .addCommand(watchCommand())
-  .addCommand(compareCommand())
-  .addCommand(queryCommand())
-  .addCommand(exportCommand())
-  .addCommand(birdCommand())
-  .addCommand(miniCommand())
-  .addCommand(pretrainCommand())
-  .addCommand(collectCommand())
-  .addCommand(trainCommand())
-  .addCommand(rewardServerCommand())
-  .addCommand(dataCommand())
-  .addCommand(modelsCommand());
+/** By name, each loaded when it is asked for: together they take longer to load than most take to run. */
+const COMMANDS = {
+  evolve: async () => (await import("./evolve.js")).evolveCommand(),
+  tree: async () => (await import("./tree.js")).treeCommand(),
+  report: async () => (await import("./report.js")).reportCommand(),
+  watch: async () => (await import("./watch.js")).watchCommand(),
+  compare: async () => (await import("./compare.js")).compareCommand(),
+  query: async () => (await import("./query.js")).queryCommand(),
+  export: async () => (await import("./query.js")).exportCommand(),
+  bird: async () => (await import("./bird.js")).birdCommand(),
+  mini: async () => (await import("./mini.js")).miniCommand(),
+  pretrain: async () => (await import("./pretrain.js")).pretrainCommand(),
+  collect: async () => (await import("./collect.js")).collectCommand(),
+  train: async () => (await import("./train.js")).trainCommand(),
+  "reward-server": async () => (await import("./reward-server.js")).rewardServerCommand(),
+  data: async () => (await import("./download.js")).dataCommand(),
+  models: async () => (await import("./download.js")).modelsCommand(),
+};
+
+const isCommand = (name: string | undefined): name is keyof typeof COMMANDS =>
+  name !== undefined && name in COMMANDS;
+
+async function programFor(asked: string | undefined) {
+  const program = new Command("lse")
+    .description("Learning to Self-Evolve: instructions that learn from their mistakes")
+    .version(version)
+    .showSuggestionAfterError()
+    // `train` has options and commands with options of the same names.
+    .enablePositionalOptions();
+  // Help and corrections of wrong names are about all of them.
+  const commands = isCommand(asked) ? [COMMANDS[asked]] : Object.values(COMMANDS);
+  for (const load of commands) program.addCommand(await load());
+  return program;
+}
 
 try {
-  await program.parseAsync();
+  await (await programFor(process.argv[2])).parseAsync();
 } catch (error) {
   // Anything else is a defect of this program, and whoever reports it needs the stack.
   console.error(error instanceof LseError ? `lse: ${error.message}` : error);

@@ -4,10 +4,8 @@ import { LseError } from "../errors.js";
 import { type Budget, budgetOf } from "../evolve/config.js";
 import { describeStops, dollars } from "../evolve/stops.js";
 import { qwenParameters } from "../runtime/gguf/qwen-layout.js";
-import { readSizes } from "../runtime/gguf/read-model.js";
 import { ASSUMED, type GpuName, type GpuTime, gpuTime, type ModelToRun } from "../runtime/gpu-time.js";
 import { costOf } from "../runtime/remote/price.js";
-import { KNOWN_MODELS, knownSizes } from "../train/model/known-models.js";
 import { count, plural } from "./numbers.js";
 import { formatSeconds } from "./progress.js";
 import { pricesOf, type RunConfig } from "./run-config.js";
@@ -45,6 +43,8 @@ export async function timeOn(gpu: GpuName, budgets: readonly Budget[], config: R
 }
 
 async function modelToRun(path: string): Promise<ModelToRun> {
+  const { readSizes } = await import("../runtime/gguf/read-model.js");
+  const { KNOWN_MODELS, knownSizes } = await import("../train/model/known-models.js");
   const sizes = existsSync(path) ? await readSizes(path) : knownSizes(path);
   if (sizes === null)
     throw new LseError(
