@@ -21,6 +21,9 @@ export {
 } from "./bird/sql/executor.js";
 export { BirdTask, type BirdTaskOptions } from "./bird/task.js";
 export type { ChatMessage } from "./chat.js";
+export type { GivenTask } from "./custom/checked-task.js";
+export { promptProblems } from "./custom/prompt-problems.js";
+export { openTaskFile, type TaskFactory } from "./custom/task-file.js";
 export { LseError } from "./errors.js";
 export {
   type Comparison,
@@ -96,7 +99,7 @@ export { RecordedModel } from "./runtime/recorded-model.js";
 export { openRemote, type RemoteSettings } from "./runtime/remote/open.js";
 export { type Price, Purse } from "./runtime/remote/price.js";
 export { type Seat, together } from "./runtime/together.js";
-export type { Outcome, Task, ValidationReport } from "./task.js";
+export type { Outcome, ProblemText, Task, ValidationReport } from "./task.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "./train/engine.js";
 export { estimateStep, type StepEstimate } from "./train/estimate.js";

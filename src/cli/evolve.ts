@@ -3,16 +3,26 @@ import { LseError } from "../errors.js";
 import { METHODS } from "../evolve/config.js";
 import { readJson } from "../json-file.js";
 import { resumeRun, startRun } from "./evolve-run.js";
-import { decimal, gpuOption, integer, price, sqlEngineOption, timeoutOption } from "./options.js";
+import {
+  decimal,
+  gpuOption,
+  integer,
+  price,
+  sqlEngineOption,
+  taskOption,
+  taskOptionValues,
+  timeoutOption,
+} from "./options.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
 import { dryRun } from "./run-plan.js";
-import { requiredOptions, TASK_NAMES } from "./tasks.js";
+import { requireOptions, taskFields } from "./tasks.js";
 
 export function evolveCommand() {
   return new Command("evolve")
     .description("evolve a task's instructions with a model in this process")
     .option("--config <file>", "a config.json to start from; other options override it")
-    .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
+    .addOption(taskOption())
+    .option("--task-option <name=value>", "of a task's own file, as often as wanted", taskOptionValues)
     .option(
       "--data <path>",
       "bird: BIRD's folder, or its question file; mmlu: a folder of subjects, the folder of one, or its file",
@@ -150,9 +160,8 @@ function configOf(options: Options): RunConfig {
   const fields = (names: readonly (keyof Options)[]) =>
     Object.fromEntries(names.map((name) => [name, options[name]]));
   const config = {
-    task: override(base.task, {
-      name: options.task ?? base.task?.name ?? "bird",
-      db: options.db ?? options.subject,
+    task: taskFields(base.task ?? {}, {
+      ...{ task: options.task, options: options.taskOption, db: options.db ?? options.subject },
       ...fields(TASK),
     }),
     model: override(base.model, {
@@ -175,11 +184,8 @@ function configOf(options: Options): RunConfig {
       sampling: override(base.evolve?.sampling, fields(SAMPLING)),
     },
   };
-  const missing = [
-    ...requiredOptions(config.task.name).filter((option) => config.task[option] === undefined),
-    ...(config.model.path === undefined ? ["model"] : []),
-  ];
-  if (missing[0] !== undefined) throw new LseError(`--${missing[0]} is missing`, "See `lse evolve --help`");
+  requireOptions(config.task);
+  if (config.model.path === undefined) throw new LseError("--model is missing", "See `lse evolve --help`");
   return resolveConfig(config, options.config ?? "the command line");
 }
 

@@ -17,6 +17,7 @@ const COMMANDS = {
   bird: async () => (await import("./bird.js")).birdCommand(),
   mini: async () => (await import("./mini.js")).miniCommand(),
   pretrain: async () => (await import("./pretrain.js")).pretrainCommand(),
+  validate: async () => (await import("./validate.js")).validateCommand(),
   collect: async () => (await import("./collect.js")).collectCommand(),
   train: async () => (await import("./train.js")).trainCommand(),
   "reward-server": async () => (await import("./reward-server.js")).rewardServerCommand(),

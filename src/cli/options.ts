@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
+import { isTaskFile, TASK_NAMES } from "./tasks.js";
 
 /** Parses an option that is a whole number of at least `min`. */
 export function integer(min: number): (text: string) => number {
@@ -28,6 +29,25 @@ export function price(text: string): { input: number; output: number } {
   if (input !== undefined && output !== undefined && more.length === 0 && input >= 0 && output >= 0)
     return { input, output };
   throw new InvalidArgumentError("Give two numbers, such as 1.25,10.");
+}
+
+/** A task's name, or the path of a file that makes one. */
+export const taskOption = () =>
+  new Option(
+    "--task <name>",
+    `the problems' domain: ${TASK_NAMES.filter((name) => name !== "module").join(", ")}, or the path of a task's own file (bird)`,
+  ).argParser((text) => {
+    if (isTaskFile(text) || (TASK_NAMES as readonly string[]).includes(text)) return text;
+    throw new InvalidArgumentError(
+      `Give one of ${TASK_NAMES.filter((name) => name !== "module").join(", ")}, or a file such as ./my-task.js.`,
+    );
+  });
+
+/** Collects `name=value`. */
+export function taskOptionValues(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("Give name=value.");
+  return { ...before, [name]: value };
 }
 
 /** For plans. */

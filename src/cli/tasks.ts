@@ -1,7 +1,10 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { BirdTask } from "../bird/task.js";
+import { openTaskFile } from "../custom/task-file.js";
+import { LseError } from "../errors.js";
 import { TransferTask } from "../evolve/transfer-task.js";
+import { checked } from "../json-file.js";
 import { parseAddress } from "../mini/splits.js";
 import { MiniGrader, MiniTask } from "../mini/task.js";
 import { GOLD_RULES, type GoldRules } from "../mmlu/gold.js";
@@ -52,8 +55,24 @@ const mmluSchema = z.strictObject({
   ...shared,
 });
 
+const moduleSchema = z.strictObject({
+  name: z.literal("module"),
+  /** A file that makes a task. */
+  path,
+  /** What it is called with. */
+  options: z.record(z.string(), z.string()).default({}),
+  /** In tables of several runs, what tells tasks of one file apart; handed over as the option `db`. */
+  db: z.string().min(1).optional(),
+  ...shared,
+});
+
 /** The task of a run's configuration. */
-export const taskConfigSchema = z.discriminatedUnion("name", [birdSchema, miniSchema, mmluSchema]);
+export const taskConfigSchema = z.discriminatedUnion("name", [
+  birdSchema,
+  miniSchema,
+  mmluSchema,
+  moduleSchema,
+]);
 
 export type TaskConfig = z.infer<typeof taskConfigSchema>;
 
@@ -96,6 +115,13 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     resolve: (config) => ({ ...config, data: resolve(config.data) }),
     open: ({ data, db, goldRules }) => MmluTask.open({ dataPath: data, subject: db, goldRules }),
   },
+  module: {
+    required: ["path"],
+    evolve: {},
+    resolve: (config) => ({ ...config, path: resolve(config.path) }),
+    open: ({ path: file, options, db }) =>
+      openTaskFile(file, db === undefined ? options : { ...options, db }),
+  },
 };
 
 const kindOf = (name: TaskConfig["name"]) => KINDS[name] as TaskKind<TaskConfig["name"]>;
@@ -104,12 +130,48 @@ const kindOf = (name: TaskConfig["name"]) => KINDS[name] as TaskKind<TaskConfig[
 export const TASK_NAMES = Object.keys(KINDS) as TaskConfig["name"][];
 
 /** Options that a task cannot do without; none for what is no task. */
-export const requiredOptions = (name: unknown): readonly string[] =>
+const requiredOptions = (name: unknown): readonly string[] =>
   TASK_NAMES.includes(name as TaskConfig["name"]) ? kindOf(name as TaskConfig["name"]).required : [];
 
 /** Parameters of evolution in which a task differs from the paper's protocol. */
 export const evolveDefaults = (name: unknown): TaskKind<"bird">["evolve"] =>
   TASK_NAMES.includes(name as TaskConfig["name"]) ? kindOf(name as TaskConfig["name"]).evolve : {};
+
+/** What the options of a command say of a task; a path in the place of its name is the file of one. */
+interface TaskOptions {
+  readonly task?: string | undefined;
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly [field: string]: unknown;
+}
+
+/** The part of a configuration that a task's options are, over another one. Nothing is checked. */
+export function taskFields(base: object, { task, options, ...fields }: TaskOptions): Record<string, unknown> {
+  const named = task === undefined ? {} : isTaskFile(task) ? { name: "module", path: task } : { name: task };
+  const given = Object.entries({ ...named, options, ...fields }).filter(([, value]) => value !== undefined);
+  return { name: "bird", ...base, ...Object.fromEntries(given) };
+}
+
+/** @param origin of `base`, for error messages @throws LseError naming a field that is missing or wrong */
+export function taskConfigOf(base: object, options: TaskOptions, origin: string): TaskConfig {
+  const fields = taskFields(base, options);
+  requireOptions(fields);
+  const config = checked(
+    z.object({ task: taskConfigSchema }),
+    { task: fields },
+    origin,
+    "Correct that field",
+  );
+  return resolveTask(config.task);
+}
+
+/** Whether a task's name is the path of its file. */
+export const isTaskFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name);
+
+/** @throws LseError naming an option that the task cannot do without */
+export function requireOptions(fields: Readonly<Record<string, unknown>>): void {
+  const missing = requiredOptions(fields.name).find((option) => fields[option] === undefined);
+  if (missing !== undefined) throw new LseError(`--${missing} is missing`, "See `lse evolve --help`");
+}
 
 export function resolveTask(config: TaskConfig): TaskConfig {
   const resolved = kindOf(config.name).resolve(config);
