@@ -1,3 +1,4 @@
+import type { Outcome } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 
 /** A question as a model is asked it. */
@@ -40,3 +41,24 @@ Write the ${dialect} query that answers this. Put it between <answer> and </answ
 export function fullQuestion({ evidence, question }: Asked): string {
   return evidence === "" ? `Question: ${question}` : `Hints: ${evidence}\nQuestion: ${question}`;
 }
+
+/** Longest error text the evolver reads (lse_reference §9: cut at 500 characters). */
+const MAX_ERROR_CHARS = 500;
+
+/**
+ * One answered question as the evolver sees it.
+ * @param gold what is right, in one line
+ */
+export function reportText(question: Asked, gold: string, { answer, correct, error }: Outcome): string {
+  const lines = [
+    fullQuestion(question),
+    `Answer taken from the response: ${answer === "" ? "(none)" : answer}`,
+    gold,
+    `Correct: ${correct ? "True" : "False"}`,
+  ];
+  if (error !== null) lines.push(`Error: ${truncated(error)}`);
+  return lines.join("\n");
+}
+
+const truncated = (text: string) =>
+  text.length <= MAX_ERROR_CHARS ? text : `${text.slice(0, MAX_ERROR_CHARS)}... (truncated)`;

@@ -4,6 +4,7 @@ import { METHODS } from "../evolve/config.js";
 import { readJson } from "../json-file.js";
 import { resumeRun, startRun } from "./evolve-run.js";
 import { decimal, gpuOption, integer, price, sqlEngineOption, timeoutOption } from "./options.js";
+import { evolveOwn } from "./own-evolve.js";
 import { type RunConfig, resolveConfig } from "./run-config.js";
 import { dryRun } from "./run-plan.js";
 import { requiredOptions, TASK_NAMES } from "./tasks.js";
@@ -11,6 +12,7 @@ import { requiredOptions, TASK_NAMES } from "./tasks.js";
 export function evolveCommand() {
   return new Command("evolve")
     .description("evolve a task's instructions with a model in this process")
+    .argument("[folder]", "a folder of lse init: your own database, in place of --task, --data and --out")
     .option("--config <file>", "a config.json to start from; other options override it")
     .addOption(new Option("--task <name>", "the problems' domain (bird)").choices(TASK_NAMES))
     .option(
@@ -105,8 +107,16 @@ export function evolveCommand() {
     .option("--dry-run", "print the configuration and what the run would cost, and stop")
     .addOption(gpuOption())
     .option("--json", "print one JSON document")
-    .action(async (options, command) => {
+    .action(async (folder, options, command) => {
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
+      if (folder !== undefined) {
+        await evolveOwn(folder, {
+          ...{ given, maxCost: options.maxCost, gpu: options.gpu, json: options.json === true },
+          dryRun: options.dryRun === true,
+          configOver: (base) => configOf(options, base, folder),
+        });
+        return;
+      }
       if (options.resume !== undefined) {
         const extra = given.filter((name) => !["resume", "json", "maxCost"].includes(name));
         if (extra.length > 0) {
@@ -118,7 +128,11 @@ export function evolveCommand() {
         await resumeRun(options.resume, options.maxCost, options.json === true);
         return;
       }
-      const config = configOf(options);
+      const config = configOf(
+        options,
+        options.config === undefined ? {} : (readJson(options.config) as Partial<RunConfig>),
+        options.config ?? "the command line",
+      );
       if (options.dryRun) {
         await dryRun(config, options.gpu, options.json === true);
         return;
@@ -144,9 +158,8 @@ const EVOLVE = [
 ] as const;
 const SAMPLING = ["temperature", "topK", "topP", "minP", "presencePenalty", "maxTokens"] as const;
 
-/** The configuration that the options give, over the one in `--config` if there is one. */
-function configOf(options: Options): RunConfig {
-  const base = (options.config === undefined ? {} : readJson(options.config)) as Partial<RunConfig>;
+/** The configuration that the options give, over another one. @param origin of that one, for error messages */
+function configOf(options: Options, base: Partial<RunConfig>, origin: string): RunConfig {
   const fields = (names: readonly (keyof Options)[]) =>
     Object.fromEntries(names.map((name) => [name, options[name]]));
   const config = {
@@ -180,7 +193,7 @@ function configOf(options: Options): RunConfig {
     ...(config.model.path === undefined ? ["model"] : []),
   ];
   if (missing[0] !== undefined) throw new LseError(`--${missing[0]} is missing`, "See `lse evolve --help`");
-  return resolveConfig(config, options.config ?? "the command line");
+  return resolveConfig(config, origin);
 }
 
 /** The settings of a service, if there are any. */

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { BirdTask } from "../bird/task.js";
+import { LseError } from "../errors.js";
 import { TransferTask } from "../evolve/transfer-task.js";
 import { parseAddress } from "../mini/splits.js";
 import { MiniGrader, MiniTask } from "../mini/task.js";
 import { GOLD_RULES, type GoldRules } from "../mmlu/gold.js";
 import { MmluTask } from "../mmlu/task.js";
+import { OwnTask } from "../own/task.js";
 import type { Task } from "../task.js";
 
 const path = z.string().min(1);
@@ -52,8 +54,18 @@ const mmluSchema = z.strictObject({
   ...shared,
 });
 
+const ownSchema = z.strictObject({
+  name: z.literal("own"),
+  /** A folder of `lse init`, or the problems of one of its runs. */
+  data: path,
+  /** The folder's name, for tables of several runs. */
+  db: z.string().optional(),
+  ...sql,
+  ...shared,
+});
+
 /** The task of a run's configuration. */
-export const taskConfigSchema = z.discriminatedUnion("name", [birdSchema, miniSchema, mmluSchema]);
+export const taskConfigSchema = z.discriminatedUnion("name", [birdSchema, miniSchema, mmluSchema, ownSchema]);
 
 export type TaskConfig = z.infer<typeof taskConfigSchema>;
 
@@ -95,6 +107,17 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     evolve: {},
     resolve: (config) => ({ ...config, data: resolve(config.data) }),
     open: ({ data, db, goldRules }) => MmluTask.open({ dataPath: data, subject: db, goldRules }),
+  },
+  own: {
+    required: ["data"],
+    evolve: {},
+    resolve: (config) => {
+      if (config.testDb !== undefined)
+        throw new LseError("field task.testDb: a folder has a test of its own", "Leave it out");
+      return { ...config, data: resolve(config.data) };
+    },
+    open: ({ data, timeout, cache }) =>
+      OwnTask.open({ dataPath: data, timeoutMs: timeout * 1000, cacheFolder: cache }),
   },
 };
 

@@ -1,0 +1,118 @@
+/** The schema text of a database of one's own, as `schema.sql` gets it. */
+import { DatabaseSync } from "@photostructure/sqlite";
+import { describeSchema } from "../bird/schema.js";
+import { SqlExecutor } from "../bird/sql/executor.js";
+import { LseError } from "../errors.js";
+import { tableText } from "../mini/prompts.js";
+import { describeDuckDb, duckDbTables } from "./duckdb-schema.js";
+import type { Engine, Prompts } from "./folder.js";
+
+/** Rows of a table looked at for example values: even a column of nothing but NULL costs no full scan then. */
+const SCANNED_ROWS = 10_000;
+
+/** Longest schema with example values, in characters: about a third of the usual context of 16,384 tokens. */
+const MOST_WITH_EXAMPLES = 24_000;
+
+export interface DescribedDatabase {
+  readonly text: string;
+  readonly tables: number;
+  /** Whether example values were left out, because the schema is long enough without them. */
+  readonly isCut: boolean;
+}
+
+/** @throws LseError for a file that is no database, is locked, or has nothing in it */
+export async function describeDatabase(
+  path: string,
+  engine: Engine,
+  prompts: Prompts,
+): Promise<DescribedDatabase> {
+  const described = await (engine === "duckdb"
+    ? describeWith(path, prompts, DUCKDB)
+    : describeSqlite(path, prompts));
+  if (described.tables > 0) return described;
+  throw new LseError(`${path}: no table is in this database`, "Fill it first, then make the folder");
+}
+
+async function describeSqlite(path: string, prompts: Prompts): Promise<DescribedDatabase> {
+  await requireReadable(path);
+  try {
+    return await describeWith(path, prompts, SQLITE);
+  } catch (cause) {
+    if (cause instanceof LseError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const isLocked = /locked|busy/i.test(why);
+    throw new LseError(
+      `${path}: ${isLocked ? "another program has locked this database" : `its schema cannot be read (${why})`}`,
+      isLocked ? "Close that program, or give a copy of the file" : "Check it with `PRAGMA integrity_check`",
+      { cause },
+    );
+  }
+}
+
+/** As queries will be run: no file, changes that are not in it yet and damage are told in the executor's words. */
+async function requireReadable(path: string): Promise<void> {
+  await using executor = new SqlExecutor({ processes: 1 });
+  const result = await executor.execute(path, "SELECT count(*) FROM sqlite_master");
+  if (!result.ok) throw new LseError(`${path}: ${result.error}`, "Check the file");
+}
+
+/** How an engine tells what is in a file. */
+interface Describer {
+  tables(path: string): Promise<readonly { readonly name: string; readonly columns: readonly string[] }[]>;
+  text(path: string, options: { scannedRows: number; none: boolean }): Promise<string>;
+}
+
+async function describeWith(
+  path: string,
+  prompts: Prompts,
+  describer: Describer,
+): Promise<DescribedDatabase> {
+  const tables = await describer.tables(path);
+  if (prompts === "mini") {
+    const text = tables.map(({ name, columns }) => tableText(name, columns)).join("\n");
+    return { text, tables: tables.length, isCut: false };
+  }
+  const whole = await describer.text(path, { scannedRows: SCANNED_ROWS, none: false });
+  const isCut = whole.length > MOST_WITH_EXAMPLES;
+  const text = isCut ? await describer.text(path, { scannedRows: 0, none: true }) : whole;
+  return { text, tables: tables.length, isCut };
+}
+
+const DUCKDB: Describer = { tables: duckDbTables, text: describeDuckDb };
+
+const SQLITE: Describer = {
+  tables: async (path) =>
+    inSqlite(path, (db) =>
+      objects(db).map(({ name }) => {
+        const columns = db.prepare("SELECT name FROM pragma_table_info(?)").all(name) as unknown as Named[];
+        return { name, columns: columns.map((column) => column.name) };
+      }),
+    ),
+  text: async (path, options) => {
+    const tables = describeSchema(path, new Map(), options);
+    const views = inSqlite(path, (db) => objects(db).filter(({ type }) => type === "view"));
+    return [tables, ...views.map(({ sql }) => `${sql};`)].filter((text) => text !== "").join("\n\n");
+  },
+};
+
+interface Named {
+  readonly name: string;
+}
+
+/** Tables and views in the order in which they were made. */
+function objects(db: InstanceType<typeof DatabaseSync>) {
+  return db
+    .prepare(
+      "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, rowid",
+    )
+    .all() as unknown as { type: "table" | "view"; name: string; sql: string }[];
+}
+
+function inSqlite<T>(path: string, work: (db: InstanceType<typeof DatabaseSync>) => T): T {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    return work(db);
+  } finally {
+    db.close();
+  }
+}
