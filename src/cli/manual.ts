@@ -69,13 +69,10 @@ function versionText({ title, before, after, settled }: Version, form: PromptFor
         `${intervalText(test)} on the ${test.problems} of the test${gain === null ? "" : `, a gain of ${intervalText(gain)}`}`,
       );
   }
-  const inLines = (text: string) =>
-    form.isOneLine
-      ? form
-          .rules(text)
-          .map((rule) => rule.text)
-          .join("\n")
-      : text;
+  const inLines = (text: string) => {
+    const rules = form.isOneLine ? form.rules(text).map((rule) => rule.text) : [];
+    return rules.length === 0 ? text : rules.join("\n");
+  };
   if (before !== after) lines.push(diffText(inLines(before), inLines(after)));
   return lines.join("\n");
 }
