@@ -1,8 +1,9 @@
 import { Command, Option } from "@commander-js/extra-typings";
-import { SqlExecutor } from "../bird/sql/executor.js";
+import type { SqlExecutor } from "../bird/sql/executor.js";
 import type { SqlValue } from "../bird/sql/rows.js";
 import { LseError } from "../errors.js";
 import { type Answered, ask, type FeedbackGiven, giveFeedback } from "../own/ask.js";
+import { openExecutor } from "../own/executor.js";
 import { OwnFolder } from "../own/folder.js";
 import { formOf } from "../own/forms.js";
 import { integer } from "./options.js";
@@ -30,7 +31,7 @@ export function askCommand() {
     .option("--json", "print one JSON document")
     .action(async (path, question, options) => {
       const folder = OwnFolder.open(path);
-      await using executor = new SqlExecutor({ processes: 1 });
+      await using executor = openExecutor(folder);
       if (options.feedback !== undefined) {
         if (question !== undefined)
           throw new LseError(

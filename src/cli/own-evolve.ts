@@ -6,10 +6,12 @@ import { partsOf, problemsOf, requireEnough, writeProblems } from "../own/proble
 import { protocolFor } from "../own/protocol.js";
 import { isDone, readSettled, type Settled, settle } from "../own/settle.js";
 import type { OwnTask } from "../own/task.js";
+import type { GpuName } from "../runtime/gpu-time.js";
 import type { Interval } from "../statistics.js";
-import { dryRun, resumeRun, type Sequel, startRun } from "./evolve-run.js";
+import { resumeRun, type Sequel, startRun } from "./evolve-run.js";
 import { Progress } from "./progress.js";
 import type { RunConfig } from "./run-config.js";
+import { dryRun } from "./run-plan.js";
 import { openTask } from "./tasks.js";
 
 export interface OwnEvolveOptions {
@@ -17,6 +19,7 @@ export interface OwnEvolveOptions {
   readonly given: readonly string[];
   readonly maxCost: number | undefined;
   readonly dryRun: boolean;
+  readonly gpu: GpuName | undefined;
   readonly json: boolean;
   /** The configuration that the options make of another one. */
   configOver(base: Partial<RunConfig>): RunConfig;
@@ -48,7 +51,7 @@ export async function evolveOwn(path: string, options: OwnEvolveOptions): Promis
   if (last !== undefined && readSettled(folder, last) === null)
     console.error(settledLine(folder, last, settle(folder, last, null)));
   const config = await configOf(folder, options);
-  if (options.dryRun) await dryRun(config, options.json);
+  if (options.dryRun) await dryRun(config, options.gpu, options.json);
   else await begin(folder, config, options);
 }
 

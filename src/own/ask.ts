@@ -38,9 +38,7 @@ export async function ask(
   const result: SqlTable | SqlFailure =
     sql === ""
       ? { ok: false, kind: "refused", error: "the response has no query", seconds: 0 }
-      : await executor.fetch(folder.databasePath, sql, MOST_ROWS, {
-          timeoutMs: folder.config.timeout * 1000,
-        });
+      : await executor.fetch(folder.databasePath, sql, MOST_ROWS);
   const outcome = result.ok ? { error: null, rows: result.rows } : { error: result.error, rows: null };
   const asked = log.ask({ question, evidence, sql, ...outcome, manual: hashJson(instructions).slice(0, 12) });
   return { asked, result };
@@ -88,10 +86,9 @@ export async function giveFeedback(
 
 /** @returns whether it returns the rows that the answer does @throws LseError where it fails */
 async function requireRunning(folder: OwnFolder, sql: string, asked: AskedQuestion, executor: SqlExecutor) {
-  const limits = { timeoutMs: folder.config.timeout * 1000 };
-  const right = await executor.execute(folder.databasePath, sql, limits);
+  const right = await executor.execute(folder.databasePath, sql);
   if (!right.ok)
     throw new LseError(`the corrected SQL fails: ${right.error}`, "Correct it; nothing was recorded");
   if (asked.error !== null) return false;
-  return sameRows(right, await executor.execute(folder.databasePath, asked.sql, limits));
+  return sameRows(right, await executor.execute(folder.databasePath, asked.sql));
 }

@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 import { z } from "zod";
+import type { SqlEngine } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { checked, readJson } from "../json-file.js";
 import { isRemote } from "../runtime/remote/names.js";
 import { readText, replaceFile } from "./files.js";
 
-export const ENGINES = ["sqlite", "duckdb"] as const;
-export type Engine = (typeof ENGINES)[number];
+export const ENGINES = ["sqlite", "duckdb"] as const satisfies SqlEngine[];
 
 export const PROMPTS = ["sql", "mini"] as const;
 export type Prompts = (typeof PROMPTS)[number];

@@ -7,12 +7,13 @@ import {
   systemPrompt as sqlSystemPrompt,
   userPrompt,
 } from "../bird/prompts.js";
+import type { SqlEngine } from "../bird/sql/executor.js";
 import type { ChatMessage } from "../chat.js";
 import { extractTag } from "../extract.js";
 import { actPrompt, evolverPrompt, reportText, systemPrompt } from "../mini/prompts.js";
 import { NO_RULES, parseRules, rulesText } from "../mini/rules.js";
 import type { Outcome } from "../task.js";
-import type { Engine, Prompts } from "./folder.js";
+import type { Prompts } from "./folder.js";
 import type { OwnQuestion } from "./questions.js";
 import { type RuleUnit, ruleUnits } from "./rule-units.js";
 
@@ -34,7 +35,7 @@ export interface PromptForm {
   readonly evolve: { readonly sampling?: object } & Readonly<Record<string, unknown>>;
 }
 
-export const formOf = (prompts: Prompts, engine: Engine): PromptForm =>
+export const formOf = (prompts: Prompts, engine: SqlEngine): PromptForm =>
   prompts === "mini" ? MINI : sqlForm(engine === "duckdb" ? "DuckDB" : "SQLite");
 
 /** BIRD's prompts, in the words of the engine. */

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
+import type { SqlEngine } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { replaceFile } from "./files.js";
-import { configText, type Engine, FILES, OwnFolder, type Prompts, relativeTo } from "./folder.js";
+import { configText, FILES, OwnFolder, type Prompts, relativeTo } from "./folder.js";
 import { importTables, isTableFile } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
 import { describeDatabase } from "./schema.js";
@@ -20,7 +21,7 @@ export interface InitOptions {
 }
 
 export interface Initialised {
-  readonly engine: Engine;
+  readonly engine: SqlEngine;
   readonly tables: number;
   /** Of the database. */
   readonly bytes: number;
@@ -65,7 +66,7 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
 export const defaultFolder = (database: string): string => basename(database, extname(database));
 
 /** @throws LseError for files that cannot be used, or not together */
-function engineOf(databases: readonly string[]): Engine {
+function engineOf(databases: readonly string[]): SqlEngine {
   const [first = "", second] = databases;
   for (const path of databases) requireFile(path);
   if (databases.every(isTableFile)) return "duckdb";
@@ -89,7 +90,7 @@ function requireFile(path: string): void {
 }
 
 /** By the first bytes. A file without any is an empty SQLite database. */
-function engineOfFile(path: string): Engine | null {
+function engineOfFile(path: string): SqlEngine | null {
   const head = Buffer.alloc(16);
   let file: number;
   try {

@@ -1,11 +1,12 @@
 /** The schema text of a database of one's own, as `schema.sql` gets it. */
 import { DatabaseSync } from "@photostructure/sqlite";
 import { describeSchema } from "../bird/schema.js";
+import type { SqlEngine } from "../bird/sql/executor.js";
 import { SqlExecutor } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { tableText } from "../mini/prompts.js";
 import { describeDuckDb, duckDbTables } from "./duckdb-schema.js";
-import type { Engine, Prompts } from "./folder.js";
+import type { Prompts } from "./folder.js";
 
 /** Rows of a table looked at for example values: even a column of nothing but NULL costs no full scan then. */
 const SCANNED_ROWS = 10_000;
@@ -23,7 +24,7 @@ export interface DescribedDatabase {
 /** @throws LseError for a file that is no database, is locked, or has nothing in it */
 export async function describeDatabase(
   path: string,
-  engine: Engine,
+  engine: SqlEngine,
   prompts: Prompts,
 ): Promise<DescribedDatabase> {
   const described = await (engine === "duckdb"

@@ -33,7 +33,12 @@ export class OwnTask implements Task {
   static async open({ dataPath, timeoutMs, cacheFolder }: OwnTaskOptions): Promise<OwnTask> {
     const isFolder = statSync(dataPath, { throwIfNoEntry: false })?.isDirectory() !== false;
     const problems = isFolder ? problemsOf(OwnFolder.open(dataPath)) : readProblems(dataPath);
-    const accuracy = new ExecutionAccuracy({ databasePath: () => problems.database }, timeoutMs, cacheFolder);
+    const accuracy = new ExecutionAccuracy(
+      { databasePath: () => problems.database },
+      timeoutMs,
+      cacheFolder,
+      problems.engine,
+    );
     try {
       const databaseHash = await accuracy.databaseHash(problems.name);
       const { database, name, questions, ...rest } = problems;
