@@ -122,7 +122,7 @@ const sameName = (readable: string, name: string) => normalised(readable) === no
 const normalised = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, "");
 
 /** Plain identifiers stay bare, as in BIRD's own schema files; anything else, keywords included, is quoted. */
-export function quote(name: string): string {
+function quote(name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !KEYWORDS.has(name.toUpperCase())
     ? name
     : `"${name.replaceAll('"', '""')}"`;

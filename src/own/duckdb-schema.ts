@@ -1,6 +1,5 @@
 /** What is in a DuckDB file, in the form that prompts show. */
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { quote } from "../bird/schema.js";
 import { LseError } from "../errors.js";
 
 interface Table {
@@ -35,8 +34,13 @@ export const describeDuckDb = (
       connection,
       "SELECT table_name AS name FROM duckdb_tables() WHERE NOT internal AND schema_name = 'main' ORDER BY name",
     );
+    const keywords = await all(
+      connection,
+      "SELECT keyword_name AS word FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'",
+    );
+    const quote = quoteUnless(new Set(keywords.map(({ word }) => String(word))));
     const tables: string[] = [];
-    for (const { name } of names) tables.push(await describeTable(connection, String(name), options));
+    for (const { name } of names) tables.push(await describeTable(connection, String(name), quote, options));
     const views = await all(
       connection,
       "SELECT sql FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY view_name",
@@ -47,6 +51,7 @@ export const describeDuckDb = (
 async function describeTable(
   connection: DuckDBConnection,
   table: string,
+  quote: (name: string) => string,
   { scannedRows, none }: { readonly scannedRows: number; readonly none: boolean },
 ): Promise<string> {
   const own = `schema_name = 'main' AND table_name = ${text(table)}`;
@@ -87,6 +92,10 @@ async function examplesOf(connection: DuckDBConnection, table: string, column: s
     return isNumber ? short : `'${short}'`;
   });
 }
+
+/** Plain names stay bare; anything else, keywords included, is quoted. */
+const quoteUnless = (keywords: ReadonlySet<string>) => (name: string) =>
+  /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !keywords.has(name.toLowerCase()) ? name : always(name);
 
 const always = (name: string) => `"${name.replaceAll('"', '""')}"`;
 const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
