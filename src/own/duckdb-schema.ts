@@ -59,9 +59,11 @@ async function describeTable(
     connection,
     `SELECT column_name AS name, data_type AS type FROM duckdb_columns() WHERE ${own} ORDER BY column_index`,
   );
-  const constraints = await all(
+  const keys = await all(
     connection,
-    `SELECT constraint_text AS sql FROM duckdb_constraints() WHERE ${own} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')`,
+    `SELECT constraint_type AS type, constraint_column_names AS own, referenced_table AS other,
+       referenced_column_names AS others
+     FROM duckdb_constraints() WHERE ${own} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')`,
   );
   const lines: { text: string; comment: string }[] = [];
   for (const { name, type } of columns) {
@@ -71,7 +73,11 @@ async function describeTable(
       comment: values.length === 0 ? "" : ` -- example: [${values.join(", ")}]`,
     });
   }
-  for (const { sql } of constraints) lines.push({ text: String(sql), comment: "" });
+  const list = (names: unknown) => `(${(names as string[]).map(quote).join(", ")})`;
+  for (const { type, own, other, others } of keys) {
+    const target = type === "FOREIGN KEY" ? ` REFERENCES ${quote(String(other))} ${list(others)}` : "";
+    lines.push({ text: `${type} ${list(own)}${target}`, comment: "" });
+  }
   const body = lines.map(({ text, comment }, i) => `    ${text}${i < lines.length - 1 ? "," : ""}${comment}`);
   return `CREATE TABLE ${quote(table)} (\n${body.join("\n")}\n);`;
 }
