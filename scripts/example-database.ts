@@ -1,8 +1,8 @@
 /**
  * A database to try `lse init` with, for which the embedded model suffices, and questions as someone would fill them in:
  *
- *   npm run example-database -- example                 example/airport.sqlite, 30 questions, and 10 more to ask
- *   npm run example-database -- example --db 9          another database of the miniature world
+ *   npm run example-database -- example                 example/pets.sqlite, 30 questions, and 10 more to ask
+ *   npm run example-database -- example --db 3          another database of the miniature world
  *
  * Its business terms have meanings that the schema does not show: that is what the manual is to find out.
  */
@@ -18,7 +18,7 @@ import { parseAddress } from "#lse/mini/splits.js";
 const program = new Command("example-database")
   .description("Write an example database with questions for lse init.")
   .argument("<folder>", "a new folder")
-  .option("--db <seed>", "which database of the miniature world", "3")
+  .option("--db <seed>", "another database of the miniature world", "9")
   .option("--questions <count>", "questions to fill in", Number, 30)
   .parse();
 const [folder] = program.processedArgs;

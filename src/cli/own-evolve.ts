@@ -135,9 +135,13 @@ function settledLine(
     test === null
       ? "; there is no test"
       : `; on the ${test.problems} test questions ${intervalText(test)}${gain === null ? "" : `, a gain of ${intervalText(gain)}`}`;
+  const whyKept =
+    start === 1
+      ? `it answers all of the ${holdout} questions that choose, and only new questions can show a better one`
+      : `nothing scored above ${start.toFixed(3)} on the ${holdout} questions that choose`;
   const what = {
     taken: `${folder.manualPath} is new: ${scores}${onTest}.`,
-    kept: `${folder.manualPath} stays as it was: nothing scored above ${start.toFixed(3)} on the ${holdout} questions that choose${onTest}.`,
+    kept: `${folder.manualPath} stays as it was: ${whyKept}${onTest}.`,
     edited: `${folder.manualPath} was edited while the run went on and stays: ${scores}${onTest}; the run's best is ${folder.runPath(run)}/best.md.`,
   };
   return what[outcome];

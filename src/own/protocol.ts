@@ -22,13 +22,19 @@ export interface Parts {
   readonly pool: number;
 }
 
-/** A third each, until holdout and test have as many as the paper's. */
+/**
+ * A third each of the first thirty questions. Of those that come later half are for learning, since they are mostly
+ * corrections, a quarter for the holdout and a quarter for the test, until these have as many as the paper's.
+ */
 export function partsFor(questions: number): Parts {
-  const third = Math.round(questions / 3);
-  const test = Math.min(third, MOST.test);
-  const holdout = Math.min(third, MOST.holdout);
+  const first = Math.min(questions, FIRST);
+  const later = questions - first;
+  const test = Math.min(Math.round(first / 3) + Math.floor(later / 4), MOST.test);
+  const holdout = Math.min(Math.round(first / 3) + Math.floor((later + 2) / 4), MOST.holdout);
   return { test, holdout, pool: questions - test - holdout };
 }
+
+const FIRST = 30;
 
 export interface Protocol {
   readonly test: number;
@@ -44,7 +50,7 @@ export function protocolFor({ test, holdout, pool }: Parts, isGreedy: boolean): 
   return {
     test,
     holdout: clamp(holdout, 1, MOST.holdout),
-    batch: clamp(Math.ceil(pool / 2), FEWEST_IN_BATCH, MOST.batch),
+    batch: clamp(Math.floor(pool / 2), FEWEST_IN_BATCH, MOST.batch),
     rounds: clamp(rounds, FEWEST_ROUNDS, MOST.rounds),
     samples: isGreedy ? 1 : clamp(Math.ceil(ANSWERS / Math.max(1, holdout)), 1, MOST_SAMPLES),
   };

@@ -2,13 +2,13 @@ import { deriveSeed } from "../random.js";
 import { partsFor } from "./protocol.js";
 
 /** Which part a question plays in all runs. */
-export const ROLES = ["test", "holdout", "pool"] as const;
+export const ROLES = ["pool", "holdout", "test"] as const;
 export type Role = (typeof ROLES)[number];
 
 /**
  * Gives each question its role. One that had a role keeps it, however many come and go: no question that a manual has
  * learned from gets into the test, and none of the test is learned from. New ones are taken in an order that depends
- * on their words alone, and each gets the role that lacks most, the test first.
+ * on their words alone, and each gets the role that lacks most.
  * @param earlier roles that earlier runs gave, by id
  */
 export function assignRoles(ids: readonly string[], earlier: ReadonlyMap<string, Role>): Map<string, Role> {

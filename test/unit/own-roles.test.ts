@@ -10,8 +10,9 @@ const counts = (roles: ReadonlyMap<string, Role>) => {
 
 it.each([
   [12, { test: 4, holdout: 4, pool: 4 }, { batch: 3, rounds: 6, samples: 4 }],
+  [31, { test: 10, holdout: 10, pool: 11 }, { batch: 5, rounds: 8, samples: 4 }],
   [30, { test: 10, holdout: 10, pool: 10 }, { batch: 5, rounds: 8, samples: 4 }],
-  [100, { test: 33, holdout: 33, pool: 34 }, { batch: 10, rounds: 25, samples: 2 }],
+  [100, { test: 27, holdout: 28, pool: 45 }, { batch: 10, rounds: 25, samples: 2 }],
   [1000, { test: 100, holdout: 50, pool: 850 }, { batch: 10, rounds: 25, samples: 1 }],
 ])("%i questions are divided and used like this", (questions, parts, protocol) => {
   expect(partsFor(questions)).toEqual(parts);
@@ -19,6 +20,16 @@ it.each([
   expect(protocolFor(parts, false)).toEqual({ test, holdout, ...protocol });
   // A batch needs its problems.
   expect(protocol.batch).toBeLessThanOrEqual(parts.pool);
+});
+
+it("of later questions the first is learned from, then they go to all parts", () => {
+  const parts = [31, 32, 33, 34].map(partsFor).map(({ test, holdout, pool }) => [test, holdout, pool]);
+  expect(parts).toEqual([
+    [10, 10, 11],
+    [10, 11, 11],
+    [10, 11, 12],
+    [11, 11, 12],
+  ]);
 });
 
 it("a model that answers alike each time is asked once", () => {
@@ -40,7 +51,7 @@ it("a question keeps its role when others come and go", () => {
     for (const [id, role] of roles) expect([id, next.get(id)]).toEqual([id, role]);
     roles = next;
   }
-  expect(counts(roles)).toEqual([20, 20, 20]);
+  expect(counts(roles)).toEqual([17, 18, 25]);
   const fewer = assignRoles(ids(40, 20), roles);
   for (const [id, role] of fewer) expect([id, roles.get(id)]).toEqual([id, role]);
 });

@@ -103,7 +103,7 @@ describe("a task on your own database", () => {
     writeFileSync(`${own.runPath("001")}/config.json`, "{}");
     const roles = new Map(problemsOf(own).questions.map(({ id, role }) => [id, role]));
     for (const { id, role } of first.questions) expect([id, roles.get(id)]).toEqual([id, role]);
-    expect([...roles.values()].filter((role) => role === "test")).toHaveLength(15);
+    expect([...roles.values()].filter((role) => role === "test")).toHaveLength(13);
   });
 
   it.each([
