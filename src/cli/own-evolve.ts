@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
 import { OwnFolder } from "../own/folder.js";
 import { formOf } from "../own/forms.js";
@@ -27,12 +28,6 @@ export interface OwnEvolveOptions {
 
 /** Options that the folder answers. */
 const REFUSED = ["task", "data", "db", "subject", "testDb", "config", "out", "resume", "reuse", "schedule"];
-/** Options that say which models there are and how they are run: they are remembered. */
-const REMEMBERED = [
-  ...["model", "baseUrl", "price", "parallel", "requestsPerMinute", "engine", "context", "gpuLayers"],
-  ...["evolverModel", "evolverAdapter", "evolverBaseUrl", "evolverPrice"],
-];
-
 /** Evolves the manual of a folder: a run that was cut off goes on, else a new one starts from the manual. */
 export async function evolveOwn(path: string, options: OwnEvolveOptions): Promise<void> {
   const refused = options.given.find((name) => REFUSED.includes(name));
@@ -99,12 +94,8 @@ async function requireGold(folder: OwnFolder, config: RunConfig): Promise<void> 
   await task.requireGold(folder.questionsPath, () => progress.tick());
 }
 
-async function begin(folder: OwnFolder, config: RunConfig, { given, json }: OwnEvolveOptions): Promise<void> {
+async function begin(folder: OwnFolder, config: RunConfig, { json }: OwnEvolveOptions): Promise<void> {
   const run = String(Math.max(0, ...folder.runs().map(Number)) + 1).padStart(3, "0");
-  if (given.some((name) => REMEMBERED.includes(name))) {
-    folder.remember({ model: config.model, evolver: config.evolver } as Parameters<OwnFolder["remember"]>[0]);
-    console.error(`${folder.configPath} keeps the model for the next time.`);
-  }
   const problems = problemsOf(folder);
   const { test, holdout, pool } = partsOf(problems);
   console.error(
@@ -119,10 +110,26 @@ async function begin(folder: OwnFolder, config: RunConfig, { given, json }: OwnE
 const sequelOf = (folder: OwnFolder, run: string): Sequel => ({
   command: `lse evolve ${folder.path}`,
   conclude: async (over) => {
+    keepModels(folder, over.config);
     const settled = settle(folder, run, await measureGain(over));
     return { lines: [settledLine(folder, run, settled)], result: { manual: settled } };
   },
 });
+
+/** The folder uses from now on what its last run used: which models, and how a service is asked. */
+function keepModels(
+  folder: OwnFolder,
+  { model: { path, remote, context, gpuLayers }, evolver }: RunConfig,
+): void {
+  const known = folder.models();
+  const named = Object.entries({ path, remote, context, gpuLayers }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const models = { model: { ...known.model, ...Object.fromEntries(named) }, evolver };
+  if (isDeepStrictEqual(models, known)) return;
+  folder.remember(models as Parameters<OwnFolder["remember"]>[0]);
+  console.error(`${folder.configPath} keeps the model for the next time.`);
+}
 
 /** What came of a run, in one line. */
 function settledLine(
