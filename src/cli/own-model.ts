@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
 import { RunFolder } from "../ledger/run-folder.js";
 import type { OwnFolder } from "../own/folder.js";
@@ -12,6 +13,11 @@ import { type RunConfig, resolveConfig } from "./run-config.js";
  */
 export function answeringConfig(folder: OwnFolder, model: string | undefined): RunConfig {
   const own = folder.models().model;
+  if (model === undefined && own.path === undefined)
+    throw new LseError(
+      `${folder.configPath}: it names no model yet`,
+      "Give one with --model; lse evolve keeps it",
+    );
   const { prompts, engine, evolve, timeout } = folder.config;
   const usual = formOf(prompts, engine).evolve;
   const config = resolveConfig(

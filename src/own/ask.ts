@@ -18,7 +18,7 @@ export interface Answered {
 /**
  * Asks a question with the manual, or with the seed instructions where there is none yet, executes the answer and
  * writes both down.
- * @throws LseError where the prompt does not fit the context
+ * @throws LseError where the database cannot be used, or the prompt does not fit the context
  */
 export async function ask(
   folder: OwnFolder,
@@ -31,6 +31,8 @@ export async function ask(
   const instructions = folder.manual() ?? form.seedInstructions;
   const messages = form.prompt(folder.schema(), { question, evidence }, instructions);
   const log = new AskedLog(folder.askedPath);
+  // A database that cannot be used is to show before anything is generated.
+  await executor.execute(folder.databasePath, "SELECT 1");
   // The likeliest answer, and no other: nobody chooses among several here.
   const greedy = { ...sampling, temperature: 0 };
   const [completion] = await model.generate([{ messages, sampling: greedy, seed: 0, sample: 0 }]);

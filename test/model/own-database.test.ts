@@ -203,13 +203,34 @@ describe("a folder's runs", () => {
       expect(readFileSync(join(own, "lse.json"), "utf8")).toBe(before);
   });
 
+  it("wrong SQL, a question too few and a database that is gone are told before a model is opened", () => {
+    const folder = join(work, "wrong");
+    lse("init", "example/pets.sqlite", "--to", "wrong", "--prompts", "mini", "--model", "models/none.gguf");
+    const evolving = (questions: string) => {
+      writeFileSync(join(folder, "questions.yaml"), questions);
+      return lse("evolve", "wrong").stderr;
+    };
+    expect(evolving("- question: a\n  sql: SELECT nothing FROM pets\n")).toBe(
+      "lse: wrong/questions.yaml: line 1: the SQL of this question cannot be right: SQLite: no such column: nothing. Correct the SQL, or give the expected rows instead.\n",
+    );
+    expect(evolving("- question: a\n  sql: SELECT 1\n")).toBe(
+      "lse: wrong/questions.yaml: 1 question so far, and evolving takes 12. Write 11 more; 30 are a good start.\n",
+    );
+    writeFileSync(join(folder, "lse.json"), read("lse.json").replace("../pets.sqlite", "../gone.sqlite"));
+    expect(evolving("")).toMatch(/gone\.sqlite does not exist\. Check the path/);
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+  });
+
   it.each([
     [["ask", "example/pets"], /the question is missing/],
     [["ask", "example/pets", "x", "--sql", "y"], /--sql is for feedback/],
     [["ask", "example/pets", "x", "--feedback", "right"], /feedback is on a question that was asked/],
+    [["ask", "folder-without-model", "x"], /lse\.json: it names no model yet\. Give one with --model/],
     [["ask", "example"], /example: no lse\.json here/],
     [["manual", "models"], /models: no lse\.json here/],
   ])("lse %j says what to do", (options, message) => {
+    if (!existsSync(join(work, "folder-without-model")))
+      lse("init", "example/pets.sqlite", "--to", "folder-without-model");
     const { status, stderr } = lse(...options);
     expect([status, stderr]).toEqual([1, expect.stringMatching(message)]);
   });

@@ -13,6 +13,7 @@ import { openExecutor } from "#lse/own/executor.js";
 import { OwnFolder } from "#lse/own/folder.js";
 import { measureGain } from "#lse/own/gain.js";
 import { historyOf } from "#lse/own/history.js";
+import { initFolder } from "#lse/own/init.js";
 import { partsOf, problemsOf, writeProblems } from "#lse/own/problems.js";
 import { protocolFor } from "#lse/own/protocol.js";
 import { QuestionFile } from "#lse/own/questions.js";
@@ -195,6 +196,23 @@ describe("asking and feedback", () => {
       error: "the response has no query",
     });
     expect(new AskedLog(own.askedPath).questions.map(({ id }) => id)).toEqual([1, 2]);
+  });
+
+  it("DuckDB answers where the database is DuckDB's", async () => {
+    writeFileSync(path("cakes.csv"), "name,price\nSacher,4.5\n");
+    await initFolder({ databases: [path("cakes.csv")], folder: path("duck"), prompts: "sql", model: {} });
+    const own = OwnFolder.open(path("duck"));
+    await using executor = openExecutor(own);
+    const model = new ScriptedModel(() => "<answer>FROM cakes SELECT name AS cake, price</answer>");
+    const { result } = await ask(own, { question: "Which?", evidence: "" }, model, PAPER_SAMPLING, executor);
+    expect(result).toMatchObject({ table: { columns: ["cake", "price"], rows: [["Sacher", 4.5]] } });
+  });
+
+  it("a database with changes that are not in it yet is told before a model is asked", async () => {
+    const { own, put } = await asking("pending");
+    writeFileSync(`${own.databasePath}-wal`, "something");
+    await expect(put("Which?")).rejects.toThrow(/has changes that are not yet in it/);
+    expect(new AskedLog(own.askedPath).questions).toEqual([]);
   });
 
   it("a right answer becomes a problem, once", async () => {
