@@ -210,8 +210,8 @@ describe("a folder's runs", () => {
       writeFileSync(join(folder, "questions.yaml"), questions);
       return lse("evolve", "wrong").stderr;
     };
-    expect(evolving("- question: a\n  sql: SELECT nothing FROM pets\n")).toBe(
-      "lse: wrong/questions.yaml: line 1: the SQL of this question cannot be right: SQLite: no such column: nothing. Correct the SQL, or give the expected rows instead.\n",
+    expect(evolving("- question: a\n  sql: SELECT nam FROM pets\n")).toBe(
+      "lse: wrong/questions.yaml: line 1: the SQL of this question cannot be right: SQLite: no such column: nam. Correct the SQL, or give the expected rows instead.\n",
     );
     expect(evolving("- question: a\n  sql: SELECT 1\n")).toBe(
       "lse: wrong/questions.yaml: 1 question so far, and evolving takes 12. Write 11 more; 30 are a good start.\n",
