@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import type { SqlEngine } from "../bird/sql/executor.js";
@@ -158,7 +158,3 @@ function withPaths(section: OwnConfig["model"], change: (path: string) => string
   });
   return Object.fromEntries(changed);
 }
-
-/** Whether a folder is one of `lse init`. */
-export const isOwnFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && existsSync(join(path, FILES.config));

@@ -92,7 +92,7 @@ export class QuestionFile {
   }
 
   #read(): OwnQuestion[] {
-    const entries = this.#document.toJS() ?? [];
+    const entries = this.#values() ?? [];
     if (!Array.isArray(entries))
       throw new LseError(`${this.path}: not a list of questions`, 'Begin each question with "- question:"');
     const seen = new Map<string, number>();
@@ -119,6 +119,16 @@ export class QuestionFile {
       seen.set(id, line);
       return { id, question, evidence, sql: sql ?? rowsAsSql(rows), isRows: sql === undefined, line };
     });
+  }
+
+  /** @throws LseError for references to what is not there, which a text with an asterisk in front looks like */
+  #values(): unknown {
+    try {
+      return this.#document.toJS();
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new LseError(`${this.path}: ${why}`, "Put texts that begin with * into quotes", { cause });
+    }
   }
 
   /** The line of a node, or of what it is in where the node is missing. */

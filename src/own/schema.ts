@@ -1,8 +1,8 @@
 /** The schema text of a database of one's own, as `schema.sql` gets it. */
+import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { describeSchema } from "../bird/schema.js";
-import type { SqlEngine } from "../bird/sql/executor.js";
-import { SqlExecutor } from "../bird/sql/executor.js";
+import { type SqlEngine, SqlExecutor } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { tableText } from "../mini/prompts.js";
 import { describeDuckDb, duckDbTables } from "./duckdb-schema.js";
@@ -21,7 +21,7 @@ export interface DescribedDatabase {
   readonly isCut: boolean;
 }
 
-/** @throws LseError for a file that is no database, is locked, or has nothing in it */
+/** @throws LseError for a file that is no database, has changes that are not in it yet, or has nothing in it */
 export async function describeDatabase(
   path: string,
   engine: SqlEngine,
@@ -39,13 +39,13 @@ async function describeSqlite(path: string, prompts: Prompts): Promise<Described
   try {
     return await describeWith(path, prompts, SQLITE);
   } catch (cause) {
-    if (cause instanceof LseError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
-    const isLocked = /locked|busy/i.test(why);
     throw new LseError(
-      `${path}: ${isLocked ? "another program has locked this database" : `its schema cannot be read (${why})`}`,
-      isLocked ? "Close that program, or give a copy of the file" : "Check it with `PRAGMA integrity_check`",
-      { cause },
+      `${path}: its schema cannot be read (${why})`,
+      "Check it with `PRAGMA integrity_check`",
+      {
+        cause,
+      },
     );
   }
 }
@@ -84,17 +84,29 @@ const DUCKDB: Describer = { tables: duckDbTables, text: describeDuckDb };
 const SQLITE: Describer = {
   tables: async (path) =>
     inSqlite(path, (db) =>
-      objects(db).map(({ name }) => {
-        const columns = db.prepare("SELECT name FROM pragma_table_info(?)").all(name) as unknown as Named[];
-        return { name, columns: columns.map((column) => column.name) };
+      objects(db).flatMap(({ name, type }) => {
+        const columns = columnsOf(db, name);
+        // A view of what is not there any more.
+        return columns.length === 0 && type === "view" ? [] : [{ name, columns }];
       }),
     ),
   text: async (path, options) => {
-    const tables = describeSchema(path, new Map(), options);
-    const views = inSqlite(path, (db) => objects(db).filter(({ type }) => type === "view"));
+    const tables = describeSchema(immutable(path), new Map(), options);
+    const views = inSqlite(path, (db) =>
+      objects(db).filter(({ type, name }) => type === "view" && columnsOf(db, name).length > 0),
+    );
     return [tables, ...views.map(({ sql }) => `${sql};`)].filter((text) => text !== "").join("\n\n");
   },
 };
+
+function columnsOf(db: InstanceType<typeof DatabaseSync>, table: string): string[] {
+  try {
+    const columns = db.prepare("SELECT name FROM pragma_table_info(?)").all(table) as unknown as Named[];
+    return columns.map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
 
 interface Named {
   readonly name: string;
@@ -109,8 +121,11 @@ function objects(db: InstanceType<typeof DatabaseSync>) {
     .all() as unknown as { type: "table" | "view"; name: string; sql: string }[];
 }
 
+/** As the executor opens it: without locks, and without a file appearing beside it. */
+const immutable = (path: string) => `${pathToFileURL(path).href}?immutable=1`;
+
 function inSqlite<T>(path: string, work: (db: InstanceType<typeof DatabaseSync>) => T): T {
-  const db = new DatabaseSync(path, { readOnly: true });
+  const db = new DatabaseSync(immutable(path), { readOnly: true });
   try {
     return work(db);
   } finally {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, describe, expect, it } from "vitest";
@@ -135,19 +135,25 @@ describe("lse init", () => {
     expect(existsSync(path("bad"))).toBe(false);
   });
 
-  it("a database that another process has locked is refused, or one with changes that are not in it yet", () => {
-    const database = sqlite(path("locked.sqlite"), BAKERY);
+  it("a database that another process has locked is read, unless changes are not in it yet; nothing appears beside it", () => {
+    const database = sqlite(path("locked.sqlite"), `${BAKERY}; CREATE VIEW lost AS SELECT * FROM gone`);
+    const beside = () => readdirSync(path()).filter((name) => name.startsWith("locked.sqlite"));
     const db = new DatabaseSync(database);
     db.exec("BEGIN EXCLUSIVE");
-    const locked = lse("init", database, "--to", path("locked"));
-    expect(locked.stderr).toMatch(
-      /another program has locked this database\. Close that program, or give a copy/,
+    expect(lse("init", database, "--to", path("locked"))).toMatchObject({ status: 0 });
+    expect(schema("locked")).not.toContain("lost");
+    const insert = "INSERT INTO cakes VALUES (4, 'Esterházy', 480)";
+    db.exec(insert);
+    expect(lse("init", database, "--to", path("locked 2")).stderr).toMatch(
+      /has changes that are not yet in it .*-journal/,
     );
-    db.exec("COMMIT; PRAGMA journal_mode = WAL; INSERT INTO cakes VALUES (4, 'Esterházy', 480)");
-    const pending = lse("init", database, "--to", path("locked"));
-    expect(pending.stderr).toMatch(/has changes that are not yet in it .*-wal/);
+    db.exec(`ROLLBACK; PRAGMA journal_mode = WAL; ${insert}`);
+    expect(lse("init", database, "--to", path("locked 2")).stderr).toMatch(
+      /has changes that are not yet in it .*-wal/,
+    );
     db.close();
-    expect(lse("init", database, "--to", path("locked")).status).toBe(0);
+    expect(lse("init", database, "--to", path("locked 2")).status).toBe(0);
+    expect(beside()).toEqual(["locked.sqlite"]);
   });
 });
 
@@ -186,6 +192,23 @@ describe("DuckDB and files of tables", () => {
     );
     expect(schema("shop")).toContain('FOREIGN KEY ("end") REFERENCES "end" (id)');
     expect(schema("shop")).toContain("CREATE VIEW big AS SELECT * FROM parts;");
+  });
+
+  it("a DuckDB file that another program has open is refused", async () => {
+    const file = path("open.duckdb");
+    const instance = await DuckDBInstance.create(file);
+    const connection = await instance.connect();
+    await connection.run("CREATE TABLE t (x INTEGER); CHECKPOINT");
+    const { status, stderr } = lse("init", file, "--to", path("open"));
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /open\.duckdb: DuckDB cannot open it \(.*lock.*\)\. Close the program that uses it/,
+      ),
+    ]);
+    connection.closeSync();
+    instance.closeSync();
+    expect(lse("init", file, "--to", path("open")).status).toBe(0);
   });
 
   it.each([

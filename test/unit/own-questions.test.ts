@@ -47,6 +47,8 @@ describe("questions.yaml", () => {
       /line 1: Nested mappings .* Put texts that hold ": " or " #" into quotes/,
     ],
     ["- question: a\n  sql: 'x\n", /line 3: Missing closing 'quote/],
+    ["- question: *all* cakes\n  sql: x\n", /Put texts/],
+    ["- question: *all\n  sql: x\n", /Unresolved alias .*: all\. Put texts that begin with \* into quotes/],
     ["question: a\nsql: b\n", /not a list of questions\. Begin each question with "- question:"/],
     ["- question: a\n  sql: b\n- just text\n", /line 3: question 2: .*expected object/],
     ["- question: a\n", /line 1: question 1: give either sql or rows/],
