@@ -5,7 +5,7 @@ import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
-import { reportText, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
+import { fullQuestion, reportText, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
 import { cutRepetition, extractFenced } from "./response.js";
 import { describeSchema } from "./schema.js";
 import type { SqlEngine } from "./sql/executor.js";

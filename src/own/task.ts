@@ -2,9 +2,10 @@ import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
+import { fullQuestion } from "../bird/prompts.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../hash.js";
-import type { Outcome, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { OwnFolder } from "./folder.js";
 import { formOf, type PromptForm } from "./forms.js";
 import { type Problems, problemsOf, readProblems } from "./problems.js";
@@ -87,6 +88,11 @@ export class OwnTask implements Task {
 
   report(problemId: string, outcome: Outcome): string {
     return this.form.report(this.#question(problemId), outcome);
+  }
+
+  describe(problemId: string): ProblemText {
+    const { sql, ...question } = this.#question(problemId);
+    return { question: fullQuestion(question), gold: sql };
   }
 
   async validate(onProblem?: () => void): Promise<ValidationReport> {

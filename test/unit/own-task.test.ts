@@ -46,6 +46,9 @@ describe("a task on your own database", () => {
     expect(task.report(ids.get("Dear?") ?? "", failing)).toContain(
       "Correct SQL: SELECT name FROM cakes WHERE price > 400",
     );
+    expect(task.describe(ids.get("Dear?") ?? "")).toEqual({
+      ...{ question: "Question: Dear?", gold: "SELECT name FROM cakes WHERE price > 400" },
+    });
     expect(task.report(ids.get("Prices?") ?? "", failing)).toContain(
       "Correct rows: VALUES (520, 'Dobos'), (3e+2, 'Linzer')",
     );
