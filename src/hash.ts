@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 
 /** SHA-256 of a file's bytes, in hex. Rejects with the file system's own error. */
@@ -7,6 +7,22 @@ export async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
   return hash.digest("hex");
+}
+
+const known = new Map<string, Promise<string>>();
+
+/** As `hashFile`, for large files: one that has not changed is read once by a process. */
+export function hashFileOnce(path: string): Promise<string> {
+  const { dev, ino, size, mtimeMs } = statSync(path);
+  const key = [path, dev, ino, size, mtimeMs].join(":");
+  let hash = known.get(key);
+  if (hash === undefined) {
+    hash = hashFile(path);
+    known.set(key, hash);
+    // Whoever asks again reads it again.
+    hash.catch(() => known.delete(key));
+  }
+  return hash;
 }
 
 /** SHA-256 of a JSON value, in hex. Key order counts. */

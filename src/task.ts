@@ -36,6 +36,8 @@ export interface Task extends AsyncDisposable {
   /** Changes when a question, a gold answer or the data behind them changes. */
   readonly fingerprint: string;
   readonly problemIds: readonly string[];
+  /** Those of them that may score nodes, if the task says which: the others are for batches. */
+  readonly holdoutIds?: readonly string[];
   /** Problems beside these that the task keeps for the test at the end. */
   readonly testIds?: readonly string[];
   /** By what names the published code seeds the draws of holdout and test, where it does not by the seed alone. */

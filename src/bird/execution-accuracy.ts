@@ -103,7 +103,7 @@ export class ExecutionAccuracy implements AsyncDisposable {
 }
 
 /** DuckDB and the translation of queries take about 250 MB before the first row. */
-const DUCKDB_MEMORY_MB = 1024;
+export const DUCKDB_MEMORY_MB = 1024;
 
 /** Whether a file says that it is SQLite's; false where there is none to read. */
 function isSqlite(path: string): boolean {

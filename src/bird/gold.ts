@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import envPaths from "env-paths";
-import { hashFile } from "../hash.js";
+import { hashFileOnce } from "../hash.js";
 import {
   type SqlEngine,
   SqlExecutor,
@@ -85,7 +85,7 @@ export class GoldResults implements AsyncDisposable {
   }
 
   async #load(databasePath: string): Promise<DatabaseResults> {
-    const hash = await hashFile(databasePath);
+    const hash = await hashFileOnce(databasePath);
     const folder = join(this.cacheFolder, RESULT_FORMAT);
     mkdirSync(folder, { recursive: true });
     const path = join(folder, `${hash}.jsonl`);

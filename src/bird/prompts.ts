@@ -1,11 +1,21 @@
+import type { Outcome } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 
+/** A question as a model is asked it. */
+export type Asked = Pick<BirdQuestion, "question" | "evidence">;
+
+/** What the database speaks. */
+export type Dialect = "SQLite" | "DuckDB";
+
 /** Where evolution starts: enough to answer, nothing learnt yet. */
-export const SEED_INSTRUCTIONS = `Read the question and the hints, find the tables and columns they are about, and write one SQLite query that answers the question. Return exactly the columns that are asked for. Reason step by step first.`;
+export const seedInstructions = (dialect: Dialect): string =>
+  `Read the question and the hints, find the tables and columns they are about, and write one ${dialect} query that answers the question. Return exactly the columns that are asked for. Reason step by step first.`;
+
+export const SEED_INSTRUCTIONS = seedInstructions("SQLite");
 
 /** Task, schema, instructions: the same for all questions of a database. */
-export function systemPrompt(schema: string, instructions: string): string {
-  return `You translate questions about a database into SQL. You are given the schema of a SQLite database, instructions, and a question, with hints where there are any. Your query is executed, and its rows are compared with those of the correct query.
+export function systemPrompt(schema: string, instructions: string, dialect: Dialect = "SQLite"): string {
+  return `You translate questions about a database into SQL. You are given the schema of a ${dialect} database, instructions, and a question, with hints where there are any. Your query is executed, and its rows are compared with those of the correct query.
 
 # Schema
 ${schema}
@@ -18,16 +28,37 @@ Give the final query once, between <answer> and </answer>, with nothing but SQL 
 }
 
 /** The instructions once more, close to the question, as in the published prompts; they come first so that all questions share them. */
-export function userPrompt(question: BirdQuestion, instructions: string): string {
+export function userPrompt(question: Asked, instructions: string, dialect: Dialect = "SQLite"): string {
   return `Keep to these instructions:
 ${instructions}
 
 ${fullQuestion(question)}
 
-Write the SQLite query that answers this. Put it between <answer> and </answer>.`;
+Write the ${dialect} query that answers this. Put it between <answer> and </answer>.`;
 }
 
 /** Hints first, then the question. */
-export function fullQuestion({ evidence, question }: BirdQuestion): string {
+export function fullQuestion({ evidence, question }: Asked): string {
   return evidence === "" ? `Question: ${question}` : `Hints: ${evidence}\nQuestion: ${question}`;
 }
+
+/** Longest error text the evolver reads (lse_reference §9: cut at 500 characters). */
+const MAX_ERROR_CHARS = 500;
+
+/**
+ * One answered question as the evolver sees it.
+ * @param gold what is right, in one line
+ */
+export function reportText(question: Asked, gold: string, { answer, correct, error }: Outcome): string {
+  const lines = [
+    fullQuestion(question),
+    `Answer taken from the response: ${answer === "" ? "(none)" : answer}`,
+    gold,
+    `Correct: ${correct ? "True" : "False"}`,
+  ];
+  if (error !== null) lines.push(`Error: ${truncated(error)}`);
+  return lines.join("\n");
+}
+
+const truncated = (text: string) =>
+  text.length <= MAX_ERROR_CHARS ? text : `${text.slice(0, MAX_ERROR_CHARS)}... (truncated)`;

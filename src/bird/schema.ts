@@ -21,12 +21,23 @@ interface ForeignKey {
   readonly to: string | null;
 }
 
+/** How much of the rows example values may cost, and whether there are to be any. */
+export interface ExampleOptions {
+  /** Rows looked at in search of values that are not NULL; all, if it is left out. */
+  readonly scannedRows?: number;
+  readonly none?: boolean;
+}
+
 /**
  * The schema of a SQLite file as a prompt shows it, in the form of BIRD's `db2schema.json`: CREATE TABLE
  * statements, each column with example values, and with its readable name where that says more.
  * @param columnNames readable names by "table.column"
  */
-export function describeSchema(databasePath: string, columnNames: ReadonlyMap<string, string>): string {
+export function describeSchema(
+  databasePath: string,
+  columnNames: ReadonlyMap<string, string>,
+  examples: ExampleOptions = {},
+): string {
   const db = new DatabaseSync(databasePath, { readOnly: true });
   try {
     const tables = db
@@ -34,13 +45,18 @@ export function describeSchema(databasePath: string, columnNames: ReadonlyMap<st
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
       )
       .all() as unknown as { name: string }[];
-    return tables.map(({ name }) => describeTable(db, name, columnNames)).join("\n\n");
+    return tables.map(({ name }) => describeTable(db, name, columnNames, examples)).join("\n\n");
   } finally {
     db.close();
   }
 }
 
-function describeTable(db: Database, table: string, columnNames: ReadonlyMap<string, string>): string {
+function describeTable(
+  db: Database,
+  table: string,
+  columnNames: ReadonlyMap<string, string>,
+  examples: ExampleOptions,
+): string {
   const columns = db
     .prepare("SELECT name, type, pk FROM pragma_table_info(?)")
     .all(table) as unknown as Column[];
@@ -60,7 +76,11 @@ function describeTable(db: Database, table: string, columnNames: ReadonlyMap<str
   const lines = [
     ...columns.map((column) => ({
       text: `${quote(column.name)} ${column.type.toLowerCase()}`.trimEnd(),
-      comment: comment(db, table, column, columnNames.get(`${table}.${column.name}`)),
+      comment: comment(
+        examples.none ? [] : exampleValues(db, table, column.name, examples),
+        column,
+        columnNames.get(`${table}.${column.name}`),
+      ),
     })),
     ...constraints.map((text) => ({ text, comment: "" })),
   ];
@@ -70,8 +90,7 @@ function describeTable(db: Database, table: string, columnNames: ReadonlyMap<str
   return `CREATE TABLE ${quote(table)} (\n${body.join("\n")}\n);`;
 }
 
-function comment(db: Database, table: string, { name }: Column, readable: string | undefined): string {
-  const examples = exampleValues(db, table, name);
+function comment(examples: readonly string[], { name }: Column, readable: string | undefined): string {
   const parts = [
     ...(readable === undefined || sameName(readable, name) ? [] : [readable]),
     ...(examples.length === 0 ? [] : [`example: [${examples.join(", ")}]`]),
@@ -79,10 +98,16 @@ function comment(db: Database, table: string, { name }: Column, readable: string
   return parts.join("; ");
 }
 
-function exampleValues(db: Database, table: string, column: string): string[] {
+function exampleValues(
+  db: Database,
+  table: string,
+  column: string,
+  { scannedRows = -1 }: ExampleOptions,
+): string[] {
   const [t, c] = [quote(table), quote(column)];
   const statement = db.prepare(
-    `SELECT DISTINCT v FROM (SELECT ${c} AS v FROM ${t} WHERE ${c} IS NOT NULL LIMIT ${SAMPLED_ROWS})
+    `SELECT DISTINCT v FROM (SELECT ${c} AS v FROM (SELECT ${c} FROM ${t} LIMIT ${scannedRows})
+       WHERE ${c} IS NOT NULL LIMIT ${SAMPLED_ROWS})
      WHERE typeof(v) <> 'blob' LIMIT ${EXAMPLES}`,
   );
   statement.setReadBigInts(true);

@@ -5,7 +5,7 @@ import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
-import { fullQuestion, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
+import { fullQuestion, reportText, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
 import { cutRepetition, extractFenced } from "./response.js";
 import { describeSchema } from "./schema.js";
 import type { SqlEngine } from "./sql/executor.js";
@@ -32,9 +32,6 @@ export interface AnswerReading {
   /** Whether what a model repeats at the end is cut off first; `cutRepetition`. */
   readonly cutRepetition: boolean;
 }
-
-/** Longest error text the evolver reads (lse_reference §9: cut at 500 characters). */
-const MAX_ERROR_CHARS = 500;
 
 /** Text-to-SQL on one database of BIRD. */
 export class BirdTask implements Task {
@@ -107,16 +104,9 @@ export class BirdTask implements Task {
     return { score: ex, correct: ex === 1, answer, error };
   }
 
-  report(problemId: string, { answer, correct, error }: Outcome): string {
+  report(problemId: string, outcome: Outcome): string {
     const question = this.#question(problemId);
-    const lines = [
-      fullQuestion(question),
-      `Answer taken from the response: ${answer === "" ? "(none)" : answer}`,
-      `Correct SQL: ${question.sql}`,
-      `Correct: ${correct ? "True" : "False"}`,
-    ];
-    if (error !== null) lines.push(`Error: ${truncated(error)}`);
-    return lines.join("\n");
+    return reportText(question, `Correct SQL: ${question.sql}`, outcome);
   }
 
   describe(problemId: string): ProblemText {
@@ -152,6 +142,3 @@ function onlyDatabase(data: BirdData): string {
     `Choose one with --db: ${databasesOf(data).join(", ")}`,
   );
 }
-
-const truncated = (text: string) =>
-  text.length <= MAX_ERROR_CHARS ? text : `${text.slice(0, MAX_ERROR_CHARS)}... (truncated)`;

@@ -23,11 +23,32 @@ import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from 
 import { describeBudget } from "./run-plan.js";
 import { openTask } from "./tasks.js";
 
+/** What a run is part of. */
+export interface Sequel {
+  /** The command that goes on with an interrupted run. */
+  readonly command: string;
+  /** Called when the run is over, with its model still open: what is printed after its result, and put into it. */
+  conclude(over: FinishedRun): Promise<{ readonly lines: readonly string[]; readonly result: object }>;
+}
+
+export interface FinishedRun {
+  readonly folder: RunFolder;
+  readonly config: RunConfig;
+  readonly evolution: Evolution;
+  readonly task: Task;
+  readonly model: LanguageModel;
+}
+
 /**
  * Evolves in a new run folder and prints the result. The folder is made when nothing but the work itself can
  * fail any more.
  */
-export async function startRun(path: string, config: RunConfig, json: boolean): Promise<void> {
+export async function startRun(
+  path: string,
+  config: RunConfig,
+  json: boolean,
+  sequel?: Sequel,
+): Promise<void> {
   RunFolder.requireFree(path);
   const paid = config.reuse === undefined ? undefined : new PaidCompletions(config.reuse);
   await using task = await openTask(config);
@@ -37,14 +58,19 @@ export async function startRun(path: string, config: RunConfig, json: boolean): 
   requireRunnable(task, model, config.evolve);
   await using evolver = await openEvolver(config, model, purse);
   const folder = RunFolder.create(path, { ...config, model: opened.resolved });
-  await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json);
+  await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json, sequel);
 }
 
 /**
  * Continues a run that was killed, interrupted or is done already, and prints the result.
  * @param maxCost another limit than the run's own
  */
-export async function resumeRun(path: string, maxCost: number | undefined, json: boolean): Promise<void> {
+export async function resumeRun(
+  path: string,
+  maxCost: number | undefined,
+  json: boolean,
+  sequel?: Sequel,
+): Promise<void> {
   const folder = RunFolder.open(path);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
   if (maxCost !== undefined) config.evolve.stop.cost = maxCost;
@@ -55,7 +81,7 @@ export async function resumeRun(path: string, maxCost: number | undefined, json:
   await using model = opened.model;
   await using evolver = await openEvolver(config, model, purse);
   if (purse !== undefined) purse.spent = spentBefore(new EventFile(folder.eventsPath), model, config);
-  await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json);
+  await evolveIn(folder, config, task, rolesOf(model, evolver, paid), json, sequel);
 }
 
 const purseFor = ({ evolve: { stop } }: RunConfig) =>
@@ -97,18 +123,22 @@ async function evolveIn(
   task: Task,
   roles: Roles,
   json: boolean,
+  sequel: Sequel | undefined,
 ): Promise<void> {
   using log = new EventLog(folder.eventsPath);
   const budget = budgetOf(task, config.evolve);
   console.error(`${task.id}: ${describeBudget(budget, config)}`);
-  const evolution = await untilInterrupted(`Continue with \`lse evolve --resume ${folder.path}\``, (signal) =>
+  const command = sequel?.command ?? `lse evolve --resume ${folder.path}`;
+  const evolution = await untilInterrupted(`Continue with \`${command}\``, (signal) =>
     evolveSaving(folder, config, task, roles, log, budget, signal),
   );
   if (evolution === null) return;
+  const more = await sequel?.conclude({ folder, config, evolution, task, model: roles.model });
   if (json) {
-    console.log(JSON.stringify(resultOf(folder, evolution, log, roles)));
+    console.log(JSON.stringify({ ...resultOf(folder, evolution, log, roles), ...more?.result }));
   } else {
     printResult(folder, evolution, log, roles);
+    if (more !== undefined) console.log(`\n${more.lines.join("\n")}`);
   }
 }
 

@@ -20,6 +20,7 @@ import { requireOptions, taskFields } from "./tasks.js";
 export function evolveCommand() {
   return new Command("evolve")
     .description("evolve a task's instructions with a model in this process")
+    .argument("[folder]", "a folder of lse init: your own database, in place of --task, --data and --out")
     .option("--config <file>", "a config.json to start from; other options override it")
     .addOption(taskOption())
     .option("--task-option <name=value>", "of a task's own file, as often as wanted", taskOptionValues)
@@ -115,8 +116,17 @@ export function evolveCommand() {
     .option("--dry-run", "print the configuration and what the run would cost, and stop")
     .addOption(gpuOption())
     .option("--json", "print one JSON document")
-    .action(async (options, command) => {
+    .action(async (folder, options, command) => {
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
+      if (folder !== undefined) {
+        const { evolveOwn } = await import("./own-evolve.js");
+        await evolveOwn(folder, {
+          ...{ given, maxCost: options.maxCost, gpu: options.gpu, json: options.json === true },
+          dryRun: options.dryRun === true,
+          configOver: (base) => configOf(options, base, folder),
+        });
+        return;
+      }
       if (options.resume !== undefined) {
         const extra = given.filter((name) => !["resume", "json", "maxCost"].includes(name));
         if (extra.length > 0) {
@@ -128,7 +138,11 @@ export function evolveCommand() {
         await resumeRun(options.resume, options.maxCost, options.json === true);
         return;
       }
-      const config = configOf(options);
+      const config = configOf(
+        options,
+        options.config === undefined ? {} : (readJson(options.config) as Partial<RunConfig>),
+        options.config ?? "the command line",
+      );
       if (options.dryRun) {
         await dryRun(config, options.gpu, options.json === true);
         return;
@@ -154,9 +168,8 @@ const EVOLVE = [
 ] as const;
 const SAMPLING = ["temperature", "topK", "topP", "minP", "presencePenalty", "maxTokens"] as const;
 
-/** The configuration that the options give, over the one in `--config` if there is one. */
-function configOf(options: Options): RunConfig {
-  const base = (options.config === undefined ? {} : readJson(options.config)) as Partial<RunConfig>;
+/** The configuration that the options give, over another one. @param origin of that one, for error messages */
+function configOf(options: Options, base: Partial<RunConfig>, origin: string): RunConfig {
   const fields = (names: readonly (keyof Options)[]) =>
     Object.fromEntries(names.map((name) => [name, options[name]]));
   const config = {
@@ -186,7 +199,7 @@ function configOf(options: Options): RunConfig {
   };
   requireOptions(config.task);
   if (config.model.path === undefined) throw new LseError("--model is missing", "See `lse evolve --help`");
-  return resolveConfig(config, options.config ?? "the command line");
+  return resolveConfig(config, origin);
 }
 
 /** The settings of a service, if there are any. */

@@ -7,7 +7,10 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { ve
 
 /** By name, each loaded when it is asked for: together they take longer to load than most take to run. */
 const COMMANDS = {
+  init: async () => (await import("./init.js")).initCommand(),
   evolve: async () => (await import("./evolve.js")).evolveCommand(),
+  ask: async () => (await import("./ask.js")).askCommand(),
+  manual: async () => (await import("./manual.js")).manualCommand(),
   tree: async () => (await import("./tree.js")).treeCommand(),
   report: async () => (await import("./report.js")).reportCommand(),
   watch: async () => (await import("./watch.js")).watchCommand(),

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
-import { isTaskFile, TASK_NAMES } from "./tasks.js";
+import { isTaskFile, NAMED_TASKS } from "./tasks.js";
 
 /** Parses an option that is a whole number of at least `min`. */
 export function integer(min: number): (text: string) => number {
@@ -35,12 +35,10 @@ export function price(text: string): { input: number; output: number } {
 export const taskOption = () =>
   new Option(
     "--task <name>",
-    `the problems' domain: ${TASK_NAMES.filter((name) => name !== "module").join(", ")}, or the path of a task's own file (bird)`,
+    `the problems' domain: ${NAMED_TASKS.join(", ")}, or the path of a task's own file (bird)`,
   ).argParser((text) => {
-    if (isTaskFile(text) || (TASK_NAMES as readonly string[]).includes(text)) return text;
-    throw new InvalidArgumentError(
-      `Give one of ${TASK_NAMES.filter((name) => name !== "module").join(", ")}, or a file such as ./my-task.js.`,
-    );
+    if (isTaskFile(text) || NAMED_TASKS.includes(text)) return text;
+    throw new InvalidArgumentError(`Give one of ${NAMED_TASKS.join(", ")}, or a file such as ./my-task.js.`);
   });
 
 /** Collects `name=value`. */

@@ -47,7 +47,7 @@ function signed(difference: number): string {
   return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(3)}`;
 }
 
-function diffText(before: string, after: string): string {
+export function diffText(before: string, after: string): string {
   const changes = diffLines(`${printable(before)}\n`, `${printable(after)}\n`);
   return changes
     .flatMap(({ value, added, removed }) => {
@@ -65,4 +65,4 @@ function diffText(before: string, after: string): string {
 }
 
 /** Instructions come from a model: none of their control characters may reach the terminal. */
-const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "\uFFFD");
+export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "\uFFFD");

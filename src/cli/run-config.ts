@@ -186,8 +186,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
  * @returns the model, and its part of the configuration with what was found to be fast on this machine
  */
 export async function openModel(
-  { model, task: { cache } }: RunConfig,
-  task: Task,
+  { model, task: { cache } }: Pick<RunConfig, "model" | "task">,
+  task: Pick<Task, "problemIds" | "seedInstructions" | "prompt">,
   purse?: Purse,
 ): Promise<{ model: LanguageModel; resolved: RunConfig["model"] }> {
   if (model.path.endsWith(".jsonl")) {

@@ -9,6 +9,7 @@ import { parseAddress } from "../mini/splits.js";
 import { MiniGrader, MiniTask } from "../mini/task.js";
 import { GOLD_RULES, type GoldRules } from "../mmlu/gold.js";
 import { MmluTask } from "../mmlu/task.js";
+import { OwnTask } from "../own/task.js";
 import type { Task } from "../task.js";
 
 const path = z.string().min(1);
@@ -66,12 +67,23 @@ const moduleSchema = z.strictObject({
   ...shared,
 });
 
+const ownSchema = z.strictObject({
+  name: z.literal("own"),
+  /** A folder of `lse init`, or the problems of one of its runs. */
+  data: path,
+  /** The folder's name, for tables of several runs. */
+  db: z.string().optional(),
+  ...sql,
+  ...shared,
+});
+
 /** The task of a run's configuration. */
 export const taskConfigSchema = z.discriminatedUnion("name", [
   birdSchema,
   miniSchema,
   mmluSchema,
   moduleSchema,
+  ownSchema,
 ]);
 
 export type TaskConfig = z.infer<typeof taskConfigSchema>;
@@ -122,12 +134,28 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     open: ({ path: file, options, db }) =>
       openTaskFile(file, db === undefined ? options : { ...options, db }),
   },
+  own: {
+    required: ["data"],
+    evolve: {},
+    resolve: (config) => {
+      if (config.testDb !== undefined)
+        throw new LseError("field task.testDb: a folder has a test of its own", "Leave it out");
+      return { ...config, data: resolve(config.data) };
+    },
+    open: ({ data, timeout, cache }) =>
+      OwnTask.open({ dataPath: data, timeoutMs: timeout * 1000, cacheFolder: cache }),
+  },
 };
 
 const kindOf = (name: TaskConfig["name"]) => KINDS[name] as TaskKind<TaskConfig["name"]>;
 
 /** Names of the tasks there are. */
 export const TASK_NAMES = Object.keys(KINDS) as TaskConfig["name"][];
+
+/** Those that are asked for by name; of the others the path says it. */
+export const NAMED_TASKS: readonly string[] = TASK_NAMES.filter(
+  (name) => name !== "module" && name !== "own",
+);
 
 /** Options that a task cannot do without; none for what is no task. */
 const requiredOptions = (name: unknown): readonly string[] =>

@@ -10,6 +10,7 @@ import { openTask, taskConfigOf } from "./tasks.js";
 export function validateCommand() {
   return new Command("validate")
     .description("check a task: its gold answers through its own grader, and what its prompts are made of")
+    .argument("[folder]", "a folder of lse init: your own database")
     .option("--config <file>", "a config.json whose task is checked; other options override it")
     .addOption(taskOption())
     .option("--task-option <name=value>", "of a task's own file, as often as wanted", taskOptionValues)
@@ -18,9 +19,14 @@ export function validateCommand() {
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
     .option("--json", "print one JSON document")
-    .action(async ({ config, task: name, taskOption: options, json, ...rest }) => {
+    .action(async (folder, { config, task: name, taskOption: options, json, ...rest }) => {
+      const own = folder === undefined ? {} : { name: "own", data: folder };
       const base = config === undefined ? {} : ((readJson(config) as Partial<RunConfig>).task ?? {});
-      const settings = taskConfigOf(base, { task: name, options, ...rest }, config ?? "the command line");
+      const settings = taskConfigOf(
+        { ...base, ...own },
+        { task: name, options, ...rest },
+        config ?? "the command line",
+      );
       await using task = await openTask({ task: settings });
       using progress = new Progress("problems", task.problemIds.length + (task.testIds?.length ?? 0));
       const { total, passed, failures } = await task.validate(() => progress.tick());

@@ -161,7 +161,7 @@ function requireSameInputs(
     if (recorded?.[name] === inputs[name]) continue;
     throw new LseError(
       `The run to resume was made with another ${what}`,
-      "Resume it with what it was started with, or start a new run",
+      "Resume it with what it was started with, or delete its folder and start anew",
     );
   }
 }

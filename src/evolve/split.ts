@@ -15,13 +15,13 @@ export interface Split {
 
 /**
  * Divides a task's problems by a seeded shuffle: the first `holdout` of them score nodes, the last ones are the test,
- * unless the task keeps problems for that, and those between are answered for the evolver to learn from. Without a
- * given size the test has as many problems as the holdout, if those are not more than half of what the holdout leaves;
+ * and those between are answered for the evolver to learn from. Problems that the task keeps for holdout or test are
+ * used for that alone. Without a given size the test has as many problems as the holdout, if those are not more than half of what the holdout leaves;
  * none where the holdout is cross-validated.
  * @throws LseError when there are too few problems
  */
 export function splitProblems(
-  task: Pick<Task, "id" | "problemIds" | "testIds" | "publishedNames">,
+  task: Pick<Task, "id" | "problemIds" | "holdoutIds" | "testIds" | "publishedNames">,
   config: Pick<EvolveConfig, "holdout" | "batch" | "test" | "seed" | "kFold" | "schedule">,
 ): Split {
   if (config.kFold !== undefined && config.holdout % config.kFold !== 0)
@@ -29,7 +29,12 @@ export function splitProblems(
       `a holdout of ${config.holdout} problems does not divide into ${config.kFold} folds`,
       "Change --holdout or --k-fold",
     );
-  const { id, problemIds, testIds } = task;
+  const { id, problemIds, holdoutIds, testIds } = task;
+  if (holdoutIds !== undefined && config.holdout > holdoutIds.length)
+    throw new LseError(
+      `${id} keeps ${holdoutIds.length} problems for the holdout, not ${config.holdout}`,
+      "Lower --holdout",
+    );
   if (testIds !== undefined && config.test !== undefined && config.test > testIds.length)
     throw new LseError(
       `${id} keeps ${testIds.length} problems for the test, not ${config.test}`,
@@ -37,9 +42,10 @@ export function splitProblems(
     );
   if (config.schedule === "reference") return referenceSplit(task, config);
   const { holdout, batch, test = config.kFold === undefined ? undefined : 0, seed } = config;
-  const order = shuffled(problemIds, deriveSeed(seed, "split"));
-  const left = order.length - holdout - batch;
-  const ofOwn = Math.min(holdout, Math.floor((order.length - holdout) / 2), left);
+  const order = ordered(problemIds, holdoutIds, deriveSeed(seed, "split"));
+  const kept = holdoutIds?.length ?? holdout;
+  const left = order.length - kept - batch;
+  const ofOwn = Math.min(holdout, Math.floor((order.length - kept) / 2), left);
   const size = testIds === undefined ? (test ?? Math.max(0, ofOwn)) : 0;
   if (left < size) {
     const wanted =
@@ -54,11 +60,19 @@ export function splitProblems(
   const own = testIds === undefined || test === undefined || test === testIds.length;
   return {
     holdout: order.slice(0, holdout),
-    pool: order.slice(holdout, order.length - size),
+    pool: order.slice(kept, order.length - size),
     test: own
       ? (testIds ?? order.slice(order.length - size))
       : shuffled(testIds, deriveSeed(seed, "test")).slice(0, test),
   };
+}
+
+/** The problems shuffled; those that may score nodes come first, if the task says which. */
+function ordered(ids: readonly string[], holdoutIds: readonly string[] | undefined, seed: number): string[] {
+  const order = shuffled(ids, seed);
+  if (holdoutIds === undefined) return order;
+  const first = new Set(holdoutIds);
+  return [...order.filter((id) => first.has(id)), ...order.filter((id) => !first.has(id))];
 }
 
 /**

@@ -7,7 +7,7 @@ import type { MiniDatabase } from "./database.js";
 import { Draw } from "./draw.js";
 import { perfectEdit, type Sloppiness, sloppyEdit } from "./edits.js";
 import { makeDatabase } from "./generator.js";
-import { actPrompt, editText, evolverPrompt, reportText } from "./prompts.js";
+import { actPrompt, editText, evolverPrompt, reportText, schemaText } from "./prompts.js";
 import { drawQuestion, questionText } from "./questions.js";
 import { meanings, type Rule, rulesText } from "./rules.js";
 import type { Split } from "./splits.js";
@@ -69,7 +69,7 @@ export function* actDemonstrations(options: StreamOptions): Generator<Demonstrat
     yield Array.from({ length: options.group ?? 5 }, () => {
       const question = drawQuestion(database, draw);
       return {
-        messages: actPrompt(database, instructions, question),
+        messages: actPrompt(schemaText(database), instructions, questionText(question)),
         completion: simulatedAnswer(question, meaning),
       };
     });
@@ -87,7 +87,7 @@ export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<D
     const rules = rulesInState(database, drawState(EVOLVE_STATES, draw), draw);
     const batch = simulatedBatch(database, rules, draw.integer(fewest, most), draw);
     const reports = batch.map(({ question, answer, gold, correct }) =>
-      reportText(question, answer, gold, correct),
+      reportText(questionText(question), answer, gold, correct),
     );
     const messages: ChatMessage[] = [{ role: "user", content: evolverPrompt(rulesText(rules), reports) }];
     const edit = () =>

@@ -4,24 +4,29 @@
  */
 import type { ChatMessage } from "../chat.js";
 import type { MiniDatabase } from "./database.js";
-import { type Question, questionText } from "./questions.js";
 import { parseRules, rulesText } from "./rules.js";
 import { differences } from "./sql.js";
 
 /** `pets ( pet_id age ) treatments ( treatment_id pet_id fee )`: the first column is the key. */
 export function schemaText({ tables }: MiniDatabase): string {
-  return tables.map(({ name, columns }) => `${name} ( ${columns.map((c) => c.name).join(" ")} )`).join(" ");
+  const text = ({ name, columns }: (typeof tables)[number]) => tableText(name, columns.map(nameOf));
+  return tables.map(text).join(" ");
 }
+
+const nameOf = ({ name }: { readonly name: string }) => name;
+
+export const tableText = (name: string, columns: readonly string[]): string =>
+  `${name} ( ${columns.join(" ")} )`;
 
 /** Schema and instructions, these as far as they are rules, each term once. */
-export function systemPrompt(database: MiniDatabase, instructions: string): string {
-  return `${schemaText(database)} rules ${rulesText(parseRules(instructions))}`;
+export function systemPrompt(schema: string, instructions: string): string {
+  return `${schema} rules ${rulesText(parseRules(instructions))}`;
 }
 
-export function actPrompt(database: MiniDatabase, instructions: string, question: Question): ChatMessage[] {
+export function actPrompt(schema: string, instructions: string, question: string): ChatMessage[] {
   return [
-    { role: "system", content: systemPrompt(database, instructions) },
-    { role: "user", content: questionText(question) },
+    { role: "system", content: systemPrompt(schema, instructions) },
+    { role: "user", content: question },
   ];
 }
 
@@ -33,12 +38,13 @@ const MAX_WORDS = 12;
  * One problem as the evolver sees it: the question, the verdict, and for a wrong answer the parts in which it
  * differs: `asked how many old pets ? WRONG pred old = 1 gold age >= 12`. Whole queries said more than a model
  * of this size could read.
+ * @param gold null where no query is known to be right
  */
-export function reportText(question: Question, answer: string, gold: string, correct: boolean): string {
-  const asked = `asked ${questionText(question)}`;
+export function reportText(question: string, answer: string, gold: string | null, correct: boolean): string {
+  const asked = `asked ${question}`;
   if (correct) return `${asked} RIGHT`;
   const words = (sql: string | null) => (sql ?? "none").split(" ").slice(0, MAX_WORDS).join(" ");
-  const parts = differences(answer, gold)
+  const parts = (gold === null ? [] : differences(answer, gold))
     .slice(0, MAX_DIFFERENCES)
     .map((part) => `pred ${words(part.predicted)} gold ${words(part.gold)}`);
   return [asked, "WRONG", ...parts].join(" ");

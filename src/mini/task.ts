@@ -90,11 +90,11 @@ export class MiniTask implements Task {
   }
 
   systemPrompt(instructions: string): string {
-    return systemPrompt(this.database, instructions);
+    return systemPrompt(schemaText(this.database), instructions);
   }
 
   prompt(problemId: string, instructions: string) {
-    return actPrompt(this.database, instructions, this.problem(problemId).question);
+    return actPrompt(schemaText(this.database), instructions, this.problem(problemId).text);
   }
 
   /** The answer is the response itself, or what stands between <answer> and </answer> where a model writes more. */
@@ -106,8 +106,8 @@ export class MiniTask implements Task {
   }
 
   report(problemId: string, { answer, correct }: Outcome): string {
-    const { question, gold } = this.problem(problemId);
-    return reportText(question, answer, gold, correct);
+    const { text, gold } = this.problem(problemId);
+    return reportText(text, answer, gold, correct);
   }
 
   describe(problemId: string): ProblemText {

@@ -166,6 +166,16 @@ describe("a schema made from the database", () => {
     expect(schema).toContain("data blob,\n");
     expect(schema).toContain("big integer -- example: [9007199254740993]");
   });
+
+  it("looks for examples no further than it may, and for none where none are wanted", () => {
+    const path = join(folder, "late.sqlite");
+    const db = new DatabaseSync(path);
+    db.exec("CREATE TABLE t (v); INSERT INTO t VALUES (NULL), (NULL), (7)");
+    db.close();
+    expect(describeSchema(path, new Map())).toContain("v -- example: [7]");
+    expect(describeSchema(path, new Map(), { scannedRows: 2 })).toBe("CREATE TABLE t (\n    v\n);");
+    expect(describeSchema(path, new Map(), { none: true })).toBe("CREATE TABLE t (\n    v\n);");
+  });
 });
 
 it("the demo's questions are BIRD's own form", () => {

@@ -85,3 +85,18 @@ it("a batch has no problem twice and full size when the pool is no multiple of i
     expect(new Set(batch).size).toBe(3);
   }
 });
+
+it("problems that the task keeps for the holdout score nodes, or nothing", () => {
+  const kept = { holdoutIds: ids.slice(0, 8), testIds: ["t0", "t1"] };
+  const splitOf = (holdout: number) =>
+    splitProblems(
+      { id: "task", problemIds: ids, ...kept },
+      { batch: 4, seed: 1, schedule: "algorithm1", holdout },
+    );
+  const { holdout, pool, test } = splitOf(5);
+  expect(holdout).toHaveLength(5);
+  expect(holdout.every((id) => kept.holdoutIds.includes(id))).toBe(true);
+  expect([...pool].sort()).toEqual(ids.slice(8).sort());
+  expect(test).toEqual(kept.testIds);
+  expect(() => splitOf(9)).toThrow(/keeps 8 problems for the holdout, not 9\. Lower --holdout/);
+});

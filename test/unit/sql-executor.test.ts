@@ -147,6 +147,25 @@ test("statements that only read run, and their rows are Python's", async () => {
   });
 });
 
+test("hands over the first rows and the names of columns, where they are asked for", async () => {
+  await withExecutor({ processes: 1 }, async (executor) => {
+    const sql = "SELECT id, name AS 'the name', height FROM hero ORDER BY id";
+    const fetched = await executor.fetch(database, sql, 2);
+    expect(fetched).toMatchObject({
+      ...{ ok: true, rows: 30 },
+      table: {
+        columns: ["id", "the name", "height"],
+        rows: [
+          [1n, "hero 1", 10.5],
+          [2n, "hero 2", 20.5],
+        ],
+      },
+    });
+    expect(fetched).toMatchObject({ digest: rows(await executor.execute(database, sql)).digest });
+    expect(await executor.fetch(database, "SELECT nothing", 2)).toMatchObject({ ok: false });
+  });
+});
+
 test("EX compares sets of rows", async () => {
   await withExecutor({ processes: 1 }, async (executor) => {
     const same = async (a: string, b: string) =>

@@ -63,9 +63,10 @@ export class DuckDbDatabase {
    * Runs one query; in a copy of a SQLite database it is one of SQLite's.
    * @param timeoutMs null for no limit
    * @param onRow what it throws ends the query and is passed on
+   * @returns the names of the columns
    * @throws DuckDbError
    */
-  async query(sql: string, timeoutMs: number | null, onRow: (row: SqlValue[]) => void): Promise<void> {
+  async query(sql: string, timeoutMs: number | null, onRow: (row: SqlValue[]) => void): Promise<string[]> {
     let isLate = false;
     let thrown: unknown;
     const stop = () => {
@@ -85,6 +86,7 @@ export class DuckDbDatabase {
         // A query may give its rows faster than it can be interrupted between two of them.
         if (isLate) throw new Error("interrupted");
       }
+      return result.columnNames();
     } catch (error) {
       if (thrown !== undefined || error instanceof DuckDbError) throw error;
       const text = (error instanceof Error ? error.message : String(error))

@@ -30,7 +30,8 @@ await serve(async () => {
       const database = await connections.get(path);
       const counter = new RowCounter(maxRows, kept);
       try {
-        await database.query(sql, timeoutMs, (row) => counter.add(row));
+        const columns = await database.query(sql, timeoutMs, (row) => counter.add(row));
+        if (kept !== undefined) kept.columns = columns;
       } catch (error) {
         throw error instanceof DuckDbError ? failure(error, timeoutMs) : error;
       }

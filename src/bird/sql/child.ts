@@ -15,10 +15,10 @@ import { MB, PEAK_KB, RUNNING, type Watch } from "./watchdog.js";
 /** Runs one statement at a time on database files that it opens as they are named. */
 export interface Engine {
   /**
-   * @param kept gets the rows
+   * @param kept gets rows, and the names of their columns
    * @throws {Failed} for the statement, {LseError} for the database
    */
-  run(request: Request, kept?: SqlValue[][]): Rows | Promise<Rows>;
+  run(request: Request, kept?: KeptRows): Rows | Promise<Rows>;
   /** How long a statement takes, in ms, with opening its database. @throws as `run` */
   time(request: Request): number | Promise<number>;
 }
@@ -44,10 +44,13 @@ export async function serve(openEngine: () => Promise<Engine>): Promise<void> {
         const compared = await compare(engine, request, request.against);
         reply = { type: "compared", ...compared, rssMb: process.memoryUsage.rss() / MB };
       } else {
-        const result = await engine.run(request);
+        const kept = request.keep === undefined ? undefined : new KeptRows(request.keep);
+        const result = await engine.run(request, kept);
+        const table = kept === undefined ? {} : { table: { columns: kept.columns, rows: kept.rows } };
         const rssMb = process.memoryUsage.rss() / MB;
         const peakRssMb = Math.max(rssMb, Atomics.load(shared, PEAK_KB) / 1024);
-        reply = { type: "rows", ...result, seconds: (performance.now() - start) / 1000, peakRssMb, rssMb };
+        const seconds = (performance.now() - start) / 1000;
+        reply = { type: "rows", ...result, ...table, seconds, peakRssMb, rssMb };
       }
     } catch (error) {
       if (error instanceof LseError) {
@@ -77,9 +80,9 @@ async function startWatchdog(shared: Int32Array): Promise<void> {
 /** @throws as Engine.run */
 async function compare(engine: Engine, request: Request, { gold, softF1: isWanted, timings }: Against) {
   const rowsOf = async (sql: string) => {
-    const rows: SqlValue[][] = [];
-    await engine.run({ ...request, sql }, rows);
-    return rows;
+    const kept = new KeptRows(Number.POSITIVE_INFINITY);
+    await engine.run({ ...request, sql }, kept);
+    return kept.rows;
   };
   const softF1Score = isWanted ? softF1(await rowsOf(request.sql), await rowsOf(gold)) : null;
   const ratios: number[] = [];
@@ -90,18 +93,26 @@ async function compare(engine: Engine, request: Request, { gold, softF1: isWante
   return { softF1: softF1Score, ratios };
 }
 
+/** Rows that are wanted themselves: the first `most` of them. */
+export class KeptRows {
+  rows: SqlValue[][] = [];
+  columns: string[] = [];
+
+  constructor(readonly most: number) {}
+}
+
 /** The rows of a result as they come. */
 export class RowCounter {
   readonly #set = new RowSet();
   readonly #preview = new RowPreview();
   #rows = 0;
 
-  /** @param kept gets the rows */
+  /** @param kept gets rows, anew */
   constructor(
     private readonly maxRows: number,
-    private readonly kept?: SqlValue[][],
+    private readonly kept?: KeptRows,
   ) {
-    if (kept !== undefined) kept.length = 0;
+    if (kept !== undefined) kept.rows = [];
   }
 
   /** @throws {Failed} when there are too many */
@@ -110,7 +121,7 @@ export class RowCounter {
       throw new Failed("too-many-rows", `The result has more than ${this.maxRows} rows`);
     this.#set.add(row);
     this.#preview.add(row);
-    this.kept?.push(row);
+    if (this.kept !== undefined && this.kept.rows.length < this.kept.most) this.kept.rows.push(row);
   }
 
   result(): Rows {

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LseError } from "../../errors.js";
-import type { Against, Failure, Reply, Request } from "./messages.js";
+import type { Against, Failure, Reply, Request, Table } from "./messages.js";
 import { refusal } from "./statement.js";
 
 export interface SqlLimits {
@@ -34,6 +34,11 @@ export interface SqlRows {
   seconds: number;
   /** Highest resident set seen while the statement ran. */
   peakRssMb: number;
+}
+
+/** A result with its first rows. */
+export interface SqlTable extends SqlRows {
+  table: Table;
 }
 
 export interface SqlFailure {
@@ -257,7 +262,17 @@ export class SqlExecutor implements AsyncDisposable {
    * @throws {Error} after disposal
    */
   async execute(databasePath: string, sql: string, limits: Partial<SqlLimits> = {}): Promise<SqlResult> {
-    return (await this.#run(databasePath, sql, undefined, limits)) as SqlResult;
+    return (await this.#run(databasePath, sql, {}, limits)) as SqlResult;
+  }
+
+  /** As `execute`, with the first rows of the result, at most so many. */
+  async fetch(
+    databasePath: string,
+    sql: string,
+    most: number,
+    limits: Partial<SqlLimits> = {},
+  ): Promise<SqlTable | SqlFailure> {
+    return (await this.#run(databasePath, sql, { keep: most }, limits)) as SqlTable | SqlFailure;
   }
 
   /** Runs a statement and the gold one in one process, as often as `against` says; else as `execute`. */
@@ -267,13 +282,13 @@ export class SqlExecutor implements AsyncDisposable {
     against: Against,
     limits: Partial<SqlLimits> = {},
   ): Promise<SqlComparison | SqlFailure> {
-    return (await this.#run(databasePath, sql, against, limits)) as SqlComparison | SqlFailure;
+    return (await this.#run(databasePath, sql, { against }, limits)) as SqlComparison | SqlFailure;
   }
 
   async #run(
     databasePath: string,
     sql: string,
-    against: Against | undefined,
+    wanted: Pick<Request, "keep" | "against">,
     limits: Partial<SqlLimits>,
   ): Promise<SqlResult | SqlComparison> {
     if (this.#disposed) throw new Error("The SQL executor is closed");
@@ -283,7 +298,7 @@ export class SqlExecutor implements AsyncDisposable {
     if (error !== null) return { ok: false, kind: "refused", error, seconds: 0 };
     const path = resolvePath(databasePath);
     const { maxRows, timeoutMs } = own;
-    const request = { path, sql, maxRows, timeoutMs, ...(against === undefined ? {} : { against }) };
+    const request = { path, sql, maxRows, timeoutMs, ...wanted };
     return await new Promise((resolve, reject) => {
       this.#queue.push({ request, limits: own, resolve, reject });
       this.#dispatch();

@@ -1,4 +1,5 @@
 /** What SqlExecutor and its processes say to each other. */
+import type { SqlValue } from "./rows.js";
 
 export interface Request {
   path: string;
@@ -6,6 +7,8 @@ export interface Request {
   maxRows: number;
   /** Longest run of one statement, in milliseconds; null for none. The executor itself stops what outlives it. */
   timeoutMs: number | null;
+  /** How many rows to hand over as they are, beside what is told of all of them. */
+  keep?: number;
   /** Compare it with this query instead of telling its rows. */
   against?: Against;
 }
@@ -31,6 +34,12 @@ export class Failed extends Error {
   }
 }
 
+/** The first rows of a result. */
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly SqlValue[])[];
+}
+
 /** Rows of a result, without the rows. */
 export interface Rows {
   digest: string;
@@ -40,7 +49,8 @@ export interface Rows {
 
 export type Reply =
   | { type: "ready" }
-  | ({ type: "rows"; seconds: number; peakRssMb: number; rssMb: number } & Rows)
+  /** With a table where rows were to be kept. */
+  | ({ type: "rows"; table?: Table; seconds: number; peakRssMb: number; rssMb: number } & Rows)
   | {
       type: "compared";
       /** Null where it was not asked for. */

@@ -6,7 +6,7 @@
 import { pathToFileURL } from "node:url";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../../errors.js";
-import { Connections, memoryMb, RowCounter, serve, text } from "./child.js";
+import { Connections, type KeptRows, memoryMb, RowCounter, serve, text } from "./child.js";
 import { Failed, type Request, type Rows } from "./messages.js";
 import { exactRow, InvalidText, type SqlValue } from "./rows.js";
 import { actionRefusal, exactForm, mayMakeNul, preparedRefusal } from "./statement.js";
@@ -83,8 +83,9 @@ function time(sqlite: Sqlite, path: string, sql: string): number {
 }
 
 /** @throws {Failed} */
-function runStatement(connection: Connection, { sql, maxRows }: Request, kept?: SqlValue[][]): Rows {
+function runStatement(connection: Connection, { sql, maxRows }: Request, kept?: KeptRows): Rows {
   const statement = prepare(connection, sql);
+  if (kept !== undefined) kept.columns = statement.columns().map(({ name }) => name);
   const first = statement.expandedSQL;
   const columns = statement.columns().length;
   const refused = preparedRefusal(sql, first, columns);
@@ -121,7 +122,7 @@ function readRows(
   statement: StatementSyncInstance,
   maxRows: number,
   exact: boolean,
-  kept: SqlValue[][] | undefined,
+  kept: KeptRows | undefined,
 ): { result: Rows; suspicious: boolean } {
   const counter = new RowCounter(maxRows, kept);
   let suspicious = false;

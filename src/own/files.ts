@@ -1,0 +1,19 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { LseError } from "../errors.js";
+
+/** Whoever reads the file, or is killed while writing it, finds the old or the new content whole. */
+export function replaceFile(path: string, content: string): void {
+  try {
+    writeFileSync(`${path}.part`, content);
+    renameSync(`${path}.part`, path);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LseError(`${path}: cannot write (${why})`, "Make room, or check the folder's permissions", {
+      cause,
+    });
+  }
+}
+
+/** A text without the blanks around it; null where there is no file. */
+export const readText = (path: string): string | null =>
+  existsSync(path) ? readFileSync(path, "utf8").trim() : null;

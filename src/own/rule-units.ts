@@ -1,0 +1,61 @@
+/** A manual in parts that can be left out one at a time. */
+export interface RuleUnit {
+  readonly text: string;
+  /** The manual without it. */
+  readonly without: string;
+}
+
+const BULLET = /^\s*(?:[-*+•]|\d+[.)])\s/;
+const HEADING = /^#{1,6}\s/;
+
+/**
+ * The rules of instructions in plain text or Markdown: each item of a list with the lines that belong to it, each
+ * paragraph else. Headings are no rules; they stay.
+ */
+export function ruleUnits(instructions: string): RuleUnit[] {
+  const lines = instructions.split("\n");
+  const starts: number[] = [];
+  const owner: (number | null)[] = [];
+  let current: number | null = null;
+  let wasBlank = true;
+  for (const line of lines) {
+    const isBlank = line.trim() === "";
+    const isIndented = /^\s/.test(line);
+    if (HEADING.test(line)) current = null;
+    else if (
+      !isBlank &&
+      (BULLET.test(line) ? !isNested(line, current, lines, starts) : wasBlank && !isIndented)
+    ) {
+      current = starts.length;
+      starts.push(owner.length);
+    } else if (!isBlank && current === null) {
+      current = starts.length;
+      starts.push(owner.length);
+    }
+    owner.push(isBlank ? null : current);
+    wasBlank = isBlank;
+  }
+  return starts.map((_, unit) => ({
+    text: lines.filter((_, i) => owner[i] === unit).join("\n"),
+    without: joined(lines.filter((_, i) => owner[i] !== unit)),
+  }));
+}
+
+/** Whether an item is below the one before it. */
+function isNested(
+  line: string,
+  current: number | null,
+  lines: readonly string[],
+  starts: readonly number[],
+): boolean {
+  if (current === null) return false;
+  const indent = (text: string) => text.length - text.trimStart().length;
+  const first = lines[starts[current] as number] as string;
+  return BULLET.test(first) && indent(line) > indent(first);
+}
+
+const joined = (lines: readonly string[]) =>
+  lines
+    .join("\n")
+    .replace(/\n{3,}/g, "\n\n")
+    .trim();
