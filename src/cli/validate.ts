@@ -35,7 +35,10 @@ export function validateCommand() {
       if (json) console.log(JSON.stringify({ task: task.id, total, passed, failures, prompts }));
       else {
         console.log(`${task.id}: the gold answers of ${passed} of ${plural(total, "problem")} score 1`);
-        for (const { problem, error } of failures) console.log(`${problem}: ${error}`);
+        for (const { problem, error } of failures) {
+          const question = task.describe?.(problem).question ?? "";
+          console.log(`${problem}${question === "" ? "" : ` (${question})`}: ${error}`);
+        }
         for (const problem of prompts) console.log(problem);
       }
       if (passed < total || prompts.length > 0) process.exitCode = 1;
