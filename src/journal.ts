@@ -145,6 +145,7 @@ export type StopReason = "answers" | "tokens" | "cost" | "minutes" | "score" | "
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
+/** What a run remembers: nothing in it is paid for twice. */
 export interface Journal {
   /** The event of this type and key, if there is one. */
   recall<T extends RunEvent["type"]>(type: T, key: string): EventOf<T> | undefined;

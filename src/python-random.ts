@@ -8,6 +8,7 @@ import { mersenneFromState } from "pure-rand/generator/mersenne";
 
 const WORDS = 624;
 
+/** CPython's random numbers (Mersenne Twister), bit for bit. */
 export class PythonRandom {
   readonly #next: () => number;
 

@@ -4,6 +4,7 @@ import { defectOf } from "./known-defects.js";
 import type { Prediction } from "./predictions.js";
 import { rVes, speedReward } from "./r-ves.js";
 
+/** Execution accuracy of some questions, and the other metrics where they were asked for. */
 export interface Score {
   readonly total: number;
   readonly correct: number;
@@ -15,6 +16,7 @@ export interface Score {
   readonly r_ves?: number;
 }
 
+/** Scores of a set of predictions, whole, by group and question by question. */
 export interface Evaluation extends Score {
   readonly difficulties: Readonly<Record<string, Score>>;
   readonly databases: Readonly<Record<string, Score>>;
@@ -66,6 +68,7 @@ export async function evaluatePredictions(
   return tally(measured);
 }
 
+/** Gold queries in the place of predictions: what does not reach 1 then, no prediction can. */
 export const goldAsPredictions = (questions: readonly BirdQuestion[]): Prediction[] =>
   questions.map((question) => ({ question, sql: question.sql }));
 

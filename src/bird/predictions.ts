@@ -3,6 +3,7 @@ import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
 import type { BirdData, BirdQuestion } from "./dataset.js";
 
+/** A question and the SQL that a system answered it with. */
 export interface Prediction {
   readonly question: BirdQuestion;
   readonly sql: string;

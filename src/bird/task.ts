@@ -10,6 +10,7 @@ import { cutRepetition, extractFenced } from "./response.js";
 import { describeSchema } from "./schema.js";
 import type { SqlEngine } from "./sql/executor.js";
 
+/** Which database of BIRD, and how its answers are read and graded. */
 export interface BirdTaskOptions {
   /** BIRD's folder, or a question file in it. */
   readonly dataPath: string;

@@ -21,6 +21,7 @@ export interface FinishedRun {
   readonly answers: number;
 }
 
+/** What the runs of a method reached, with 95 % intervals. */
 export interface MethodScores {
   readonly method: string;
   /** On the test; null where a run had none. */
@@ -37,6 +38,7 @@ export interface MethodDifference extends Interval {
   readonly b: string;
 }
 
+/** Methods beside each other, and whether they may be compared at all. */
 export interface Comparison {
   readonly comparable: boolean;
   /** Why not. */

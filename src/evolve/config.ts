@@ -94,6 +94,7 @@ export interface Budget {
   readonly generatedTokensAtMost: number;
 }
 
+/** What a run of this configuration asks for, counted before anything is paid for. */
 export function budgetOf(task: Task, config: EvolveConfig): Budget {
   const { batch, holdout, samples, sampling, stop } = config;
   const testProblems = splitProblems(task, config).test.length;

@@ -16,6 +16,7 @@ export type Evolution = Readonly<
   Pick<Run, "tree" | "records" | "split" | "rejectedEdits" | "test" | "crossValidation" | "spent">
 >;
 
+/** Who edits, who is told, and what ends a run early. */
 export interface EvolveOptions {
   /** Writes the edits; left out, the model that answers does. */
   readonly evolver?: LanguageModel | undefined;

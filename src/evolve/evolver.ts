@@ -29,6 +29,7 @@ export function editSamplingOf({ sampling, editTemperature, constrainEdits }: Ev
   };
 }
 
+/** One attempt at new instructions: these, or why there are none. */
 export interface EditAttempt {
   /** The new instructions; not to be used when they are rejected. */
   readonly instructions: string;

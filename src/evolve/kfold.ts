@@ -1,6 +1,7 @@
 /** Cross-validation of the choice of a node, for pools too small for a test (lse/simulators/base_simulator.py:80-134). */
 import { PythonRandom } from "../python-random.js";
 
+/** One fold of the holdout: the node that the others choose, and its score here. */
 export interface Fold {
   /** Positions of the fold's problems. */
   readonly problems: readonly number[];
@@ -12,6 +13,7 @@ export interface Fold {
   readonly score: number;
 }
 
+/** What the choice of a node is worth, over all folds. */
 export interface CrossValidation {
   readonly folds: readonly Fold[];
   readonly mean: number;

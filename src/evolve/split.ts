@@ -4,6 +4,7 @@ import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
 import { referenceSplit } from "./reference/split.js";
 
+/** A task's problems, divided by their part in a run. */
 export interface Split {
   /** Problems that score every node, and so choose the best. Never shown to the evolver. */
   readonly holdout: readonly string[];

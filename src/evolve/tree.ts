@@ -1,6 +1,7 @@
 /** How the node to edit next is chosen; the first three by the published code's names. */
 export type Selection = "deepest" | "best" | "ucb" | "ucb-se" | "accepted";
 
+/** A version of the instructions in its tree. */
 export interface TreeNode {
   readonly id: number;
   readonly parent: number | null;

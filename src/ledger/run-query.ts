@@ -45,6 +45,7 @@ const EVENT_COLUMNS = {
 
 const NODE_COLUMNS = "STRUCT(id INTEGER, depth INTEGER, visits INTEGER, instructions VARCHAR)[]";
 
+/** Run folders as views of DuckDB. */
 export class RunQuery implements AsyncDisposable {
   /**
    * @param folders of runs

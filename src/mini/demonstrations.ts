@@ -14,6 +14,7 @@ import type { Split } from "./splits.js";
 import { simulatedAnswer } from "./sql.js";
 import { rulesInState, type State } from "./states.js";
 
+/** An example for supervised training: a prompt and what is answered to it. */
 export interface Demonstration {
   readonly messages: readonly ChatMessage[];
   /** What to answer; the end of the message follows it. */

@@ -14,6 +14,7 @@ export interface MmluQuestion {
   readonly gold: string;
 }
 
+/** The questions of a subject. */
 export interface MmluSubject {
   readonly subject: string;
   readonly questions: readonly MmluQuestion[];

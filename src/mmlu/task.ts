@@ -6,6 +6,7 @@ import { type GoldRules, lettersOf } from "./gold.js";
 import { questionText, SEED_INSTRUCTIONS, systemPrompt } from "./prompts.js";
 import { publishedSplit } from "./subjects.js";
 
+/** Which subject, and what counts as right. */
 export interface MmluTaskOptions {
   /** A folder of subjects, the folder of one, or a file. */
   readonly dataPath: string;

@@ -11,6 +11,7 @@ import { describeDatabase } from "./schema.js";
 /** Where tables of files are imported to. */
 const IMPORTED = "data.duckdb";
 
+/** Which database, and which folder beside it. */
 export interface InitOptions {
   /** A database, or files with a table each. */
   readonly databases: readonly string[];
@@ -20,6 +21,7 @@ export interface InitOptions {
   readonly model: OwnFolder["config"]["model"];
 }
 
+/** What `lse init` has written. */
 export interface Initialised {
   readonly engine: SqlEngine;
   readonly tables: number;

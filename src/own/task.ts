@@ -11,6 +11,7 @@ import { formOf, type PromptForm } from "./forms.js";
 import { type Problems, problemsOf, readProblems } from "./problems.js";
 import type { OwnQuestion } from "./questions.js";
 
+/** Which folder, and what its queries may take. */
 export interface OwnTaskOptions {
   /** A folder of `lse init`, or the problems of one of its runs. */
   readonly dataPath: string;

@@ -8,6 +8,7 @@ const program = () => readFileSync(new URL("./page.js", import.meta.url), "utf8"
 const style = () => readFileSync(new URL("./page.css", import.meta.url), "utf8");
 
 /**
+ * The page as one document.
  * @param live whether the page asks for `data.json` beside it from time to time, and follows what has changed. The
  * page of a file may reach nothing at all.
  */

@@ -2,6 +2,7 @@
 import type { Comparison } from "../evolve/compare.js";
 import type { CrossValidatedScore, TestScore } from "../journal.js";
 
+/** All that a page shows. */
 export interface ReportData {
   readonly runs: readonly RunData[];
   /** Of the runs that are over, where there are several. */
@@ -9,6 +10,7 @@ export interface ReportData {
   readonly trainings: readonly TrainingData[];
 }
 
+/** A run as a page shows it. */
 export interface RunData {
   /** The folder's name, or more of its path where two have the same. */
   readonly name: string;

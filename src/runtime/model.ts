@@ -46,6 +46,7 @@ export interface GenerateRequest {
   readonly sample: number;
 }
 
+/** What a model answered to one request, token by token. */
 export interface Completion {
   /** What was generated, without the end-of-turn token and without the stop string. */
   readonly text: string;

@@ -23,6 +23,7 @@ export type Start =
   /** A GGUF, read by the trainer's own thread: a large model is in memory once. */
   | { readonly from: "file"; readonly path: string; readonly adapter?: Parameters; readonly seed: number };
 
+/** What is trained, from where, by which rules, and on what. */
 export interface TrainerOptions {
   readonly spec: ModelSpec;
   /** Trains an adapter and leaves the model as it is. */
@@ -44,6 +45,7 @@ export interface TrainerOptions {
   readonly recompute?: boolean;
 }
 
+/** What a step of training did. */
 export interface StepResult {
   /** From 1. */
   readonly step: number;

@@ -15,6 +15,7 @@ export interface StepShape {
   readonly predicted: number;
 }
 
+/** What one step takes: memory and arithmetic. */
 export interface StepEstimate {
   /** Numbers of the model, and those that are trained: these, or an adapter's. */
   readonly parameters: number;
@@ -30,6 +31,7 @@ export interface StepEstimate {
 
 const FLOAT_BYTES = 4;
 
+/** Counts what one step of training takes, from the graphs that it would run. */
 export function estimateStep(shape: StepShape): StepEstimate {
   const { spec, lora } = shape;
   const { all, trained } = parametersOf(spec, lora);

@@ -12,6 +12,7 @@ import { type JudgedEdit, scoreEdits } from "./rl/rollouts.js";
 /** A node's name: its run's folder and its number. */
 export const stateName = ({ run, node }: EditState) => `${basename(run.origin)}/${node}`;
 
+/** Whose edits are scored, by which policy, for whom. */
 export interface RewardServiceOptions {
   readonly states: readonly EditState[];
   readonly policy: LanguageModel;

@@ -6,6 +6,7 @@ import { LseError } from "../../errors.js";
 import type { Against, Failure, Reply, Request, Table } from "./messages.js";
 import { refusal } from "./statement.js";
 
+/** What one statement may take. */
 export interface SqlLimits {
   /** Longest run of one statement, in milliseconds, counted from its start; null for none. */
   timeoutMs: number | null;
@@ -22,6 +23,7 @@ export type SqlEngine = "sqlite" | "duckdb";
 
 export type SqlFailureKind = Failure | "crashed";
 
+/** What a statement returned. */
 export interface SqlRows {
   ok: true;
   /** sha256 of the set of rows; equal for two results exactly when BIRD's EX calls them equal. */
@@ -41,6 +43,7 @@ export interface SqlTable extends SqlRows {
   table: Table;
 }
 
+/** A statement that did not run to its end, or was not allowed to begin. */
 export interface SqlFailure {
   ok: false;
   kind: SqlFailureKind;

@@ -8,6 +8,7 @@ import { f32, type GgufMetadata, type GgufTensor, Q8_BLOCK, string, type TensorT
 /** Qwen2 adds biases to queries, keys and values; Qwen3 normalises each query and key head instead. */
 export type QwenFamily = "qwen2" | "qwen3";
 
+/** Sizes of a Qwen2 or Qwen3 model. */
 export interface QwenShape {
   readonly layers: number;
   readonly embedding: number;

@@ -10,6 +10,7 @@ export interface ModelSizes {
   readonly contextLength: number;
 }
 
+/** A model's sizes and all its numbers. */
 export interface ReadModel extends ModelSizes {
   /** By llama.cpp's names, row-major. */
   readonly parameters: Readonly<Record<string, Float32Array>>;

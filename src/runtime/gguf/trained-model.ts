@@ -16,6 +16,7 @@ import {
 import type { TokenizerMetadata } from "./tokenizer.js";
 import { type GgufMetadata, type TensorType, writeGguf } from "./writer.js";
 
+/** What a model file says of itself, and its weights. */
 export interface TrainedModelOptions {
   readonly family: QwenFamily;
   readonly shape: QwenShape;
@@ -57,6 +58,7 @@ export async function writeTrainedModel(
   return await writeGguf(path, metadata, tensors);
 }
 
+/** What a LoRA adapter is for and what is in it. */
 export interface LoraFileOptions {
   /** Of the model that it is for. */
   readonly family: QwenFamily;

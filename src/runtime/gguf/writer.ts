@@ -43,6 +43,7 @@ export type GgufValue =
 /** Metadata by key, stored in the order of insertion. */
 export type GgufMetadata = Readonly<Record<string, GgufValue>>;
 
+/** An array of a GGUF file: its name, its dimensions, and its numbers when they are asked for. */
 export interface GgufTensor {
   readonly name: string;
   /** In ggml's order: the innermost, contiguous dimension first. */

@@ -11,6 +11,7 @@ import {
 import { LseError } from "../../errors.js";
 import { hashFile } from "../../hash.js";
 
+/** Which GGUF file, and how it is opened. */
 export interface LlamaOptions {
   /** A GGUF file. */
   readonly modelPath: string;

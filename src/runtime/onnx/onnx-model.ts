@@ -12,6 +12,7 @@ import { cut, Decoder, NO_PAST, type Past } from "./decoder.js";
 import { readModelFolder } from "./model-folder.js";
 import { vocabularyOf } from "./vocabulary.js";
 
+/** Which folder, and how its model is run. */
 export interface OnnxOptions {
   /** A folder with `config.json`, `tokenizer.json`, `tokenizer_config.json` and `onnx/model.onnx`. */
   readonly folder: string;

@@ -10,6 +10,7 @@ const SERVICES = {
   anthropic: { variable: "ANTHROPIC_API_KEY", open: anthropicService, serversOfOnesOwn: false },
 } as const satisfies Record<ServiceName, object>;
 
+/** Which service's model, and how it is asked. */
 export interface RemoteSettings {
   /** `openai:` or `anthropic:` and the model's name. */
   readonly name: string;

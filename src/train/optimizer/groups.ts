@@ -2,6 +2,7 @@
 import type { QwenParameter } from "../../runtime/gguf/qwen-layout.js";
 import type { AdamWOptions, MuonOptions } from "./optimizer.js";
 
+/** Parameters that are trained by one rule. */
 export interface ParameterGroup {
   /** Which kinds of parameters; the first group that names a kind takes it. */
   readonly kinds: readonly QwenParameter["kind"][];

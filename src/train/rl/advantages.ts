@@ -3,6 +3,7 @@
 /** The score that the published code gives an edit it cannot use (its reward function, lse/rl/reward_fn.py:183-218). */
 export const INVALID = -1;
 
+/** An edit with what it was worth, beside the others of its node. */
 export interface ScoredEdit {
   /** The node it is an edit of. */
   readonly group: number;

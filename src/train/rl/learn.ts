@@ -14,6 +14,7 @@ import { advantages, type Estimator } from "./advantages.js";
 import { type EditState, statesOf } from "./edit-states.js";
 import { type Rollout, rollOut } from "./rollouts.js";
 
+/** A whole training of an evolver. */
 export interface LearnOptions {
   /** The evolver's model, and the adapter that is trained on it. */
   readonly trainer: Omit<TrainerOptions, "start" | "checkpoint" | "loss">;

@@ -11,6 +11,7 @@ import { together } from "../../runtime/together.js";
 import { INVALID, type ScoredEdit } from "./advantages.js";
 import type { EditState } from "./edit-states.js";
 
+/** Which nodes are edited, how often, and how edits are drawn. */
 export interface RolloutPlan {
   readonly states: readonly EditState[];
   /** Edits of each state. */
@@ -22,6 +23,7 @@ export interface RolloutPlan {
   readonly round: number;
 }
 
+/** An edit of a node that was drawn and scored. */
 export interface Rollout extends ScoredEdit {
   readonly state: EditState;
   readonly completion: Completion;
