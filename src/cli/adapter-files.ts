@@ -2,12 +2,15 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
-import { readLora, readSizes } from "../runtime/gguf/read-model.js";
-import { writeReweighted } from "../runtime/gguf/reweighted-model.js";
-import { writeLora } from "../runtime/gguf/trained-model.js";
 import { CHECKPOINT, readCheckpoint } from "../train/checkpoint.js";
-import { readPeft, writePeft } from "../train/peft.js";
 import { checkTrainConfig } from "./train-config.js";
+
+/** What reads and writes models takes long to load, and is not wanted for the help of `lse train`. */
+const models = async () => ({
+  ...(await import("../runtime/gguf/read-model.js")),
+  ...(await import("../runtime/gguf/reweighted-model.js")),
+  ...(await import("../runtime/gguf/trained-model.js")),
+});
 
 /** `lse train export-gguf`: the evolver as the last checkpoint has it. */
 export function exportGgufCommand() {
@@ -20,6 +23,7 @@ export function exportGgufCommand() {
     .action(async (folder, file) => {
       const configPath = join(folder, "config.json");
       const { model, lora } = checkTrainConfig(readJson(configPath), configPath);
+      const { readSizes, writeLora, writeReweighted } = await models();
       const { tensors: parameters } = await readCheckpoint(join(folder, CHECKPOINT));
       if (lora === null) await writeReweighted(file, model, parameters);
       else await writeLora(file, { ...(await readSizes(model)), ...lora, parameters, name: "lse evolver" });
@@ -34,6 +38,8 @@ export function exportPeftCommand() {
     .argument("<folder>", "for adapter_config.json and adapter_model.safetensors")
     .requiredOption("--base <name>", "the model it is for, as transformers knows it")
     .action(async (adapter, folder, { base }) => {
+      const { readLora } = await models();
+      const { writePeft } = await import("../train/peft.js");
       await writePeft(folder, await readLora(adapter), base);
       console.log(folder);
     });
@@ -46,6 +52,8 @@ export function importPeftCommand() {
     .argument("<file>", "the GGUF adapter")
     .requiredOption("--model <file>", "the GGUF model it is for")
     .action(async (folder, file, { model }) => {
+      const { readSizes, writeLora } = await models();
+      const { readPeft } = await import("../train/peft.js");
       const { rank, alpha, tensors } = await readPeft(folder);
       const { family, shape } = await readSizes(model);
       const parameters = Object.fromEntries(

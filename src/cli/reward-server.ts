@@ -3,14 +3,11 @@ import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../json-file.js";
 import { EventLog } from "../ledger/event-log.js";
-import { rewardService } from "../train/reward-service.js";
-import { exportVerl } from "../train/verl.js";
 import { untilInterrupted } from "./interrupt.js";
 import { listen } from "./listen.js";
 import { integer } from "./options.js";
 import { TaskPool } from "./tasks.js";
 import { checkTrainConfig } from "./train-config.js";
-import { openTrainEngine } from "./train-engine.js";
 import { checkScorer, trainStates } from "./train-states.js";
 
 const TOKEN = "LSE_REWARD_TOKEN";
@@ -27,6 +24,7 @@ export function exportVerlCommand() {
     .action(async ({ config: file, out }) => {
       await using tasks = new TaskPool();
       const states = await trainStates(checkTrainConfig(readJson(file), file), tasks);
+      const { exportVerl } = await import("../train/verl.js");
       await exportVerl(out, states);
       console.log(
         `${out}: ${states.training.length} nodes to train on, ${states.validation.length} to validate on`,
@@ -58,6 +56,8 @@ export function rewardServerCommand() {
           `Set ${TOKEN} to a secret here and where verl runs`,
         );
       const config = checkTrainConfig(readJson(file), file);
+      const { openTrainEngine } = await import("./train-engine.js");
+      const { rewardService } = await import("../train/reward-service.js");
       await using tasks = new TaskPool();
       const states = await trainStates(config, tasks);
       await using policy = await openTrainEngine(config.policy ?? config.model, config);

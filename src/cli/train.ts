@@ -11,8 +11,6 @@ import { decimal } from "./options.js";
 import { exportVerlCommand } from "./reward-server.js";
 import { checkTrainConfig } from "./train-config.js";
 import { curveCommand, drawCurve } from "./train-curve.js";
-import { describePlan, planTraining } from "./train-plan.js";
-import { prepareTraining, train } from "./train-run.js";
 
 export function trainCommand() {
   return new Command("train")
@@ -46,6 +44,7 @@ export function trainCommand() {
       };
       if (dryRun) {
         const config = configured(file);
+        const { describePlan, planTraining } = await import("./train-plan.js");
         const plan = await planTraining(config, gflops);
         console.log(json ? JSON.stringify(plan) : describePlan(plan, config));
         return;
@@ -57,6 +56,7 @@ export function trainCommand() {
       )
         throw new LseError("either --config and --out, or --resume alone", "See `lse train --help`");
       const configPath = join(folder, "config.json");
+      const { prepareTraining, train } = await import("./train-run.js");
       if (resume === undefined) prepareTraining(folder, configured(file));
       await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
         try {
