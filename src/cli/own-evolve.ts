@@ -27,7 +27,19 @@ export interface OwnEvolveOptions {
 }
 
 /** Options that the folder answers. */
-const REFUSED = ["task", "data", "db", "subject", "testDb", "config", "out", "resume", "reuse", "schedule"];
+const REFUSED = [
+  "task",
+  "taskOption",
+  "data",
+  "db",
+  "subject",
+  "testDb",
+  "config",
+  "out",
+  "resume",
+  "reuse",
+  "schedule",
+];
 
 /** Evolves the manual of a folder: a run that was cut off goes on, else a new one starts from the manual. */
 export async function evolveOwn(path: string, options: OwnEvolveOptions): Promise<void> {
