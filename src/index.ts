@@ -6,12 +6,19 @@ export {
   openBird,
   questionsOf,
 } from "./bird/dataset.js";
+export { copyOf } from "./bird/duckdb/copy.js";
+export { DuckDbDatabase, DuckDbError } from "./bird/duckdb/database.js";
+export { compareDialects, type Dialects } from "./bird/duckdb/dialects.js";
 export { type Evaluation, evaluatePredictions, goldAsPredictions, type Score } from "./bird/evaluate.js";
 export { ExecutionAccuracy, type Verdict } from "./bird/execution-accuracy.js";
+export { defectOf, KNOWN_DEFECTS, type KnownDefect } from "./bird/known-defects.js";
 export { formatPredictions, type Prediction, readPredictions } from "./bird/predictions.js";
+export { rVes, speedReward } from "./bird/r-ves.js";
 export { describeSchema } from "./bird/schema.js";
+export { softF1 } from "./bird/soft-f1.js";
 export {
   DEFAULT_SQL_LIMITS,
+  type SqlEngine,
   SqlExecutor,
   type SqlFailure,
   type SqlLimits,
@@ -24,6 +31,9 @@ export type { ChatMessage } from "./chat.js";
 export type { GivenTask } from "./custom/checked-task.js";
 export { promptProblems } from "./custom/prompt-problems.js";
 export { openTaskFile, type TaskFactory } from "./custom/task-file.js";
+export { carryOut, type DownloadPlan, planDownload } from "./download/download.js";
+export { hubOf, listRepository } from "./download/hub.js";
+export { readDataManifest, readModelManifest } from "./download/manifest.js";
 export { LseError } from "./errors.js";
 export {
   type Comparison,
@@ -50,6 +60,7 @@ export { TextGradEvolver } from "./evolve/textgrad.js";
 export { TransferTask } from "./evolve/transfer-task.js";
 export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";
 export { treeFromJson, treeToJson } from "./evolve/tree-file.js";
+export { evolveInFolder } from "./evolve-in-folder.js";
 export { extractTag } from "./extract.js";
 export { type Journal, MemoryJournal, type RunEvent } from "./journal.js";
 export { EventFile, EventLog } from "./ledger/event-log.js";
@@ -66,14 +77,19 @@ export { type Address, parseAddress } from "./mini/splits.js";
 export { simulatedAnswer } from "./mini/sql.js";
 export { MiniGrader, MiniTask } from "./mini/task.js";
 export { miniTokenizer } from "./mini/tokenizer.js";
+export { convertMmluPro, convertSuperGpqa } from "./mmlu/convert.js";
 export { type MmluQuestion, type MmluSubject, readSubject } from "./mmlu/dataset.js";
 export { subjectsIn } from "./mmlu/folders.js";
 export type { GoldRules } from "./mmlu/gold.js";
+export { saveSubjects } from "./mmlu/save.js";
 export { MmluTask, type MmluTaskOptions } from "./mmlu/task.js";
 export { exportOnnx } from "./onnx-export/export.js";
+export { type Answered, ask, type FeedbackGiven, giveFeedback } from "./own/ask.js";
 export { OwnFolder } from "./own/folder.js";
 export { type Initialised, type InitOptions, initFolder } from "./own/init.js";
+export { type Settled, settle } from "./own/settle.js";
 export { OwnTask, type OwnTaskOptions } from "./own/task.js";
+export { measureWorth, type RuleWorth, type Worth } from "./own/worth.js";
 export { PythonRandom } from "./python-random.js";
 export { reportHtml } from "./report/html.js";
 export { type RunSource, runData } from "./report/run-data.js";
@@ -90,6 +106,7 @@ export {
   writeTrainedModel,
 } from "./runtime/gguf/trained-model.js";
 export { type GgufMetadata, type GgufTensor, writeGguf } from "./runtime/gguf/writer.js";
+export { GPUS, type GpuName, type GpuTime, gpuTime } from "./runtime/gpu-time.js";
 export type { LlamaOptions } from "./runtime/llama/load.js";
 export { LlamaModel, NodeLlamaCppModel, openLlama } from "./runtime/llama/open.js";
 export {
@@ -105,6 +122,7 @@ export { RecordedModel } from "./runtime/recorded-model.js";
 export { openRemote, type RemoteSettings } from "./runtime/remote/open.js";
 export { type Price, Purse } from "./runtime/remote/price.js";
 export { type Seat, together } from "./runtime/together.js";
+export { UsageMeter } from "./runtime/usage-meter.js";
 export type { Outcome, ProblemText, Task, ValidationReport } from "./task.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "./train/engine.js";

@@ -1,9 +1,8 @@
-import { existsSync } from "node:fs";
-import { type Budget, budgetOf } from "../evolve/config.js";
-import { type Evolution, evolve, requireRunnable } from "../evolve/evolve.js";
+import { budgetOf } from "../evolve/config.js";
+import { type Evolution, requireRunnable } from "../evolve/evolve.js";
 import { dollars } from "../evolve/stops.js";
 import type { TreeNode } from "../evolve/tree.js";
-import { treeToJson } from "../evolve/tree-file.js";
+import { evolveInFolder } from "../evolve-in-folder.js";
 import type { CrossValidatedScore } from "../journal.js";
 import { EventFile, EventLog } from "../ledger/event-log.js";
 import { PaidCompletions } from "../ledger/paid-completions.js";
@@ -11,7 +10,6 @@ import { RunFolder } from "../ledger/run-folder.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { LanguageModel, Usage } from "../runtime/model.js";
 import { costOf, Purse } from "../runtime/remote/price.js";
-import { UsageMeter } from "../runtime/usage-meter.js";
 import type { Interval } from "../statistics.js";
 import type { Task } from "../task.js";
 import { EvolveView } from "./evolve-view.js";
@@ -129,9 +127,13 @@ async function evolveIn(
   const budget = budgetOf(task, config.evolve);
   console.error(`${task.id}: ${describeBudget(budget, config)}`);
   const command = sequel?.command ?? `lse evolve --resume ${folder.path}`;
-  const evolution = await untilInterrupted(`Continue with \`${command}\``, (signal) =>
-    evolveSaving(folder, config, task, roles, log, budget, signal),
-  );
+  const evolution = await untilInterrupted(`Continue with \`${command}\``, async (signal) => {
+    using view = new EvolveView(config, budget, log);
+    log.onEvent = (event) => view.follow(event);
+    const { model, evolver } = roles;
+    const options = { evolver, signal, prices: pricesOf(config) };
+    return await evolveInFolder(folder, log, task, model, config.evolve, options);
+  });
   if (evolution === null) return;
   const more = await sequel?.conclude({ folder, config, evolution, task, model: roles.model });
   if (json) {
@@ -140,30 +142,6 @@ async function evolveIn(
     printResult(folder, evolution, log, roles);
     if (more !== undefined) console.log(`\n${more.lines.join("\n")}`);
   }
-}
-
-/** Evolves with a progress bar, saving tree and best instructions after each round. */
-async function evolveSaving(
-  folder: RunFolder,
-  config: RunConfig,
-  task: Task,
-  { model, evolver }: Roles,
-  log: EventLog,
-  budget: Budget,
-  signal: AbortSignal,
-): Promise<Evolution> {
-  using view = new EvolveView(config, budget, log);
-  log.onEvent = (event) => view.follow(event);
-  const meter = new UsageMeter([model, ...(evolver === undefined ? [] : [evolver])]);
-  return await evolve(task, model, config.evolve, log, {
-    ...{ evolver, signal, stopRequested: () => existsSync(folder.stopPath), prices: pricesOf(config) },
-    onRound: (state, round) => {
-      log.record({ type: "usage", key: `${round}`, round, ...meter.read() });
-      log.sync();
-      folder.writeTree(treeToJson(state, config.evolve));
-      folder.writeBest(state.tree.best().instructions);
-    },
-  });
 }
 
 function resultOf(

@@ -10,6 +10,7 @@ import { type Put, QuestionFile } from "./questions.js";
 /** Rows of an answer that are handed over; all are counted. */
 const MOST_ROWS = 1000;
 
+/** A question with the SQL that the model wrote, and what it returned. */
 export interface Answered {
   readonly asked: AskedQuestion;
   readonly result: SqlTable | SqlFailure;
@@ -46,6 +47,7 @@ export async function ask(
   return { asked, result };
 }
 
+/** What became of feedback. */
 export interface FeedbackGiven {
   readonly asked: AskedQuestion;
   /** What became of `questions.yaml`; "nothing" where the right SQL is not known. */
@@ -57,16 +59,16 @@ export interface FeedbackGiven {
 /**
  * Writes down whether an answer was right, and makes a problem of the question where it is known what is right. A
  * correction is executed first.
- * @param id which question; the last one, if it is left out
- * @param sql the corrected query
+ * @param options `id` is that of the question, the last one if it is left out; `sql` the corrected query
  * @throws LseError for a correction that fails, and for an answer that cannot be right
  */
 export async function giveFeedback(
   folder: OwnFolder,
   verdict: "right" | "wrong",
-  { id, sql }: { readonly id?: number | undefined; readonly sql?: string | undefined },
+  options: { readonly id?: number | undefined; readonly sql?: string | undefined },
   executor: SqlExecutor,
 ): Promise<FeedbackGiven> {
+  const { id, sql } = options;
   const log = new AskedLog(folder.askedPath);
   const asked = log.find(id);
   if (verdict === "right" && sql !== undefined)

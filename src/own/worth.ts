@@ -7,6 +7,7 @@ export interface RuleWorth extends Interval {
   readonly rule: string;
 }
 
+/** What the rules of a manual are worth, together and one by one. */
 export interface Worth {
   /** Of the whole manual. */
   readonly score: Interval;

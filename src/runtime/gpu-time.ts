@@ -52,6 +52,7 @@ export interface WorkToDo {
   readonly maxTokens: number;
 }
 
+/** How long a GPU would take, in hours. */
 export interface GpuTime {
   readonly gpu: GpuName;
   /** Answers at once, as many as the engine takes or the GPU's memory holds. */

@@ -27,6 +27,7 @@ export class DuckDbError extends Error {
   }
 }
 
+/** A DuckDB file that is only read, in this process: for queries that are trusted, or in a process of their own. */
 export class DuckDbDatabase {
   /** @throws Error in DuckDB's words for a file that it cannot open */
   static async open(path: string, memoryMb: number): Promise<DuckDbDatabase> {

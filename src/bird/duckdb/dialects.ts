@@ -3,6 +3,7 @@ import type { BirdQuestion } from "../dataset.js";
 import { rowKey, type SqlValue } from "../sql/rows.js";
 import { type DuckDbDatabase, DuckDbError } from "./database.js";
 
+/** What became of the gold queries of a database in both engines. */
 export interface Dialects {
   /** Gold queries. */
   readonly gold: number;
