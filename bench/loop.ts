@@ -12,10 +12,10 @@ import { BirdTask } from "#lse/bird/task.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
-import { EventLog } from "#lse/ledger/event-log.js";
-import { RunFolder } from "#lse/ledger/run-folder.js";
+import { EventLog } from "#lse/journal/event-log.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
+import { emptyUsage, type LanguageModel } from "#lse/model.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
-import { emptyUsage, type LanguageModel } from "#lse/runtime/model.js";
 import { modelOf } from "./models.js";
 
 const { data, db, rounds, holdout, json } = new Command("bench:loop")

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { NAMED_SHAPES, writeRandomModel } from "#lse/gguf/random-model.js";
 import { exportOnnx } from "#lse/onnx-export/export.js";
-import { NAMED_SHAPES, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
 import { loadModel } from "#lse/runtime/llama/load.js";
 import { chatTemplateOf } from "#lse/runtime/llama/vocabulary.js";
 import { CACHE } from "./paths.js";

@@ -1,4 +1,4 @@
-import { deriveSeed, uniformStream } from "#lse/random.js";
+import { deriveSeed, uniformStream } from "#lse/lib/random.js";
 
 /** Uniform numbers in [0, 1) named by a text. */
 export const uniformNumbers = (seed: string) => uniformStream(deriveSeed("bench", seed));

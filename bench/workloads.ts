@@ -1,5 +1,5 @@
-import type { ChatMessage } from "#lse/chat.js";
-import type { ShapeName } from "#lse/runtime/gguf/random-model.js";
+import type { ShapeName } from "#lse/gguf/random-model.js";
+import type { ChatMessage } from "#lse/model.js";
 import { uniformNumbers } from "./numbers.js";
 
 export const WORKLOADS = ["plain-decode", "evolve-round", "holdout"] as const;

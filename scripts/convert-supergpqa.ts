@@ -5,8 +5,8 @@
  */
 import { Command, Option } from "@commander-js/extra-typings";
 import { integer } from "../src/cli/options.js";
+import { PythonRandom } from "../src/lib/python-random.js";
 import { convertSuperGpqa } from "../src/mmlu/convert.js";
-import { PythonRandom } from "../src/python-random.js";
 import { saveConverted } from "./save-converted.js";
 
 const program = new Command("convert-supergpqa")

@@ -9,16 +9,16 @@
  */
 import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
-import { renderTree } from "#lse/cli/render-tree.js";
 import { answerProblems, eachSample } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
-import { MemoryJournal } from "#lse/journal.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
 import { parseRules } from "#lse/mini/rules.js";
 import { parseAddress } from "#lse/mini/splits.js";
 import { MiniTask } from "#lse/mini/task.js";
+import type { Sampling } from "#lse/model.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
-import type { Sampling } from "#lse/runtime/model.js";
+import { renderTree } from "#lse/terminal/render-tree.js";
 
 /** As the model was trained: no penalty, nothing truncated. */
 const sampling: Sampling = {

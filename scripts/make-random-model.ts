@@ -7,8 +7,8 @@
  */
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { LseError } from "../src/errors.js";
-import type { QwenShape } from "../src/runtime/gguf/qwen-layout.js";
-import { NAMED_SHAPES, type ShapeName, writeRandomModel } from "../src/runtime/gguf/random-model.js";
+import type { QwenShape } from "../src/gguf/qwen-layout.js";
+import { NAMED_SHAPES, type ShapeName, writeRandomModel } from "../src/gguf/random-model.js";
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Not a whole number.");

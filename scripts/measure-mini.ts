@@ -5,19 +5,19 @@
  *   npm run measure-mini -- --model models/mini.gguf --adapter models/mini-lse.gguf     with a trained adapter
  */
 import { Command, Option } from "@commander-js/extra-typings";
-import { editGains, editStarts, perfectGains } from "#lse/cli/mini-edits.js";
 import { answerProblems, eachSample, rewardOf } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
-import { MemoryJournal } from "#lse/journal.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
 import { Draw } from "#lse/mini/draw.js";
+import { editGains, editStarts, perfectGains } from "#lse/mini/edit-gains.js";
 import { rulesText } from "#lse/mini/rules.js";
 import { rulesInState, type State } from "#lse/mini/states.js";
 import { MiniGrader, MiniTask } from "#lse/mini/task.js";
+import type { LanguageModel } from "#lse/model.js";
 import { AdaptedModel } from "#lse/runtime/adapted-model.js";
 import { LlamaModel } from "#lse/runtime/llama/open.js";
-import type { LanguageModel } from "#lse/runtime/model.js";
 import { together } from "#lse/runtime/together.js";
-import { bootstrapMean, type Interval } from "#lse/statistics.js";
 
 const options = new Command("measure-mini")
   .description("How well a model of the miniature world acts, and what its edits are worth.")

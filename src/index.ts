@@ -27,10 +27,6 @@ export {
   sameRows,
 } from "./bird/sql/executor.js";
 export { BirdTask, type BirdTaskOptions } from "./bird/task.js";
-export type { ChatMessage } from "./chat.js";
-export type { GivenTask } from "./custom/checked-task.js";
-export { promptProblems } from "./custom/prompt-problems.js";
-export { openTaskFile, type TaskFactory } from "./custom/task-file.js";
 export { carryOut, type DownloadPlan, planDownload } from "./download/download.js";
 export { hubOf, listRepository } from "./download/hub.js";
 export { readDataManifest, readModelManifest } from "./download/manifest.js";
@@ -60,12 +56,22 @@ export { TextGradEvolver } from "./evolve/textgrad.js";
 export { TransferTask } from "./evolve/transfer-task.js";
 export { EvolutionTree, type Selection, type TreeNode } from "./evolve/tree.js";
 export { treeFromJson, treeToJson } from "./evolve/tree-file.js";
-export { evolveInFolder } from "./evolve-in-folder.js";
-export { extractTag } from "./extract.js";
-export { type Journal, MemoryJournal, type RunEvent } from "./journal.js";
-export { EventFile, EventLog } from "./ledger/event-log.js";
-export { RunFolder } from "./ledger/run-folder.js";
-export { RunQuery, VIEWS } from "./ledger/run-query.js";
+export type { QwenFamily, QwenShape } from "./gguf/qwen-layout.js";
+export { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "./gguf/random-model.js";
+export { type ReadModel, readModel } from "./gguf/read-model.js";
+export {
+  type LoraFileOptions,
+  type TrainedModelOptions,
+  writeLora,
+  writeTrainedModel,
+} from "./gguf/trained-model.js";
+export { type GgufMetadata, type GgufTensor, writeGguf } from "./gguf/writer.js";
+export { EventFile, EventLog } from "./journal/event-log.js";
+export { type Journal, MemoryJournal, type RunEvent } from "./journal/journal.js";
+export { RunFolder } from "./journal/run-folder.js";
+export { RunQuery, VIEWS } from "./journal/run-query.js";
+export { extractTag } from "./lib/extract.js";
+export { PythonRandom } from "./lib/python-random.js";
 export { exportToBird } from "./mini/bird-layout.js";
 export type { Convention, MiniDatabase } from "./mini/database.js";
 export { actDemonstrations, type Demonstration, evolveDemonstrations } from "./mini/demonstrations.js";
@@ -83,32 +89,7 @@ export { subjectsIn } from "./mmlu/folders.js";
 export type { GoldRules } from "./mmlu/gold.js";
 export { saveSubjects } from "./mmlu/save.js";
 export { MmluTask, type MmluTaskOptions } from "./mmlu/task.js";
-export { exportOnnx } from "./onnx-export/export.js";
-export { type Answered, ask, type FeedbackGiven, giveFeedback } from "./own/ask.js";
-export { OwnFolder } from "./own/folder.js";
-export { type Initialised, type InitOptions, initFolder } from "./own/init.js";
-export { type Settled, settle } from "./own/settle.js";
-export { OwnTask, type OwnTaskOptions } from "./own/task.js";
-export { measureWorth, type RuleWorth, type Worth } from "./own/worth.js";
-export { PythonRandom } from "./python-random.js";
-export { reportHtml } from "./report/html.js";
-export { type RunSource, runData } from "./report/run-data.js";
-export type { ReportData, RunData } from "./report/types.js";
-export { AdaptedModel } from "./runtime/adapted-model.js";
-export { CachedModel } from "./runtime/cached-model.js";
-export type { QwenFamily, QwenShape } from "./runtime/gguf/qwen-layout.js";
-export { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "./runtime/gguf/random-model.js";
-export { type ReadModel, readModel } from "./runtime/gguf/read-model.js";
-export {
-  type LoraFileOptions,
-  type TrainedModelOptions,
-  writeLora,
-  writeTrainedModel,
-} from "./runtime/gguf/trained-model.js";
-export { type GgufMetadata, type GgufTensor, writeGguf } from "./runtime/gguf/writer.js";
-export { GPUS, type GpuName, type GpuTime, gpuTime } from "./runtime/gpu-time.js";
-export type { LlamaOptions } from "./runtime/llama/load.js";
-export { LlamaModel, NodeLlamaCppModel, openLlama } from "./runtime/llama/open.js";
+export type { ChatMessage } from "./model.js";
 export {
   type Completion,
   type GenerateRequest,
@@ -116,14 +97,27 @@ export {
   PAPER_SAMPLING,
   type Sampling,
   type Usage,
-} from "./runtime/model.js";
+} from "./model.js";
+export { exportOnnx } from "./onnx-export/export.js";
+export { reportHtml } from "./report/html.js";
+export { type RunSource, runData } from "./report/run-data.js";
+export type { ReportData, RunData } from "./report/types.js";
+export { evolveInFolder } from "./runs/run-in-folder.js";
+export { AdaptedModel } from "./runtime/adapted-model.js";
+export { CachedModel } from "./runtime/cached-model.js";
+export { GPUS, type GpuName, type GpuTime, gpuTime } from "./runtime/gpu-time.js";
+export type { LlamaOptions } from "./runtime/llama/load.js";
+export { LlamaModel, NodeLlamaCppModel, openLlama } from "./runtime/llama/open.js";
 export { OnnxModel, type OnnxOptions } from "./runtime/onnx/onnx-model.js";
+export { type Price, Purse } from "./runtime/price.js";
 export { RecordedModel } from "./runtime/recorded-model.js";
 export { openRemote, type RemoteSettings } from "./runtime/remote/open.js";
-export { type Price, Purse } from "./runtime/remote/price.js";
 export { type Seat, together } from "./runtime/together.js";
 export { UsageMeter } from "./runtime/usage-meter.js";
 export type { Outcome, ProblemText, Task, ValidationReport } from "./task.js";
+export type { GivenTask } from "./task-file/checked-task.js";
+export { promptProblems } from "./task-file/prompt-problems.js";
+export { openTaskFile, type TaskFactory } from "./task-file/task-file.js";
 export { type Continuation, plainRow, type Row } from "./train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "./train/engine.js";
 export { estimateStep, type StepEstimate } from "./train/estimate.js";
@@ -141,3 +135,9 @@ export { type Rollout, type RolloutPlan, rollOut } from "./train/rl/rollouts.js"
 export type { Provider } from "./train/session.js";
 export { Trainer } from "./train/trainer.js";
 export { exportVerl } from "./train/verl.js";
+export { type Answered, ask, type FeedbackGiven, giveFeedback } from "./workspace/ask.js";
+export { OwnFolder } from "./workspace/folder.js";
+export { type Initialised, type InitOptions, initFolder } from "./workspace/init.js";
+export { type Settled, settle } from "./workspace/settle.js";
+export { OwnTask, type OwnTaskOptions } from "./workspace/task.js";
+export { measureWorth, type RuleWorth, type Worth } from "./workspace/worth.js";

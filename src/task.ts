@@ -1,4 +1,4 @@
-import type { ChatMessage } from "./chat.js";
+import type { ChatMessage } from "./model.js";
 
 /** What came of one answer. Plain data: it is written to the run folder as it is. */
 export interface Outcome {

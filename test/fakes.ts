@@ -1,5 +1,10 @@
-import type { ChatMessage } from "#lse/chat.js";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "#lse/runtime/model.js";
+import {
+  type ChatMessage,
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+} from "#lse/model.js";
 import type { Outcome, Task } from "#lse/task.js";
 
 /** A model that answers by a function; one "token" is one character. */

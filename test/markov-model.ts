@@ -1,5 +1,5 @@
-import { smallTokenizer } from "#lse/runtime/gguf/tokenizer.js";
-import { f32, type GgufTensor, string, u32, writeGguf } from "#lse/runtime/gguf/writer.js";
+import { smallTokenizer } from "#lse/gguf/tokenizer.js";
+import { f32, type GgufTensor, string, u32, writeGguf } from "#lse/gguf/writer.js";
 
 /**
  * A GGUF that writes an edit (`<prompt>…</prompt>`) or an answer (`<answer>…</answer>`) of about a dozen

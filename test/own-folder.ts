@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
-import { initFolder } from "#lse/own/init.js";
+import { initFolder } from "#lse/workspace/init.js";
 
 /** A temporary folder that goes with the test file; `path` names what is in it. */
 export function scratch() {

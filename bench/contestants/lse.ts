@@ -1,5 +1,5 @@
+import { type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/model.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
-import { type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/runtime/model.js";
 import type { Work } from "../workloads.js";
 import { type Contestant, type Outcome, parallel, type Session, type Setup } from "./contestant.js";
 

@@ -1,6 +1,6 @@
 /** Training steps that are measured, and how much arithmetic they are. */
 
-import { NAMED_SHAPES } from "#lse/runtime/gguf/random-model.js";
+import { NAMED_SHAPES } from "#lse/gguf/random-model.js";
 import { type PackedRows, packRows, plainRow, type Row, rowLength } from "#lse/train/batch.js";
 import { costOf } from "#lse/train/graph/cost.js";
 import { type Loss, qwenGraph } from "#lse/train/model/qwen-graph.js";

@@ -3,11 +3,11 @@ import { answerProblems, eachSample, rewardOf } from "#lse/evolve/answer.js";
 import type { EvolveConfig } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import type { TreeNode } from "#lse/evolve/tree.js";
-import { type Journal, MemoryJournal } from "#lse/journal.js";
+import { type Journal, MemoryJournal } from "#lse/journal/journal.js";
 import { parseRules } from "#lse/mini/rules.js";
 import type { MiniTask } from "#lse/mini/task.js";
+import type { LanguageModel } from "#lse/model.js";
 import { CachedModel } from "#lse/runtime/cached-model.js";
-import type { LanguageModel } from "#lse/runtime/model.js";
 import { together } from "#lse/runtime/together.js";
 
 /** One score by two protocols. */

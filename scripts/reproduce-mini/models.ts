@@ -1,9 +1,9 @@
 /** The models of the experiment: who answers, and who writes the edits. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { LanguageModel } from "#lse/model.js";
 import { AdaptedModel } from "#lse/runtime/adapted-model.js";
 import { LlamaModel } from "#lse/runtime/llama/open.js";
-import type { LanguageModel } from "#lse/runtime/model.js";
 import type { EvolverName, Method } from "./plan.js";
 
 export const HOME = fileURLToPath(new URL("../../", import.meta.url));

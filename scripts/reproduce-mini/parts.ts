@@ -2,7 +2,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EvolveConfig } from "#lse/evolve/config.js";
-import { MemoryJournal } from "#lse/journal.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
 import { MiniGrader, MiniTask } from "#lse/mini/task.js";
 import { evaluate, type RunResult } from "./evaluate.js";
 import type { Models } from "./models.js";

@@ -1,8 +1,9 @@
 /** The improvement of one edit on test databases, by the trained and the untrained evolver. */
-import { type EditStart, editGains, editStarts } from "#lse/cli/mini-edits.js";
+
 import type { EvolveConfig } from "#lse/evolve/config.js";
+import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
+import { type EditStart, editGains, editStarts } from "#lse/mini/edit-gains.js";
 import { MiniGrader, MiniTask } from "#lse/mini/task.js";
-import { bootstrapMean, type Interval } from "#lse/statistics.js";
 import type { Models } from "./models.js";
 import { type EvolverName, TIMEOUT_MS } from "./plan.js";
 

@@ -1,5 +1,5 @@
 /** From runs to the table: means over databases with intervals, and paired differences. */
-import { bootstrapMean, type Interval } from "#lse/statistics.js";
+import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
 import type { RunResult } from "./evaluate.js";
 import { COMPARISONS } from "./plan.js";
 

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { parseJson, readJson } from "../json-file.js";
-import { nearest } from "../nearest.js";
+import { parseJson, readJson } from "../lib/json-file.js";
+import { nearest } from "../lib/nearest.js";
 
 /** A question of BIRD with its gold SQL. */
 export interface BirdQuestion {

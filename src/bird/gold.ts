@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import envPaths from "env-paths";
-import { hashFileOnce } from "../hash.js";
+import { hashFileOnce } from "../lib/hash.js";
 import {
   type SqlEngine,
   SqlExecutor,

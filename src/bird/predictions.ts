@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
+import { readJson } from "../lib/json-file.js";
 import type { BirdData, BirdQuestion } from "./dataset.js";
 
 /** A question and the SQL that a system answered it with. */

@@ -1,5 +1,5 @@
 /** Two things the published code does to responses before it grades them, for runs that are to match it. */
-import { extractTag } from "../extract.js";
+import { extractTag } from "../lib/extract.js";
 
 /**
  * The answer of a model that writes SQL in fences, such as Arctic-Text2SQL-R1 (lse/helpers.py:175-193, 204-207): from the

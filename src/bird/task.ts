@@ -1,6 +1,6 @@
 import { LseError } from "../errors.js";
-import { extractTag } from "../extract.js";
-import { hashJson } from "../hash.js";
+import { extractTag } from "../lib/extract.js";
+import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";

@@ -1,15 +1,15 @@
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
+import { readJson } from "../lib/json-file.js";
+import { checkTrainConfig } from "../runs/training/config.js";
 import { CHECKPOINT, readCheckpoint } from "../train/checkpoint.js";
-import { checkTrainConfig } from "./train-config.js";
 
 /** What reads and writes models takes long to load, and is not wanted for the help of `lse train`. */
 const models = async () => ({
-  ...(await import("../runtime/gguf/read-model.js")),
-  ...(await import("../runtime/gguf/reweighted-model.js")),
-  ...(await import("../runtime/gguf/trained-model.js")),
+  ...(await import("../gguf/read-model.js")),
+  ...(await import("../gguf/reweighted-model.js")),
+  ...(await import("../gguf/trained-model.js")),
 });
 
 /** `lse train export-gguf`: the evolver as the last checkpoint has it. */

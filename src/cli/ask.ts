@@ -2,15 +2,15 @@ import { Command, Option } from "@commander-js/extra-typings";
 import type { SqlExecutor } from "../bird/sql/executor.js";
 import type { SqlValue } from "../bird/sql/rows.js";
 import { LseError } from "../errors.js";
-import { type Answered, ask, type FeedbackGiven, giveFeedback } from "../own/ask.js";
-import { openExecutor } from "../own/executor.js";
-import { OwnFolder } from "../own/folder.js";
-import { formOf } from "../own/forms.js";
+import { openModel } from "../runs/config.js";
+import { answeringConfig } from "../runs/workspace-model.js";
+import { printable } from "../terminal/render-tree.js";
+import { textTable } from "../terminal/text-table.js";
+import { type Answered, ask, type FeedbackGiven, giveFeedback } from "../workspace/ask.js";
+import { openExecutor } from "../workspace/executor.js";
+import { OwnFolder } from "../workspace/folder.js";
+import { formOf } from "../workspace/forms.js";
 import { integer } from "./options.js";
-import { answeringConfig } from "./own-model.js";
-import { printable } from "./render-tree.js";
-import { openModel } from "./run-config.js";
-import { textTable } from "./text-table.js";
 
 export function askCommand() {
   return new Command("ask")

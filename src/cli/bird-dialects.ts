@@ -6,9 +6,9 @@ import { DuckDbDatabase } from "../bird/duckdb/database.js";
 import { compareDialects, type Dialects } from "../bird/duckdb/dialects.js";
 import { defaultCacheFolder } from "../bird/gold.js";
 import type { SqlValue } from "../bird/sql/rows.js";
+import { Progress } from "../terminal/progress.js";
+import { textTable } from "../terminal/text-table.js";
 import { timeoutOption } from "./options.js";
-import { Progress } from "./progress.js";
-import { textTable } from "./text-table.js";
 
 const MEMORY_MB = 4096;
 /** Queries shown on which DuckDB is much faster. */

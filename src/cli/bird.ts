@@ -11,12 +11,12 @@ import {
 } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { defectOf } from "../bird/known-defects.js";
+import { officialTable } from "../bird/official-table.js";
 import { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
+import { Progress } from "../terminal/progress.js";
 import { dialectsCommand } from "./bird-dialects.js";
-import { officialTable } from "./bird-report.js";
 import { integer, sqlEngineOption, timeoutOption } from "./options.js";
-import { Progress } from "./progress.js";
 
 export function birdCommand() {
   const { flags, description, parse, default: seconds } = timeoutOption;

@@ -5,20 +5,20 @@ import { LseError } from "../errors.js";
 import { type Budget, budgetOf, METHODS } from "../evolve/config.js";
 import { evolve } from "../evolve/evolve.js";
 import { treeToJson } from "../evolve/tree-file.js";
-import { readJson } from "../json-file.js";
-import { EventLog } from "../ledger/event-log.js";
-import { RunFolder } from "../ledger/run-folder.js";
+import { EventLog } from "../journal/event-log.js";
+import { RunFolder } from "../journal/run-folder.js";
+import { readJson } from "../lib/json-file.js";
+import type { LanguageModel } from "../model.js";
+import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "../runs/config.js";
+import { describeBudget, describeTime, timeOn } from "../runs/plan.js";
+import { TaskPool } from "../runs/tasks.js";
 import type { GpuName } from "../runtime/gpu-time.js";
-import type { LanguageModel } from "../runtime/model.js";
-import { Purse } from "../runtime/remote/price.js";
+import { Purse } from "../runtime/price.js";
 import { type Seat, together } from "../runtime/together.js";
-import { untilInterrupted } from "./interrupt.js";
-import { count, plural } from "./numbers.js";
+import { untilInterrupted } from "../terminal/interrupt.js";
+import { count, plural } from "../terminal/numbers.js";
+import { Progress } from "../terminal/progress.js";
 import { gpuOption, integer } from "./options.js";
-import { Progress } from "./progress.js";
-import { openEvolver, openModel, pricesOf, type RunConfig, resolveConfig } from "./run-config.js";
-import { describeBudget, describeTime, timeOn } from "./run-plan.js";
-import { TaskPool } from "./tasks.js";
 
 export function collectCommand() {
   return new Command("collect")

@@ -3,13 +3,13 @@ import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { type Comparison, compareRuns, type FinishedRun } from "../evolve/compare.js";
 import type { Method } from "../evolve/config.js";
-import { hashJson } from "../hash.js";
-import { EventFile } from "../ledger/event-log.js";
-import { RunFolder } from "../ledger/run-folder.js";
-import type { Interval } from "../statistics.js";
-import { type RunConfig, resolveConfig } from "./run-config.js";
-import { runFolders } from "./run-folders.js";
-import { textTable } from "./text-table.js";
+import { EventFile } from "../journal/event-log.js";
+import { RunFolder } from "../journal/run-folder.js";
+import { hashJson } from "../lib/hash.js";
+import type { Interval } from "../lib/statistics.js";
+import { type RunConfig, resolveConfig } from "../runs/config.js";
+import { runFolders } from "../runs/run-folders.js";
+import { textTable } from "../terminal/text-table.js";
 
 export function compareCommand() {
   return new Command("compare")

@@ -14,9 +14,9 @@ import { filesOfQuant } from "../download/model-files.js";
 import { type DownloadRecord, progressOf, readRecords, writeRecord } from "../download/record.js";
 import { DOWNLOAD_SETTINGS, type DownloadContext } from "../download/settings.js";
 import { LseError } from "../errors.js";
-import { untilInterrupted } from "./interrupt.js";
-import { Progress } from "./progress.js";
-import { textTable } from "./text-table.js";
+import { untilInterrupted } from "../terminal/interrupt.js";
+import { Progress } from "../terminal/progress.js";
+import { textTable } from "../terminal/text-table.js";
 
 export function dataCommand() {
   return new Command("data")

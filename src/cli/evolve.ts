@@ -1,8 +1,11 @@
 import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { METHODS } from "../evolve/config.js";
-import { readJson } from "../json-file.js";
-import { resumeRun, startRun } from "./evolve-run.js";
+import { readJson } from "../lib/json-file.js";
+import { type RunConfig, resolveConfig } from "../runs/config.js";
+import { resumeRun, startRun } from "../runs/evolve.js";
+import { dryRun } from "../runs/plan.js";
+import { requireOptions, taskFields } from "../runs/tasks.js";
 import {
   decimal,
   gpuOption,
@@ -13,9 +16,6 @@ import {
   taskOptionValues,
   timeoutOption,
 } from "./options.js";
-import { type RunConfig, resolveConfig } from "./run-config.js";
-import { dryRun } from "./run-plan.js";
-import { requireOptions, taskFields } from "./tasks.js";
 
 export function evolveCommand() {
   return new Command("evolve")
@@ -119,7 +119,7 @@ export function evolveCommand() {
     .action(async (folder, options, command) => {
       const given = Object.keys(options).filter((name) => command.getOptionValueSource(name) === "cli");
       if (folder !== undefined) {
-        const { evolveOwn } = await import("./own-evolve.js");
+        const { evolveOwn } = await import("../runs/workspace.js");
         await evolveOwn(folder, {
           ...{ given, maxCost: options.maxCost, gpu: options.gpu, json: options.json === true },
           dryRun: options.dryRun === true,

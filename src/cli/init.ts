@@ -1,9 +1,9 @@
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
-import { FILES, PROMPTS } from "../own/folder.js";
-import { defaultFolder, initFolder } from "../own/init.js";
-import { FEWEST_QUESTIONS } from "../own/protocol.js";
 import { isRemote } from "../runtime/remote/names.js";
+import { FILES, PROMPTS } from "../workspace/folder.js";
+import { defaultFolder, initFolder } from "../workspace/init.js";
+import { FEWEST_QUESTIONS } from "../workspace/protocol.js";
 
 /** Databases of this size are told what it costs to read them. */
 const LARGE_BYTES = 2 ** 29;

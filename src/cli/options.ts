@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { isTaskFile, NAMED_TASKS } from "../runs/tasks.js";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
-import { isTaskFile, NAMED_TASKS } from "./tasks.js";
 
 /** Parses an option that is a whole number of at least `min`. */
 export function integer(min: number): (text: string) => number {

@@ -2,20 +2,20 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
+import { writeTrainedModel } from "../gguf/trained-model.js";
+import { readJson } from "../lib/json-file.js";
+import { actingFigures } from "../mini/acting-figures.js";
 import { demonstrationsOf, stageOf } from "../mini/curriculum.js";
 import { miniTokenizer } from "../mini/tokenizer.js";
-import { writeTrainedModel } from "../runtime/gguf/trained-model.js";
+import { checkPretrainConfig, type PretrainConfig } from "../runs/training/pretrain-config.js";
+import { untilInterrupted } from "../terminal/interrupt.js";
+import { Progress } from "../terminal/progress.js";
 import { CHECKPOINT } from "../train/checkpoint.js";
 import { rowOf } from "../train/lessons.js";
 import type { Parameters } from "../train/model/spec.js";
 import { muonAdamW } from "../train/optimizer/groups.js";
 import { latestEvaluation, pretrain } from "../train/pretrain.js";
-import { untilInterrupted } from "./interrupt.js";
-import { actingFigures } from "./mini-figures.js";
 import { integer } from "./options.js";
-import { checkPretrainConfig, type PretrainConfig } from "./pretrain-config.js";
-import { Progress } from "./progress.js";
 
 /** Positions computed at once: four times as many take longer each, because they leave the cache. */
 const MICRO_TOKENS = 1024;

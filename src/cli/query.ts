@@ -1,9 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
-import { RunQuery, VIEWS } from "../ledger/run-query.js";
-import { runFolders } from "./run-folders.js";
-import { textTable } from "./text-table.js";
+import { RunQuery, VIEWS } from "../journal/run-query.js";
+import { runFolders } from "../runs/run-folders.js";
+import { textTable } from "../terminal/text-table.js";
 
 const VIEW_HELP = Object.entries(VIEWS)
   .map(([name, row]) => `  ${name.padEnd(9)}${row}`)

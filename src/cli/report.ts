@@ -2,7 +2,7 @@ import { renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { reportHtml } from "../report/html.js";
-import { ReportSource } from "./report-data.js";
+import { ReportSource } from "../runs/report-source.js";
 
 export function reportCommand() {
   return new Command("report")

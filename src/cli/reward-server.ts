@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
-import { EventLog } from "../ledger/event-log.js";
-import { untilInterrupted } from "./interrupt.js";
-import { listen } from "./listen.js";
+import { EventLog } from "../journal/event-log.js";
+import { readJson } from "../lib/json-file.js";
+import { listen } from "../lib/listen.js";
+import { TaskPool } from "../runs/tasks.js";
+import { checkTrainConfig } from "../runs/training/config.js";
+import { checkScorer, trainStates } from "../runs/training/states.js";
+import { untilInterrupted } from "../terminal/interrupt.js";
 import { integer } from "./options.js";
-import { TaskPool } from "./tasks.js";
-import { checkTrainConfig } from "./train-config.js";
-import { checkScorer, trainStates } from "./train-states.js";
 
 const TOKEN = "LSE_REWARD_TOKEN";
 const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
@@ -56,7 +56,7 @@ export function rewardServerCommand() {
           `Set ${TOKEN} to a secret here and where verl runs`,
         );
       const config = checkTrainConfig(readJson(file), file);
-      const { openTrainEngine } = await import("./train-engine.js");
+      const { openTrainEngine } = await import("../runs/training/engine.js");
       const { rewardService } = await import("../train/reward-service.js");
       await using tasks = new TaskPool();
       const states = await trainStates(config, tasks);

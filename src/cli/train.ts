@@ -2,14 +2,14 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
+import { readJson } from "../lib/json-file.js";
+import { checkTrainConfig } from "../runs/training/config.js";
+import { untilInterrupted } from "../terminal/interrupt.js";
 import { CHECKPOINT } from "../train/checkpoint.js";
 import { CURVE, readCurve } from "../train/curve.js";
 import { exportGgufCommand, exportPeftCommand, importPeftCommand } from "./adapter-files.js";
-import { untilInterrupted } from "./interrupt.js";
 import { decimal } from "./options.js";
 import { exportVerlCommand } from "./reward-server.js";
-import { checkTrainConfig } from "./train-config.js";
 import { curveCommand, drawCurve } from "./train-curve.js";
 
 export function trainCommand() {
@@ -44,7 +44,7 @@ export function trainCommand() {
       };
       if (dryRun) {
         const config = configured(file);
-        const { describePlan, planTraining } = await import("./train-plan.js");
+        const { describePlan, planTraining } = await import("../runs/training/plan.js");
         const plan = await planTraining(config, gflops);
         console.log(json ? JSON.stringify(plan) : describePlan(plan, config));
         return;
@@ -56,7 +56,7 @@ export function trainCommand() {
       )
         throw new LseError("either --config and --out, or --resume alone", "See `lse train --help`");
       const configPath = join(folder, "config.json");
-      const { prepareTraining, train } = await import("./train-run.js");
+      const { prepareTraining, train } = await import("../runs/training/train.js");
       if (resume === undefined) prepareTraining(folder, configured(file));
       await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
         try {

@@ -1,7 +1,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { treeFromJson } from "../evolve/tree-file.js";
-import { RunFolder } from "../ledger/run-folder.js";
-import { renderEdits, renderTree } from "./render-tree.js";
+import { RunFolder } from "../journal/run-folder.js";
+import { renderEdits, renderTree } from "../terminal/render-tree.js";
 
 export function treeCommand() {
   return new Command("tree")

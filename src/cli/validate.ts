@@ -1,11 +1,11 @@
 import { Command } from "@commander-js/extra-typings";
-import { promptProblems } from "../custom/prompt-problems.js";
-import { readJson } from "../json-file.js";
-import { plural } from "./numbers.js";
+import { readJson } from "../lib/json-file.js";
+import type { RunConfig } from "../runs/config.js";
+import { openTask, taskConfigOf } from "../runs/tasks.js";
+import { promptProblems } from "../task-file/prompt-problems.js";
+import { plural } from "../terminal/numbers.js";
+import { Progress } from "../terminal/progress.js";
 import { taskOption, taskOptionValues, timeoutOption } from "./options.js";
-import { Progress } from "./progress.js";
-import type { RunConfig } from "./run-config.js";
-import { openTask, taskConfigOf } from "./tasks.js";
 
 export function validateCommand() {
   return new Command("validate")

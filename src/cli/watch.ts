@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { statSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Command } from "@commander-js/extra-typings";
+import { listen } from "../lib/listen.js";
 import { reportHtml } from "../report/html.js";
-import { untilInterrupted } from "./interrupt.js";
-import { listen } from "./listen.js";
+import { ReportSource } from "../runs/report-source.js";
+import { untilInterrupted } from "../terminal/interrupt.js";
 import { integer } from "./options.js";
-import { ReportSource } from "./report-data.js";
 
 const HOST = "127.0.0.1";
 

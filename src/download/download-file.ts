@@ -1,5 +1,5 @@
 import { LseError } from "../errors.js";
-import { hashFile } from "../hash.js";
+import { hashFile } from "../lib/hash.js";
 import { ConnectionLost, chunksOf, drop, persist, request } from "./http.js";
 import type { RemoteFile } from "./hub.js";
 import { type Content, PartFile, type Range } from "./part-file.js";

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { hashFile } from "../hash.js";
+import { hashFile } from "../lib/hash.js";
 import { askSize, downloadFile } from "./download-file.js";
 import type { RemoteFile } from "./hub.js";
 import { bytesInPart, unwritable } from "./part-file.js";

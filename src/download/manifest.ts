@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { readJson } from "../json-file.js";
-import { nearest } from "../nearest.js";
+import { readJson } from "../lib/json-file.js";
+import { nearest } from "../lib/nearest.js";
 
 const MODELS = fileURLToPath(new URL("../../models/manifest.json", import.meta.url));
 const DATA = fileURLToPath(new URL("../../models/data-manifest.json", import.meta.url));

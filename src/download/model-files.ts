@@ -1,5 +1,5 @@
 import { LseError } from "../errors.js";
-import { nearest } from "../nearest.js";
+import { nearest } from "../lib/nearest.js";
 import type { RemoteFile } from "./hub.js";
 import type { ModelEntry } from "./manifest.js";
 

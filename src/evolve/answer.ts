@@ -1,6 +1,6 @@
-import type { AnswerPhase, Journal } from "../journal.js";
-import { deriveSeed } from "../random.js";
-import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
+import type { AnswerPhase, Journal } from "../journal/journal.js";
+import { deriveSeed } from "../lib/random.js";
+import type { Completion, LanguageModel, Sampling } from "../model.js";
 import type { Outcome, Task } from "../task.js";
 
 export interface Answer {

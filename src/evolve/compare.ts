@@ -1,5 +1,5 @@
 /** Finished runs side by side: what each method reached, and by how much they differ on the same problems. */
-import { bootstrapMean, type Interval } from "../statistics.js";
+import { bootstrapMean, type Interval } from "../lib/statistics.js";
 
 /** What a finished run measured, and what it measured it with. */
 export interface FinishedRun {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PAPER_SAMPLING, type Sampling } from "../runtime/model.js";
+import { PAPER_SAMPLING, type Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import { splitProblems } from "./split.js";
 import { stopSchema } from "./stops.js";

@@ -1,7 +1,7 @@
 import { LseError } from "../errors.js";
-import type { Journal } from "../journal.js";
+import type { Journal } from "../journal/journal.js";
+import type { LanguageModel } from "../model.js";
 import { CachedModel } from "../runtime/cached-model.js";
-import type { LanguageModel } from "../runtime/model.js";
 import type { Task } from "../task.js";
 import { budgetOf, type EvolveConfig } from "./config.js";
 import { editSamplingOf } from "./evolver.js";

@@ -1,4 +1,4 @@
-import type { ChatMessage } from "../chat.js";
+import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 import { summarise } from "./summary.js";

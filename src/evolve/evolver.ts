@@ -1,7 +1,6 @@
-import type { ChatMessage } from "../chat.js";
-import { extractTag } from "../extract.js";
-import { deriveSeed } from "../random.js";
-import type { Completion, LanguageModel, Sampling } from "../runtime/model.js";
+import { extractTag } from "../lib/extract.js";
+import { deriveSeed } from "../lib/random.js";
+import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 import type { EvolveConfig } from "./config.js";

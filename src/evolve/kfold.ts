@@ -1,5 +1,5 @@
 /** Cross-validation of the choice of a node, for pools too small for a test (lse/simulators/base_simulator.py:80-134). */
-import { PythonRandom } from "../python-random.js";
+import { PythonRandom } from "../lib/python-random.js";
 
 /** One fold of the holdout: the node that the others choose, and its score here. */
 export interface Fold {

@@ -1,5 +1,5 @@
 /** The methods of the paper's tables and those beyond: each a choice of nodes, a writer of edits, a kind of round. */
-import type { LanguageModel, Sampling } from "../runtime/model.js";
+import type { LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig, Method } from "./config.js";
 import { type Evolver, LseEvolver } from "./evolver.js";

@@ -1,4 +1,4 @@
-import type { LanguageModel } from "../runtime/model.js";
+import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
 import { evolverMessages } from "./evolver-prompt.js";

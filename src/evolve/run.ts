@@ -1,9 +1,8 @@
-import type { ChatMessage } from "../chat.js";
-import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../journal.js";
-import { deriveSeed, uniformStream } from "../random.js";
-import type { LanguageModel } from "../runtime/model.js";
-import { costOf, type Price } from "../runtime/remote/price.js";
-import { bootstrapMean } from "../statistics.js";
+import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../journal/journal.js";
+import { deriveSeed, uniformStream } from "../lib/random.js";
+import { bootstrapMean } from "../lib/statistics.js";
+import type { ChatMessage, LanguageModel } from "../model.js";
+import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
 import { type Answer, type Asked, answerProblems, eachSample, problemScores, rewardOf } from "./answer.js";
 import { type EvolveConfig, SELECTIONS } from "./config.js";

@@ -1,5 +1,5 @@
 import { LseError } from "../errors.js";
-import { deriveSeed, shuffled } from "../random.js";
+import { deriveSeed, shuffled } from "../lib/random.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
 import { referenceSplit } from "./reference/split.js";

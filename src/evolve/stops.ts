@@ -1,6 +1,6 @@
 /** When a run ends before its last round. */
 import { z } from "zod";
-import type { StopReason } from "../journal.js";
+import type { StopReason } from "../journal/journal.js";
 import type { EvolutionTree } from "./tree.js";
 
 const positive = z.int().min(1);

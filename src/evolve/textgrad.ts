@@ -3,10 +3,10 @@
  * criticises the instructions by their failures, a second rewrites them after the critique. Only an edit that scores
  * strictly higher on the holdout is kept, which is the choice of nodes (`accepted`).
  */
-import type { ChatMessage } from "../chat.js";
-import { extractTag } from "../extract.js";
-import { deriveSeed } from "../random.js";
-import type { LanguageModel, Sampling } from "../runtime/model.js";
+
+import { extractTag } from "../lib/extract.js";
+import { deriveSeed } from "../lib/random.js";
+import type { ChatMessage, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 import {

@@ -1,5 +1,5 @@
-import type { ChatMessage } from "../chat.js";
-import { hashJson } from "../hash.js";
+import { hashJson } from "../lib/hash.js";
+import type { ChatMessage } from "../model.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 
 /** What the ids of the other task's problems begin with. */

@@ -2,7 +2,7 @@
  * Demonstrations for supervised training: the very messages of the loop, and what to answer. Streams without
  * end, each from its seed alone, made without SQLite.
  */
-import type { ChatMessage } from "../chat.js";
+import type { ChatMessage } from "../model.js";
 import type { MiniDatabase } from "./database.js";
 import { Draw } from "./draw.js";
 import { perfectEdit, type Sloppiness, sloppyEdit } from "./edits.js";

@@ -1,4 +1,4 @@
-import { deriveSeed, uniformStream } from "../random.js";
+import { deriveSeed, uniformStream } from "../lib/random.js";
 
 /** Seeded choices, one after the other. */
 export class Draw {

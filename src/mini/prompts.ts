@@ -2,7 +2,7 @@
  * What models read in the miniature world. Both prompts are kept to some 100 to 300 words, because a model of a
  * million parameters has to find its way in them; what they mean it learns from demonstrations.
  */
-import type { ChatMessage } from "../chat.js";
+import type { ChatMessage } from "../model.js";
 import type { MiniDatabase } from "./database.js";
 import { parseRules, rulesText } from "./rules.js";
 import { differences } from "./sql.js";

@@ -1,6 +1,6 @@
 import { LseError } from "../errors.js";
-import { nearest } from "../nearest.js";
-import { deriveSeed } from "../random.js";
+import { nearest } from "../lib/nearest.js";
+import { deriveSeed } from "../lib/random.js";
 import { DOMAINS } from "./vocabulary.js";
 
 /** Which part of the world a database belongs to. The parts share words and nothing else. */

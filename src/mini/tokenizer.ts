@@ -1,4 +1,4 @@
-import { WordTokenizer } from "../runtime/gguf/word-tokenizer.js";
+import { WordTokenizer } from "../gguf/word-tokenizer.js";
 import { WORDS } from "./vocabulary.js";
 
 /** The tokenizer of the miniature's models: each of its words is one token. */

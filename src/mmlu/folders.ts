@@ -2,8 +2,8 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { checked, readJson } from "../json-file.js";
-import { nearest } from "../nearest.js";
+import { checked, readJson } from "../lib/json-file.js";
+import { nearest } from "../lib/nearest.js";
 import { dataSetOf } from "./subjects.js";
 
 const FETCH_AGAIN = "Fetch the folder again";

@@ -1,4 +1,4 @@
-import type { PythonRandom } from "../python-random.js";
+import type { PythonRandom } from "../lib/python-random.js";
 
 /** The published sets were drawn with Python's generator and its seed 42. */
 export type Draws = Pick<PythonRandom, "sample" | "shuffled">;

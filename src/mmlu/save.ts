@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { hashJson } from "../hash.js";
+import { hashJson } from "../lib/hash.js";
 import type { Subjects } from "./convert.js";
 import type { ReduxRow } from "./reduce.js";
 

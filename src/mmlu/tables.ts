@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { LseError } from "../errors.js";
-import { parseJson } from "../json-file.js";
+import { parseJson } from "../lib/json-file.js";
 
 /** A row as plain data: lists are arrays, 64-bit integers are numbers, what is missing is null. */
 export type TableRow = Readonly<Record<string, unknown>>;

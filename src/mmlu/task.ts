@@ -1,5 +1,5 @@
-import { extractTag } from "../extract.js";
-import { hashJson } from "../hash.js";
+import { extractTag } from "../lib/extract.js";
+import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type MmluQuestion, type MmluSubject, readSubject } from "./dataset.js";
 import { type GoldRules, lettersOf } from "./gold.js";

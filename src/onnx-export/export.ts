@@ -2,9 +2,9 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LseError } from "../errors.js";
-import { NORM_EPSILON, qwenParameters, ROPE_BASE } from "../runtime/gguf/qwen-layout.js";
-import { type ReadModel, readModel, readSizes } from "../runtime/gguf/read-model.js";
-import { GgufReader } from "../runtime/gguf/reader.js";
+import { NORM_EPSILON, qwenParameters, ROPE_BASE } from "../gguf/qwen-layout.js";
+import { type ReadModel, readModel, readSizes } from "../gguf/read-model.js";
+import { GgufReader } from "../gguf/reader.js";
 import { loadModel } from "../runtime/llama/load.js";
 import { tokenTextsOf } from "../runtime/llama/vocabulary.js";
 import { decoderGraph } from "./graph.js";

@@ -2,8 +2,8 @@
  * Qwen2 and Qwen3 as the graph that transformers.js generates with: one step over new tokens, behind keys and values
  * that earlier steps have left. The layers are those of the trainer, with another attention.
  */
-import { NORM_EPSILON, ROPE_BASE } from "../runtime/gguf/qwen-layout.js";
-import type { ReadModel } from "../runtime/gguf/read-model.js";
+import { NORM_EPSILON, ROPE_BASE } from "../gguf/qwen-layout.js";
+import type { ReadModel } from "../gguf/read-model.js";
 import { rotaryTable } from "../train/graph/attention.js";
 import { Graph, type Tensor } from "../train/graph/graph.js";
 import { gatherRows, linear, reshape, rmsNorm } from "../train/graph/layers.js";

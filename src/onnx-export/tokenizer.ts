@@ -1,7 +1,7 @@
 /** Tokenizers of GGUF files in the format of Hugging Face's tokenizers library: tokenizer.json and its configuration. */
 import { LseError } from "../errors.js";
-import { CONTROL, USER_DEFINED } from "../runtime/gguf/byte-tokens.js";
-import type { GgufReader } from "../runtime/gguf/reader.js";
+import { CONTROL, USER_DEFINED } from "../gguf/byte-tokens.js";
+import type { GgufReader } from "../gguf/reader.js";
 
 /** Qwen2's split of a text into words, which merges never cross, in the words of the tokenizers library. */
 const WORDS =

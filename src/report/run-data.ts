@@ -1,9 +1,9 @@
 /** A run's folder as what a page shows of it. Everything comes from its files; a run may still go on. */
 import { existsSync } from "node:fs";
 import { treeFromJson } from "../evolve/tree-file.js";
-import type { RunEvent } from "../journal.js";
-import { EventFile } from "../ledger/event-log.js";
-import type { RunFolder } from "../ledger/run-folder.js";
+import { EventFile } from "../journal/event-log.js";
+import type { RunEvent } from "../journal/journal.js";
+import type { RunFolder } from "../journal/run-folder.js";
 import type { ProblemText } from "../task.js";
 import type { AnswerData, NodeData, PhaseData, RoundData, RunData } from "./types.js";
 

@@ -1,6 +1,6 @@
 /** What a page knows of its runs: one JSON document, written by `run-data.ts` and read by `page/`. */
 import type { Comparison } from "../evolve/compare.js";
-import type { CrossValidatedScore, TestScore } from "../journal.js";
+import type { CrossValidatedScore, TestScore } from "../journal/journal.js";
 
 /** All that a page shows. */
 export interface ReportData {

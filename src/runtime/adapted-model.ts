@@ -1,5 +1,4 @@
-import type { ChatMessage } from "../chat.js";
-import type { Completion, GenerateRequest, LanguageModel } from "./model.js";
+import type { ChatMessage, Completion, GenerateRequest, LanguageModel } from "../model.js";
 
 /**
  * An engine with an adapter on, for as long as a call takes: the evolver beside the policy, on the same weights.

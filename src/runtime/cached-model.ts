@@ -1,7 +1,6 @@
-import type { ChatMessage } from "../chat.js";
-import { hashJson } from "../hash.js";
-import type { Journal } from "../journal.js";
-import type { Completion, GenerateRequest, LanguageModel } from "./model.js";
+import type { Journal } from "../journal/journal.js";
+import { hashJson } from "../lib/hash.js";
+import type { ChatMessage, Completion, GenerateRequest, LanguageModel } from "../model.js";
 
 /** Names a completion by everything it depends on: model, adapter, prompt, sampling, seed and sample. */
 export function completionKey(

@@ -1,6 +1,6 @@
 import { Template } from "@huggingface/jinja";
-import type { ChatMessage } from "../chat.js";
 import { LseError } from "../errors.js";
+import type { ChatMessage } from "../model.js";
 
 /** What the template needs from a tokenizer. */
 export interface Vocabulary {

@@ -1,8 +1,13 @@
-import type { ChatMessage } from "../chat.js";
 import { LseError } from "../errors.js";
-import type { Journal } from "../journal.js";
+import type { Journal } from "../journal/journal.js";
+import {
+  type ChatMessage,
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+} from "../model.js";
 import { completionKey, tokensKey } from "./cached-model.js";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "./model.js";
 
 /**
  * Answers from the events of an earlier run instead of from weights: the same requests get the same

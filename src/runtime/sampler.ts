@@ -1,4 +1,4 @@
-import type { Sampling } from "./model.js";
+import type { Sampling } from "../model.js";
 
 /** A token that may come next, with the model's own logit. */
 export interface Candidate {

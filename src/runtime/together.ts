@@ -1,4 +1,4 @@
-import type { Completion, GenerateRequest, LanguageModel } from "./model.js";
+import type { Completion, GenerateRequest, LanguageModel } from "../model.js";
 
 /** Gives a run its place at a model; it may take several. */
 export type Seat = (model: LanguageModel) => LanguageModel;

@@ -1,4 +1,4 @@
-import { emptyUsage, type LanguageModel, type Usage } from "./model.js";
+import { emptyUsage, type LanguageModel, type Usage } from "../model.js";
 
 /** What models did between two looks. */
 export class UsageMeter {

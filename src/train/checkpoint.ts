@@ -1,7 +1,7 @@
 /** Checkpoints: safetensors files of flat arrays, with a document about them. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { parseJson } from "../json-file.js";
+import { parseJson } from "../lib/json-file.js";
 import { readSafetensors, writeSafetensors } from "./safetensors.js";
 
 /** Its name in the folder of a training. */

@@ -1,8 +1,8 @@
 /** A model in training: its parameters, its graphs, its optimizers. It computes on the thread it is called on. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { hashJson } from "../hash.js";
-import { readModel } from "../runtime/gguf/read-model.js";
+import { readModel } from "../gguf/read-model.js";
+import { hashJson } from "../lib/hash.js";
 import { foldRows, packRows, type Row, splitRows, totalWeight } from "./batch.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkProvider, graphStyle } from "./gradient-check.js";

@@ -3,7 +3,7 @@
  * execution provider in float32 is then compared with that.
  */
 import { LseError } from "../errors.js";
-import { deriveSeed, gaussianStream } from "../random.js";
+import { deriveSeed, gaussianStream } from "../lib/random.js";
 import { type PackedRows, packRows } from "./batch.js";
 import type { Numbers } from "./feeds.js";
 import { LayeredSession } from "./layered-session.js";

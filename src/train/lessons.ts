@@ -1,4 +1,4 @@
-import type { ChatMessage } from "../chat.js";
+import type { ChatMessage } from "../model.js";
 import type { Row } from "./batch.js";
 
 /** A prompt and what to answer to it. */

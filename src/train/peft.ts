@@ -6,8 +6,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { checked, readJson } from "../json-file.js";
-import type { LinearName } from "../runtime/gguf/qwen-layout.js";
+import type { LinearName } from "../gguf/qwen-layout.js";
+import { checked, readJson } from "../lib/json-file.js";
 import { readSafetensors, type SafeTensor, writeSafetensors } from "./safetensors.js";
 
 /** Where transformers keeps llama.cpp's linear maps within a layer of a Qwen model. */

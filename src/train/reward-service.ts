@@ -3,9 +3,9 @@ import { timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { basename } from "node:path";
 import { z } from "zod";
-import { hashJson } from "../hash.js";
-import { type Journal, MemoryJournal, type RewardDocument } from "../journal.js";
-import type { LanguageModel } from "../runtime/model.js";
+import { type Journal, MemoryJournal, type RewardDocument } from "../journal/journal.js";
+import { hashJson } from "../lib/hash.js";
+import type { LanguageModel } from "../model.js";
 import type { EditState } from "./rl/edit-states.js";
 import { type JudgedEdit, scoreEdits } from "./rl/rollouts.js";
 

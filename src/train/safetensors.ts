@@ -7,8 +7,8 @@ import { randomUUID } from "node:crypto";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { parseJson } from "../json-file.js";
-import { BF16, F16 } from "../runtime/gguf/halves.js";
+import { BF16, F16 } from "../gguf/halves.js";
+import { parseJson } from "../lib/json-file.js";
 
 export interface SafeTensor {
   readonly shape: readonly number[];

@@ -3,14 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
-import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
+import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/gguf/random-model.js";
 import {
   type Completion,
   type GenerateRequest,
   type LanguageModel,
   PAPER_SAMPLING,
   type Sampling,
-} from "#lse/runtime/model.js";
+} from "#lse/model.js";
 
 const CONTEXT = 1024;
 

@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
-import { MemoryJournal } from "#lse/journal.js";
-import { uniformStream } from "#lse/random.js";
+import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/gguf/random-model.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import { uniformStream } from "#lse/lib/random.js";
+import { type Completion, type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/model.js";
 import { AdaptedModel } from "#lse/runtime/adapted-model.js";
 import { CachedModel, completionKey } from "#lse/runtime/cached-model.js";
-import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
 import { type FastLlamaOptions, LlamaModel } from "#lse/runtime/llama/llama-model.js";
 import { EXPECTED, installed, nativeLlama } from "#lse/runtime/llama/native.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
 import { NodeLlamaCppModel } from "#lse/runtime/llama/public-engine.js";
-import { type Completion, type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/runtime/model.js";
 import { languageModelContract } from "./language-model-contract.js";
 
 languageModelContract("LlamaModel", (modelPath, contextSize) =>

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { uniformStream } from "#lse/random.js";
-import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
+import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/gguf/random-model.js";
+import { uniformStream } from "#lse/lib/random.js";
+import { type Completion, type GenerateRequest, PAPER_SAMPLING } from "#lse/model.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
-import { type Completion, type GenerateRequest, PAPER_SAMPLING } from "#lse/runtime/model.js";
 
 /** Requests in all; LSE_STRESS=10000 for a long run. */
 const REQUESTS = Number(process.env.LSE_STRESS ?? 1000);

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { actingFigures } from "#lse/cli/mini-figures.js";
+import { actingFigures } from "#lse/mini/acting-figures.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
 
 const modelPath = fileURLToPath(new URL("../../models/mini.gguf", import.meta.url));

@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LlamaModel, Token } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { NAMED_SHAPES, writeRandomModel } from "#lse/gguf/random-model.js";
+import { WordTokenizer } from "#lse/gguf/word-tokenizer.js";
 import { actDemonstrations, type Demonstration, evolveDemonstrations } from "#lse/mini/demonstrations.js";
 import { SLOPPINESS } from "#lse/mini/edits.js";
 import { miniTokenizer } from "#lse/mini/tokenizer.js";
 import { WORDS } from "#lse/mini/vocabulary.js";
 import type { ChatTemplate } from "#lse/runtime/chat-template.js";
-import { NAMED_SHAPES, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
-import { WordTokenizer } from "#lse/runtime/gguf/word-tokenizer.js";
 import { loadModel } from "#lse/runtime/llama/load.js";
 import { chatTemplateOf } from "#lse/runtime/llama/vocabulary.js";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
-import { NAMED_SHAPES, writeRandomModel } from "#lse/runtime/gguf/random-model.js";
+import { NAMED_SHAPES, writeRandomModel } from "#lse/gguf/random-model.js";
 import { NodeLlamaCppModel } from "#lse/runtime/llama/public-engine.js";
 import { languageModelContract } from "./language-model-contract.js";
 

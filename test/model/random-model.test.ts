@@ -14,8 +14,8 @@ import {
   type RandomModelOptions,
   writeRandomLora,
   writeRandomModel,
-} from "#lse/runtime/gguf/random-model.js";
-import { CHAT_TEMPLATE, smallTokenizer } from "#lse/runtime/gguf/tokenizer.js";
+} from "#lse/gguf/random-model.js";
+import { CHAT_TEMPLATE, smallTokenizer } from "#lse/gguf/tokenizer.js";
 
 const TINY = { layers: 2, embedding: 64, heads: 4, kvHeads: 2, headDim: 32, feedForward: 96 };
 const tiny: RandomModelOptions = {

@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { RunEvent } from "#lse/journal.js";
+import type { RunEvent } from "#lse/journal/journal.js";
 import { launchBrowser } from "../browser.js";
 import { lse, MAIN } from "../cli.js";
 

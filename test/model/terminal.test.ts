@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { treeLines } from "#lse/cli/evolve-view.js";
+import { treeLines } from "#lse/terminal/evolve-view.js";
 import { lseWithEnvironment, MAIN } from "../cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-terminal-"));

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { openTaskFile } from "#lse/custom/task-file.js";
+import { openTaskFile } from "#lse/task-file/task-file.js";
 import { reply } from "../../examples/toy-model.js";
 import { ChatServer } from "../chat-server.js";
 import { lse, MAIN } from "../cli.js";

@@ -3,8 +3,8 @@ import { LseError } from "#lse/errors.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { treeFromJson, treeToJson } from "#lse/evolve/tree-file.js";
-import { MemoryJournal, type RunEvent } from "#lse/journal.js";
-import type { GenerateRequest } from "#lse/runtime/model.js";
+import { MemoryJournal, type RunEvent } from "#lse/journal/journal.js";
+import type { GenerateRequest } from "#lse/model.js";
 import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
 
 const config = (over: Partial<EvolveConfig> = {}) =>

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { extractTag } from "#lse/extract.js";
+import { extractTag } from "#lse/lib/extract.js";
 import { describeWithShared, sharedPath } from "../shared.js";
 
 describeWithShared("tags are extracted as by the published code", ["notes/reference_vectors.json"], () => {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { budgetOf, type EvolveConfig, evolveConfigSchema, METHODS } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { chooseFromFrontier, winsOnFrontier } from "#lse/evolve/pareto.js";
-import { MemoryJournal } from "#lse/journal.js";
-import type { GenerateRequest } from "#lse/runtime/model.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import type { GenerateRequest } from "#lse/model.js";
 import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
 
 describe("the Pareto frontier over problems", () => {

@@ -15,7 +15,7 @@ import {
   strings,
   u32,
   writeGguf,
-} from "#lse/runtime/gguf/writer.js";
+} from "#lse/gguf/writer.js";
 
 const half = (...values: number[]): number[] => [
   ...new Uint16Array(encodeTensor("f16", Float32Array.from(values)).slice().buffer),

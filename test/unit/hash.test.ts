@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, expect, it } from "vitest";
-import { hashFile, hashFileOnce } from "#lse/hash.js";
+import { hashFile, hashFileOnce } from "#lse/lib/hash.js";
 import { scratch } from "../own-folder.js";
 
 const folder = scratch();

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
-import type { RunEvent } from "#lse/journal.js";
-import { EventFile, EventLog } from "#lse/ledger/event-log.js";
-import { RunFolder } from "#lse/ledger/run-folder.js";
+import { EventFile, EventLog } from "#lse/journal/event-log.js";
+import type { RunEvent } from "#lse/journal/journal.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
 
 let folder: string;
 beforeEach(() => {

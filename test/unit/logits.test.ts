@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { uniformStream } from "#lse/random.js";
+import { uniformStream } from "#lse/lib/random.js";
 import { logSumExp, TopTokens } from "#lse/runtime/llama/logits.js";
 
 describe("logits", () => {

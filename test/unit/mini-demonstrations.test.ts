@@ -3,8 +3,8 @@ import type { Answer } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { evolverMessages } from "#lse/evolve/evolver-prompt.js";
-import { extractTag } from "#lse/extract.js";
-import { MemoryJournal } from "#lse/journal.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import { extractTag } from "#lse/lib/extract.js";
 import {
   actDemonstrations,
   type Demonstration,
@@ -22,7 +22,7 @@ import { rulesInState, type State } from "#lse/mini/states.js";
 import { MiniTask } from "#lse/mini/task.js";
 import { miniTokenizer } from "#lse/mini/tokenizer.js";
 import { WORDS } from "#lse/mini/vocabulary.js";
-import type { GenerateRequest } from "#lse/runtime/model.js";
+import type { GenerateRequest } from "#lse/model.js";
 import { ScriptedModel } from "../fakes.js";
 
 const take = (stream: Generator<Demonstration[]>, groups: number): Demonstration[][] =>

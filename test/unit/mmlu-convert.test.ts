@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PythonRandom } from "#lse/lib/python-random.js";
 import { convertMmluPro, convertSuperGpqa } from "#lse/mmlu/convert.js";
 import { readSubject } from "#lse/mmlu/dataset.js";
 import { type Draws, reduceToFour } from "#lse/mmlu/reduce.js";
 import { saveSubjects } from "#lse/mmlu/save.js";
-import { PythonRandom } from "#lse/python-random.js";
 import { put, putParquet } from "../mmlu-files.js";
 
 let folder: string;

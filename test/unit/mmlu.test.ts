@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openTask, taskConfigSchema } from "#lse/cli/tasks.js";
 import { LseError } from "#lse/errors.js";
+import { nearest } from "#lse/lib/nearest.js";
 import { readSubject } from "#lse/mmlu/dataset.js";
 import { type GoldRules, goldLetter } from "#lse/mmlu/gold.js";
 import { SUBJECTS } from "#lse/mmlu/subjects.js";
 import { MmluTask } from "#lse/mmlu/task.js";
-import { nearest } from "#lse/nearest.js";
+import { openTask, taskConfigSchema } from "#lse/runs/tasks.js";
 import { arrowBytes, put, putParquet, putSubject, row, rows } from "../mmlu-files.js";
 
 let folder: string;

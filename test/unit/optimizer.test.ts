@@ -1,7 +1,7 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { uniformStream } from "#lse/random.js";
-import type { QwenParameter } from "#lse/runtime/gguf/qwen-layout.js";
+import type { QwenParameter } from "#lse/gguf/qwen-layout.js";
+import { uniformStream } from "#lse/lib/random.js";
 import { AdamW } from "#lse/train/optimizer/adamw.js";
 import { adamW, muonAdamW } from "#lse/train/optimizer/groups.js";
 import { Muon, orthogonalGraph } from "#lse/train/optimizer/muon.js";

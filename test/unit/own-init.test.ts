@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFi
 import { DuckDBInstance } from "@duckdb/node-api";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, describe, expect, it } from "vitest";
-import { OwnFolder } from "#lse/own/folder.js";
-import { initFolder } from "#lse/own/init.js";
+import { OwnFolder } from "#lse/workspace/folder.js";
+import { initFolder } from "#lse/workspace/init.js";
 import { lse } from "../cli.js";
 import { BAKERY, scratch, sqlite } from "../own-folder.js";
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { QuestionFile, questionId } from "#lse/own/questions.js";
-import { rowsAsSql } from "#lse/own/row-gold.js";
+import { QuestionFile, questionId } from "#lse/workspace/questions.js";
+import { rowsAsSql } from "#lse/workspace/row-gold.js";
 import { scratch } from "../own-folder.js";
 
 const folder = scratch();

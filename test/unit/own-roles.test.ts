@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { partsFor, protocolFor } from "#lse/own/protocol.js";
-import { assignRoles, type Role } from "#lse/own/roles.js";
+import { partsFor, protocolFor } from "#lse/workspace/protocol.js";
+import { assignRoles, type Role } from "#lse/workspace/roles.js";
 
 const ids = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `q${from + i}`);
 const counts = (roles: ReadonlyMap<string, Role>) => {

@@ -6,10 +6,10 @@ import { makeDatabase } from "#lse/mini/generator.js";
 import { writeDatabase } from "#lse/mini/rows.js";
 import { parseAddress } from "#lse/mini/splits.js";
 import { MiniTask } from "#lse/mini/task.js";
-import { OwnFolder } from "#lse/own/folder.js";
-import { initFolder } from "#lse/own/init.js";
-import { problemsOf, requireEnough, writeProblems } from "#lse/own/problems.js";
-import { OwnTask } from "#lse/own/task.js";
+import { OwnFolder } from "#lse/workspace/folder.js";
+import { initFolder } from "#lse/workspace/init.js";
+import { problemsOf, requireEnough, writeProblems } from "#lse/workspace/problems.js";
+import { OwnTask } from "#lse/workspace/task.js";
 import { ScriptedModel } from "../fakes.js";
 import { bakery, questions, scratch, sqlite } from "../own-folder.js";
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
-import { MemoryJournal } from "#lse/journal.js";
-import { EventLog } from "#lse/ledger/event-log.js";
-import { PaidCompletions } from "#lse/ledger/paid-completions.js";
+import { EventLog } from "#lse/journal/event-log.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import { PaidCompletions } from "#lse/journal/paid-completions.js";
 import { CachedModel } from "#lse/runtime/cached-model.js";
 import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { uniformStream } from "#lse/random.js";
+import { uniformStream } from "#lse/lib/random.js";
 import { type Branch, KvCache } from "#lse/runtime/llama/kv-cache.js";
 import { PrefixTrie, type TrieNode } from "#lse/runtime/llama/prefix-trie.js";
 import { FakeMemory } from "../fake-memory.js";

@@ -6,8 +6,8 @@ import { referenceBatch, referenceSplit } from "#lse/evolve/reference/split.js";
 import { batchOf } from "#lse/evolve/split.js";
 import { TransferTask } from "#lse/evolve/transfer-task.js";
 import { EvolutionTree } from "#lse/evolve/tree.js";
-import { MemoryJournal } from "#lse/journal.js";
-import type { GenerateRequest } from "#lse/runtime/model.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import type { GenerateRequest } from "#lse/model.js";
 import { advantages } from "#lse/train/rl/advantages.js";
 import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readModel } from "#lse/runtime/gguf/read-model.js";
-import { smallTokenizer } from "#lse/runtime/gguf/tokenizer.js";
-import { type TrainedModelOptions, writeTrainedModel } from "#lse/runtime/gguf/trained-model.js";
-import { encodeTensor } from "#lse/runtime/gguf/writer.js";
+import { readModel } from "#lse/gguf/read-model.js";
+import { smallTokenizer } from "#lse/gguf/tokenizer.js";
+import { type TrainedModelOptions, writeTrainedModel } from "#lse/gguf/trained-model.js";
+import { encodeTensor } from "#lse/gguf/writer.js";
 import { initialParameters } from "#lse/train/model/initial.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-read-model-"));

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { cutRepetition, extractFenced } from "#lse/bird/response.js";
 import { crossValidate } from "#lse/evolve/kfold.js";
 import { referenceSplit } from "#lse/evolve/reference/split.js";
-import { PythonRandom, stableSeed } from "#lse/python-random.js";
+import { PythonRandom, stableSeed } from "#lse/lib/python-random.js";
 import { describeWithShared, sharedPath } from "../shared.js";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);

@@ -2,8 +2,8 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { savedRuns } from "#lse/cli/saved-runs.js";
-import { TaskPool } from "#lse/cli/tasks.js";
+import { savedRuns } from "#lse/runs/saved-runs.js";
+import { TaskPool } from "#lse/runs/tasks.js";
 import { editStates } from "#lse/train/rl/edit-states.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LseError } from "#lse/errors.js";
-import type { Completion, GenerateRequest } from "#lse/runtime/model.js";
-import { PAPER_SAMPLING } from "#lse/runtime/model.js";
+import type { Completion, GenerateRequest } from "#lse/model.js";
+import { PAPER_SAMPLING } from "#lse/model.js";
+import { Purse } from "#lse/runtime/price.js";
 import { openRemote, type RemoteSettings } from "#lse/runtime/remote/open.js";
-import { Purse } from "#lse/runtime/remote/price.js";
 import { type Asked, ChatServer, type Treatment } from "../chat-server.js";
 
 const KEY = "sk-secret-0123456789";

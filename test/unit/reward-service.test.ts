@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { EventLog } from "#lse/ledger/event-log.js";
+import { EventLog } from "#lse/journal/event-log.js";
 import { MAX_BODY_BYTES, type RewardServiceOptions, rewardService } from "#lse/train/reward-service.js";
 import { editStates } from "#lse/train/rl/edit-states.js";
 import { exportVerl } from "#lse/train/verl.js";

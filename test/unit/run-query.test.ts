@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { type Evolution, evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
-import { EventLog } from "#lse/ledger/event-log.js";
-import { RunFolder } from "#lse/ledger/run-folder.js";
-import { RunQuery } from "#lse/ledger/run-query.js";
+import { EventLog } from "#lse/journal/event-log.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
+import { RunQuery } from "#lse/journal/run-query.js";
 import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
 
 const home = mkdtempSync(join(tmpdir(), "lse-query-"));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { uniformStream } from "#lse/random.js";
-import { PAPER_SAMPLING } from "#lse/runtime/model.js";
+import { uniformStream } from "#lse/lib/random.js";
+import { PAPER_SAMPLING } from "#lse/model.js";
 import { candidatesNeeded, sampleToken } from "#lse/runtime/sampler.js";
 
 const plain = { ...PAPER_SAMPLING, temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0 };

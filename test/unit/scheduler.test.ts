@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { uniformStream } from "#lse/random.js";
+import { uniformStream } from "#lse/lib/random.js";
 import { KvCache } from "#lse/runtime/llama/kv-cache.js";
 import { type Decoder, type Job, Scheduler } from "#lse/runtime/llama/scheduler.js";
 import { FakeMemory } from "../fake-memory.js";

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { gaussianStream } from "#lse/random.js";
-import { bootstrapMean } from "#lse/statistics.js";
+import { gaussianStream } from "#lse/lib/random.js";
+import { bootstrapMean } from "#lse/lib/statistics.js";
 
 it("bootstrap intervals have the true mean as often as they say", () => {
   const gaussian = gaussianStream(3);

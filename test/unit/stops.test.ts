@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { budgetOf, type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { type EvolveOptions, evolve } from "#lse/evolve/evolve.js";
-import { MemoryJournal } from "#lse/journal.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
 import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 
 const config = (stop: EvolveConfig["stop"], over: object = {}) =>

@@ -3,8 +3,8 @@ import type { Answer } from "#lse/evolve/answer.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { chooseFailures } from "#lse/evolve/textgrad.js";
-import { MemoryJournal } from "#lse/journal.js";
-import type { GenerateRequest } from "#lse/runtime/model.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import type { GenerateRequest } from "#lse/model.js";
 import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
 
 const answer = (problem: string, error: string | null): Answer => ({

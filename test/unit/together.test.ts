@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "#lse/runtime/model.js";
+import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "#lse/model.js";
 import { together } from "#lse/runtime/together.js";
 
 /** Answers with what it is asked, and notes what it is asked together. */

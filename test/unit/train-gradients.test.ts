@@ -1,6 +1,6 @@
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
-import { deriveSeed, gaussianStream } from "#lse/random.js";
+import { deriveSeed, gaussianStream } from "#lse/lib/random.js";
 import type { Numbers } from "#lse/train/feeds.js";
 import {
   checkCase,

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { shuffled, uniformStream } from "#lse/random.js";
+import { shuffled, uniformStream } from "#lse/lib/random.js";
 import { packRows, plainRow, type Row } from "#lse/train/batch.js";
 import { readCheckpoint, writeCheckpoint } from "#lse/train/checkpoint.js";
 import type { TrainerOptions } from "#lse/train/engine.js";

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { TransferTask } from "#lse/evolve/transfer-task.js";
-import { MemoryJournal } from "#lse/journal.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
 import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 
 /** Says where its prompts come from. */

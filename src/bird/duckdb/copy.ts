@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite";
-import { hashFile } from "../../hash.js";
+import { hashFile } from "../../lib/hash.js";
 import type { SqlValue } from "../sql/rows.js";
 
 /** Changes with what a copy holds, so that older copies are not taken for new ones. */

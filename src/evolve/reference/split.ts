@@ -1,6 +1,6 @@
 /** The published code's splits and batches on one database, with its random numbers (lse/simulators/bird_simulator.py:23-75). */
 import { LseError } from "../../errors.js";
-import { PythonRandom, stableSeed } from "../../python-random.js";
+import { PythonRandom, stableSeed } from "../../lib/python-random.js";
 import type { Task } from "../../task.js";
 import type { EvolveConfig } from "../config.js";
 import type { Split } from "../split.js";

@@ -1,5 +1,5 @@
 /** Numbers and texts as the page writes them. */
-import type { Interval } from "../../statistics.js";
+import type { Interval } from "../../lib/statistics.js";
 import type { NodeData, RunData } from "../types.js";
 
 export const percent = (value: number | null): string =>

@@ -1,4 +1,4 @@
-import type { Usage } from "../model.js";
+import type { Usage } from "../../model.js";
 
 /** Runs calls one after another, in the order they came, and counts the seconds spent in them. */
 export class CallQueue {

@@ -1,6 +1,6 @@
 import { LseError } from "../../errors.js";
-import { deriveSeed, uniformStream } from "../../random.js";
-import type { Completion, GenerateRequest } from "../model.js";
+import { deriveSeed, uniformStream } from "../../lib/random.js";
+import type { Completion, GenerateRequest } from "../../model.js";
 import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
 import type { Grammar } from "./grammar.js";
 import { logSumExp, TopTokens } from "./logits.js";

@@ -1,9 +1,14 @@
 import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
-import type { ChatMessage } from "../../chat.js";
-import { hashFile, hashJson } from "../../hash.js";
+import { hashFile, hashJson } from "../../lib/hash.js";
+import {
+  type ChatMessage,
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+} from "../../model.js";
 import type { ChatTemplate } from "../chat-template.js";
 import { defaultContextSize, requireRoom } from "../context-size.js";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
 import { CallQueue } from "./call-queue.js";
 import { MAX_SEQUENCES, NativeContext } from "./context.js";
 import { Generation, Scoring } from "./jobs.js";

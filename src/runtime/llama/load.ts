@@ -9,7 +9,7 @@ import {
   readGgufFileInfo,
 } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
-import { hashFile } from "../../hash.js";
+import { hashFile } from "../../lib/hash.js";
 
 /** Which GGUF file, and how it is opened. */
 export interface LlamaOptions {

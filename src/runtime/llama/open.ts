@@ -1,4 +1,4 @@
-import type { LanguageModel } from "../model.js";
+import type { LanguageModel } from "../../model.js";
 import { type FastLlamaOptions, LlamaModel } from "./llama-model.js";
 import { NativeUnavailable } from "./native.js";
 import { NodeLlamaCppModel } from "./public-engine.js";

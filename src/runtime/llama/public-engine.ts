@@ -1,11 +1,16 @@
 import { InsufficientMemoryError, type LlamaContext, type LlamaContextSequence } from "node-llama-cpp";
-import type { ChatMessage } from "../../chat.js";
 import { LseError } from "../../errors.js";
-import { hashFile, hashJson } from "../../hash.js";
-import { deriveSeed, uniformStream } from "../../random.js";
+import { hashFile, hashJson } from "../../lib/hash.js";
+import { deriveSeed, uniformStream } from "../../lib/random.js";
+import {
+  type ChatMessage,
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+} from "../../model.js";
 import type { ChatTemplate } from "../chat-template.js";
 import { defaultContextSize, requireRoom } from "../context-size.js";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
 import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
 import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
 import { CallQueue } from "./call-queue.js";

@@ -1,8 +1,8 @@
 import { cpus } from "node:os";
 import { join } from "node:path";
-import type { ChatMessage } from "../../chat.js";
 import { LseError } from "../../errors.js";
-import { hashJson } from "../../hash.js";
+import { hashJson } from "../../lib/hash.js";
+import type { ChatMessage } from "../../model.js";
 import type { ChatTemplate } from "../chat-template.js";
 import { trialOf } from "./calibration.js";
 import { type LlamaOptions, type LoadedModel, precisionOf } from "./load.js";

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../../errors.js";
-import { hashFile, hashJson } from "../../hash.js";
-import { checked, readJson } from "../../json-file.js";
+import { hashFile, hashJson } from "../../lib/hash.js";
+import { checked, readJson } from "../../lib/json-file.js";
 
 /** What is read of a model's folder; the weights stay where they are. */
 export interface ModelFolder {

@@ -1,12 +1,17 @@
 import { availableParallelism } from "node:os";
-import type { ChatMessage } from "../../chat.js";
 import { LseError } from "../../errors.js";
+import {
+  type ChatMessage,
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+} from "../../model.js";
 import { ChatTemplate } from "../chat-template.js";
 import { defaultContextSize, requireRoom } from "../context-size.js";
 import { CallQueue } from "../llama/call-queue.js";
 import { Generation, Scoring } from "../llama/jobs.js";
 import type { TokenTexts } from "../llama/vocabulary.js";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
 import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
 import { cut, Decoder, NO_PAST, type Past } from "./decoder.js";
 import { readModelFolder } from "./model-folder.js";

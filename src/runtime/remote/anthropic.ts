@@ -1,5 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
-import type { GenerateRequest } from "../model.js";
+import type { GenerateRequest } from "../../model.js";
 import { askWithout, type ChatService, explainedError, type Reply, type ServiceOptions } from "./service.js";
 
 /** Anthropic's messages. They take neither a seed nor min_p nor a presence penalty, and a temperature of at most 1. */

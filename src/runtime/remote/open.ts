@@ -1,8 +1,8 @@
 import { LseError } from "../../errors.js";
+import type { Price, Purse } from "../price.js";
 import { anthropicService } from "./anthropic.js";
 import { partsOf, type ServiceName } from "./names.js";
 import { openAiService } from "./openai.js";
-import type { Price, Purse } from "./price.js";
 import { RemoteModel } from "./remote-model.js";
 
 const SERVICES = {

@@ -1,5 +1,5 @@
 import OpenAI from "openai";
-import type { GenerateRequest } from "../model.js";
+import type { GenerateRequest } from "../../model.js";
 import { askWithout, type ChatService, explainedError, type Reply, type ServiceOptions } from "./service.js";
 
 /**

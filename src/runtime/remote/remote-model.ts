@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChatMessage } from "../../chat.js";
 import { LseError } from "../../errors.js";
-import { hashJson } from "../../hash.js";
+import { hashJson } from "../../lib/hash.js";
+import {
+  type ChatMessage,
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+} from "../../model.js";
 import { requireRoom } from "../context-size.js";
-import { type Completion, emptyUsage, type GenerateRequest, type LanguageModel } from "../model.js";
-import { costOf, type Price, type Purse } from "./price.js";
+import { costOf, type Price, type Purse } from "../price.js";
 import { type ChatService, type Reply, ServiceError } from "./service.js";
 
 export interface RemoteOptions {

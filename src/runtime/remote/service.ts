@@ -1,4 +1,4 @@
-import type { GenerateRequest } from "../model.js";
+import type { GenerateRequest } from "../../model.js";
 
 /** What a service answered to one request. */
 export interface Reply {

@@ -1,5 +1,5 @@
 /** Weights to begin with. */
-import { deriveSeed, gaussianStream } from "../../random.js";
+import { deriveSeed, gaussianStream } from "../../lib/random.js";
 import { type LoraSpec, loraParameters, type ModelSpec, type Parameters, parametersOf } from "./spec.js";
 
 /** Standard deviation of the first logits where the output reads the embedding: near-uniform probabilities. */

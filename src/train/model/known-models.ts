@@ -2,8 +2,8 @@
  * Sizes of the paper's models and smaller ones, for plans that are made before their weights are here. Source: the
  * `config.json` of each on the Hugging Face hub.
  */
-import type { QwenShape } from "../../runtime/gguf/qwen-layout.js";
-import { NAMED_SHAPES } from "../../runtime/gguf/random-model.js";
+import type { QwenShape } from "../../gguf/qwen-layout.js";
+import { NAMED_SHAPES } from "../../gguf/random-model.js";
 import type { ModelSpec } from "./spec.js";
 
 const KNOWN: Readonly<Record<string, ModelSpec>> = {

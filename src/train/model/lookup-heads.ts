@@ -5,8 +5,8 @@
  * they are written into a Qwen2's first weights, and training goes on from there.
  */
 import { LseError } from "../../errors.js";
-import { deriveSeed, gaussianStream } from "../../random.js";
-import { ROPE_BASE } from "../../runtime/gguf/qwen-layout.js";
+import { ROPE_BASE } from "../../gguf/qwen-layout.js";
+import { deriveSeed, gaussianStream } from "../../lib/random.js";
 import type { ModelSpec } from "./spec.js";
 
 /** Score, in nats, of the position that a first-layer head looks for; one further off gets some 8 less. */

@@ -1,5 +1,5 @@
 /** The whole computation of a training step as one graph: Qwen2 or Qwen3, the loss, the gradients. */
-import { NORM_EPSILON, type QwenParameter, ROPE_BASE } from "../../runtime/gguf/qwen-layout.js";
+import { NORM_EPSILON, type QwenParameter, ROPE_BASE } from "../../gguf/qwen-layout.js";
 import { attention, rotaryTable, rotate } from "../graph/attention.js";
 import { backward } from "../graph/backward.js";
 import { Graph, type GraphOptions, type Tensor } from "../graph/graph.js";

@@ -10,7 +10,7 @@ import {
   type QwenParameter,
   type QwenShape,
   qwenParameters,
-} from "../../runtime/gguf/qwen-layout.js";
+} from "../../gguf/qwen-layout.js";
 
 /** A transformer to train. */
 export interface ModelSpec {

@@ -1,4 +1,4 @@
-import type { QwenParameter } from "../../runtime/gguf/qwen-layout.js";
+import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import type { Parameters } from "../model/spec.js";
 import { type AdamWOptions, type Optimizer, restoreArrays, zerosLike } from "./optimizer.js";
 

@@ -1,5 +1,5 @@
 /** Which parameters are trained by which rule. */
-import type { QwenParameter } from "../../runtime/gguf/qwen-layout.js";
+import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import type { AdamWOptions, MuonOptions } from "./optimizer.js";
 
 /** Parameters that are trained by one rule. */

@@ -1,5 +1,5 @@
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import type { QwenParameter } from "../../runtime/gguf/qwen-layout.js";
+import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import { Graph, type Tensor } from "../graph/graph.js";
 import * as p from "../graph/primitives.js";
 import type { Parameters } from "../model/spec.js";

@@ -1,5 +1,5 @@
 import { LseError } from "../../errors.js";
-import type { QwenParameter } from "../../runtime/gguf/qwen-layout.js";
+import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import { AdamW } from "./adamw.js";
 import type { ParameterGroup } from "./groups.js";
 import { Muon } from "./muon.js";

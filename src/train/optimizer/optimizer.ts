@@ -1,6 +1,6 @@
 /** From gradients to the next parameters. */
 import { LseError } from "../../errors.js";
-import type { QwenParameter } from "../../runtime/gguf/qwen-layout.js";
+import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import type { Parameters } from "../model/spec.js";
 
 /** A rule for some parameters. It keeps its state by parameter and can be stopped and continued with it. */

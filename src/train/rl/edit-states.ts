@@ -1,9 +1,10 @@
 /** Saved evolution trees as the data that an evolver is trained on (paper §4; the published lse_ds.py:36-132). */
-import type { ChatMessage } from "../../chat.js";
+
 import { LseError } from "../../errors.js";
 import type { EvolveConfig } from "../../evolve/config.js";
 import type { EvolutionTree } from "../../evolve/tree.js";
-import { deriveSeed, shuffled } from "../../random.js";
+import { deriveSeed, shuffled } from "../../lib/random.js";
+import type { ChatMessage } from "../../model.js";
 import type { Task } from "../../task.js";
 
 /** A run of evolution that is over. */

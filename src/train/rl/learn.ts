@@ -1,9 +1,8 @@
 /** LSE: the evolver is trained by the improvement its edits bring (paper §4), in a folder that survives a kill. */
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ChatMessage } from "../../chat.js";
-import { EventLog } from "../../ledger/event-log.js";
-import type { LanguageModel, Sampling } from "../../runtime/model.js";
+import { EventLog } from "../../journal/event-log.js";
+import type { ChatMessage, LanguageModel, Sampling } from "../../model.js";
 import type { Row } from "../batch.js";
 import { CHECKPOINT } from "../checkpoint.js";
 import { CURVE, Curve } from "../curve.js";

@@ -2,11 +2,11 @@
 import { answerProblems, eachSample, rewardOf } from "../../evolve/answer.js";
 import { MIN_INSTRUCTIONS_CHARS } from "../../evolve/evolver.js";
 import { roomCheck } from "../../evolve/room.js";
-import { extractTag } from "../../extract.js";
-import type { Journal } from "../../journal.js";
-import { deriveSeed } from "../../random.js";
+import type { Journal } from "../../journal/journal.js";
+import { extractTag } from "../../lib/extract.js";
+import { deriveSeed } from "../../lib/random.js";
+import type { Completion, LanguageModel, Sampling } from "../../model.js";
 import { CachedModel } from "../../runtime/cached-model.js";
-import type { Completion, LanguageModel, Sampling } from "../../runtime/model.js";
 import { together } from "../../runtime/together.js";
 import { INVALID, type ScoredEdit } from "./advantages.js";
 import type { EditState } from "./edit-states.js";

@@ -1,0 +1,124 @@
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+} from "node:fs";
+import { LseError } from "../errors.js";
+import type { Journal, RunEvent } from "./journal.js";
+
+/** The events of a run as they lie on the disk: one JSON object a line. Reading changes nothing. */
+export class EventFile {
+  /** Lines stay bytes until they are asked for: a run's generations are large and mostly read once. */
+  readonly #lines = new Map<string, Buffer>();
+  readonly #counts = new Map<string, number>();
+  /** Bytes up to the end of the last whole line. A kill may leave half a line after them. */
+  readonly wholeBytes: number;
+
+  /** @throws LseError when a line that is not the last one cannot be read */
+  constructor(readonly path: string) {
+    const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+    let start = 0;
+    for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", start)) {
+      const line = bytes.subarray(start, end);
+      const name = eventName(line);
+      if (name === null) {
+        throw new LseError(
+          `${path}: line ${this.#lines.size + 1} is not an event`,
+          "Restore the file from a copy, or start a new run",
+        );
+      }
+      this.keep(name, line);
+      start = end + 1;
+    }
+    this.wholeBytes = start;
+  }
+
+  recall<T extends RunEvent["type"]>(type: T, key: string): Extract<RunEvent, { type: T }> | undefined {
+    const line = this.#lines.get(`${type}:${key}`);
+    return line === undefined ? undefined : JSON.parse(line.toString());
+  }
+
+  /** All events of a type, in the order in which they happened. */
+  *all<T extends RunEvent["type"]>(type: T): Generator<Extract<RunEvent, { type: T }>> {
+    for (const [name, line] of this.#lines)
+      if (name.startsWith(`${type}:`)) yield JSON.parse(line.toString()) as Extract<RunEvent, { type: T }>;
+  }
+
+  /** How many events of a type there are. */
+  count(type: RunEvent["type"]): number {
+    return this.#counts.get(type) ?? 0;
+  }
+
+  protected has(name: string): boolean {
+    return this.#lines.has(name);
+  }
+
+  protected keep(name: string, line: Buffer): void {
+    this.#lines.set(name, line);
+    const type = name.slice(0, name.indexOf(":"));
+    this.#counts.set(type, (this.#counts.get(type) ?? 0) + 1);
+  }
+}
+
+/**
+ * The journal of a run: its event file, appended to and never rewritten. Each event is handed to the
+ * operating system before `record` returns, so killing this process loses none; `sync` guards against the
+ * machine going down as well. The half line that a kill may leave at the end is dropped.
+ */
+export class EventLog extends EventFile implements Journal, Disposable {
+  readonly #file: number;
+  /** Called for every event that was not in the file before. */
+  onEvent: ((event: RunEvent) => void) | undefined;
+
+  constructor(path: string) {
+    super(path);
+    this.#file = openSync(path, "a");
+    ftruncateSync(this.#file, this.wholeBytes);
+  }
+
+  record(event: RunEvent): void {
+    const name = `${event.type}:${event.key}`;
+    if (this.has(name)) return;
+    const line = Buffer.from(JSON.stringify(event));
+    const before = fstatSync(this.#file).size;
+    try {
+      appendFileSync(this.#file, Buffer.concat([line, NEWLINE]));
+    } catch (cause) {
+      ftruncateSync(this.#file, before);
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new LseError(
+        `${this.path}: cannot write (${why})`,
+        "Make room on the disk, then resume the run",
+        {
+          cause,
+        },
+      );
+    }
+    this.keep(name, line);
+    this.onEvent?.(event);
+  }
+
+  sync(): void {
+    fsyncSync(this.#file);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}
+
+const NEWLINE = Buffer.from("\n");
+
+function eventName(line: Buffer): string | null {
+  try {
+    const { type, key } = JSON.parse(line.toString()) as { type?: unknown; key?: unknown };
+    return typeof type === "string" && typeof key === "string" ? `${type}:${key}` : null;
+  } catch {
+    return null;
+  }
+}

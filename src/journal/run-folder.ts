@@ -1,0 +1,95 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { LseError } from "../errors.js";
+import { readJson } from "../lib/json-file.js";
+
+const CONFIG = "config.json";
+
+/**
+ * The folder of one run: `config.json` (resolved, enough to run it again), `events.jsonl` (everything that
+ * was paid for), `tree.json` and `best.md` (rewritten after each round, derived from the events).
+ */
+export class RunFolder {
+  /** @throws LseError when the folder exists and is not empty */
+  static requireFree(path: string): void {
+    if (existsSync(path) && readdirSync(path).length > 0) {
+      throw new LseError(
+        `${path}: this folder exists and is not empty`,
+        existsSync(join(path, CONFIG))
+          ? `Continue that run with --resume ${path}, or give another --out`
+          : "Give another --out",
+      );
+    }
+  }
+
+  /** @throws LseError when the folder exists and is not empty */
+  static create(path: string, config: unknown): RunFolder {
+    RunFolder.requireFree(path);
+    mkdirSync(path, { recursive: true });
+    const folder = new RunFolder(path);
+    folder.#replace(CONFIG, `${JSON.stringify(config, null, 2)}\n`);
+    return folder;
+  }
+
+  /** @throws LseError when the folder holds no run */
+  static open(path: string): RunFolder {
+    if (!existsSync(join(path, CONFIG))) {
+      throw new LseError(
+        `${path}: no run here (${CONFIG} is missing)`,
+        "Give the folder of an earlier --out",
+      );
+    }
+    return new RunFolder(path);
+  }
+
+  private constructor(readonly path: string) {}
+
+  get configPath(): string {
+    return join(this.path, CONFIG);
+  }
+
+  get eventsPath(): string {
+    return join(this.path, "events.jsonl");
+  }
+
+  get treePath(): string {
+    return join(this.path, "tree.json");
+  }
+
+  /** A file that someone puts there to have the run end in good order. */
+  get stopPath(): string {
+    return join(this.path, "stop");
+  }
+
+  /** The resolved configuration, as JSON. */
+  readConfig(): unknown {
+    return readJson(this.configPath);
+  }
+
+  /** @throws LseError before the first round is complete */
+  readTree(): string {
+    if (!existsSync(this.treePath)) {
+      throw new LseError(
+        `${this.treePath}: not written yet`,
+        `The seed instructions are not scored: continue with \`lse evolve --resume ${this.path}\``,
+      );
+    }
+    return readFileSync(this.treePath, "utf8");
+  }
+
+  writeTree(json: string): void {
+    this.#replace("tree.json", json);
+  }
+
+  /** The best instructions so far, as they go into a prompt. */
+  writeBest(instructions: string): void {
+    this.#replace("best.md", `${instructions}\n`);
+  }
+
+  /** Whoever reads the file, or is killed while writing it, finds the old or the new content whole. */
+  #replace(name: string, content: string): void {
+    const path = join(this.path, name);
+    writeFileSync(`${path}.part`, content);
+    renameSync(`${path}.part`, path);
+  }
+}

@@ -1,0 +1,140 @@
+/** `lse train --dry-run`: what a training takes, before anything is loaded or paid for. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { freemem } from "node:os";
+import { join } from "node:path";
+import { LseError } from "../../errors.js";
+import { readSizes } from "../../gguf/read-model.js";
+import { readJson } from "../../lib/json-file.js";
+import { estimateStep } from "../../train/estimate.js";
+import { KNOWN_MODELS, knownSizes } from "../../train/model/known-models.js";
+import type { ModelSpec } from "../../train/model/spec.js";
+import { productSpeed } from "../../train/speed.js";
+import { resolveConfig } from "../config.js";
+import type { TrainConfig } from "./config.js";
+
+/** Of the speed of plain products, what a training step reaches (`npm run bench:train`). */
+const SHARE_OF_PRODUCTS = 0.8;
+/** Of a model that is not here yet: as F16. */
+const HALF_BYTES = 2;
+
+export interface TrainPlan {
+  readonly model: {
+    readonly from: "file" | "published sizes";
+    readonly parameters: number;
+    readonly trained: number;
+  };
+  /** Prompt and edits of one node, at most: the engine's context. */
+  readonly positions: number;
+  readonly edits: number;
+  /** Answers that score them, if none is invalid or equal to another; null while there are no trees. */
+  readonly answers: number | null;
+  /** Gibibytes in memory. */
+  readonly memory: {
+    readonly weights: number;
+    readonly optimizer: number;
+    readonly activations: number;
+    readonly engine: number;
+    readonly total: number;
+    readonly free: number;
+  };
+  readonly gradient: {
+    /** Multiplications and additions of an update. */
+    readonly petaflop: number;
+    /** What the products run at, in GFLOP/s. */
+    readonly speed: number;
+    /** Hours of all updates. */
+    readonly hours: number;
+  };
+}
+
+/** @param gflops of another machine, sustained in products of matrices; measured here for a second without it */
+export async function planTraining(config: TrainConfig, gflops?: number): Promise<TrainPlan> {
+  const { sizes, from } = await sizesOf(config.model);
+  const context = config.engine.context ?? sizes.contextLength;
+  const spec = { ...sizes, contextLength: Math.min(sizes.contextLength, context) };
+  const maxTokens = runConfigs(config.trees)[0]?.evolve.sampling.maxTokens ?? spec.contextLength;
+  const positions = spec.contextLength;
+  const predicted = Math.min(positions, config.rollouts * maxTokens);
+  const step = estimateStep({
+    ...{ spec, lora: config.lora ?? undefined, recompute: config.recompute, positions, predicted },
+  });
+  const edits = config.updates * config.nodes * config.rollouts;
+  const perEdit = meanOf(runConfigs(config.trees).map(({ evolve }) => evolve.holdout * evolve.samples));
+  const reference = config.kl > 0 ? step.weightBytes : 0;
+  const memory = {
+    weights: gibibytes(step.weightBytes + reference),
+    optimizer: gibibytes(step.optimizerBytes),
+    activations: gibibytes(step.activationBytes),
+    engine: gibibytes(engineBytes(config, spec, step.parameters)),
+  };
+  const speed = gflops ?? (await productSpeed(config.threads)) / 1e9;
+  const flops = step.flops * config.nodes;
+  return {
+    model: { from, parameters: step.parameters, trained: step.trained },
+    ...{ positions, edits, answers: perEdit === null ? null : Math.round(edits * perEdit) },
+    memory: {
+      ...memory,
+      total: memory.weights + memory.optimizer + memory.activations + memory.engine,
+      free: gibibytes(freemem()),
+    },
+    gradient: {
+      ...{ petaflop: flops / 1e15, speed },
+      hours: (config.updates * flops) / (SHARE_OF_PRODUCTS * speed * 1e9) / 3600,
+    },
+  };
+}
+
+export function describePlan(plan: TrainPlan, config: TrainConfig): string {
+  const { model, memory, gradient, edits, answers, positions } = plan;
+  const gib = (value: number) => `${value.toFixed(1)} GiB`;
+  const fits = memory.total <= memory.free ? "it fits" : "it does not fit";
+  return [
+    `${config.model}: ${millions(model.parameters)} parameters, ${millions(model.trained)} ${config.lora === null ? "of them" : "of an adapter"} trained` +
+      (model.from === "file" ? "" : " (the file is not here yet; published sizes)"),
+    `${config.updates} updates of ${config.nodes} nodes × ${config.rollouts} edits: ${edits} edits` +
+      (answers === null
+        ? `; no finished runs in ${config.trees} yet, so the answers cannot be counted`
+        : `, scored by at most ${answers} answers`),
+    `memory for nodes of up to ${positions} tokens, computed ${config.recompute ? "layer by layer" : "as one graph"}: ` +
+      `weights ${gib(memory.weights)}, optimizer ${gib(memory.optimizer)}, activations ${gib(memory.activations)}, ` +
+      `engine ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
+    `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP an update, ${describeHours(gradient.hours)} in all at ` +
+      `${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
+  ].join("\n");
+}
+
+async function sizesOf(model: string): Promise<{ sizes: ModelSpec; from: TrainPlan["model"]["from"] }> {
+  if (existsSync(model)) return { sizes: await readSizes(model), from: "file" };
+  const sizes = knownSizes(model);
+  if (sizes !== null) return { sizes, from: "published sizes" };
+  throw new LseError(
+    `${model}: no such file, and no model whose sizes are known by name`,
+    `Put the model there, or name one of ${KNOWN_MODELS.join(", ")}`,
+  );
+}
+
+/** The model's file, the policy's, and a KV cache of half precision. */
+function engineBytes({ model, policy, engine }: TrainConfig, spec: ModelSpec, parameters: number): number {
+  const fileBytes = (path: string) => (existsSync(path) ? statSync(path).size : HALF_BYTES * parameters);
+  const files = [model, ...(policy === undefined ? [] : [policy])];
+  const { layers, kvHeads, headDim } = spec.shape;
+  const cells = engine.kvCells ?? spec.contextLength;
+  const cache = 2 * HALF_BYTES * cells * layers * kvHeads * headDim;
+  return files.reduce((sum, path) => sum + fileBytes(path) + cache, 0);
+}
+
+/** Configurations of the runs in a folder, without opening their data. */
+function runConfigs(folder: string) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .map((name) => join(folder, name, "config.json"))
+    .filter((path) => existsSync(path))
+    .map((path) => resolveConfig(readJson(path), path));
+}
+
+const meanOf = (values: readonly number[]) =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+const gibibytes = (bytes: number) => bytes / 2 ** 30;
+const millions = (count: number) => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} million`;
+const describeHours = (hours: number) =>
+  hours < 1 ? `${Math.ceil(60 * hours)} minutes` : `${Math.ceil(hours).toLocaleString("en")} hours`;

@@ -1,0 +1,132 @@
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { LseError } from "../../errors.js";
+import { readLora, readSizes } from "../../gguf/read-model.js";
+import type { Sampling } from "../../model.js";
+import { Progress } from "../../terminal/progress.js";
+import { CURVE, readCurve } from "../../train/curve.js";
+import type { ModelSpec, Parameters } from "../../train/model/spec.js";
+import { adamW } from "../../train/optimizer/groups.js";
+import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../../train/rl/learn.js";
+import { TaskPool } from "../tasks.js";
+import type { TrainConfig } from "./config.js";
+import { openTrainEngine } from "./engine.js";
+import { checkScorer, trainStates } from "./states.js";
+import { TrainedEvolver } from "./trained-evolver.js";
+
+/** Makes the folder of a training. @throws LseError when it exists */
+export function prepareTraining(folder: string, config: TrainConfig): void {
+  if (existsSync(folder))
+    throw new LseError(`${folder} exists already`, "Name a new folder, or go on with --resume");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+export interface TrainResult {
+  /** File of the update that did best on validation trees: an adapter, or a model. */
+  readonly evolver: string;
+  readonly step: number;
+  /** Mean reward of an edit of validation trees, then and before training. */
+  readonly reward: number;
+  readonly untrained: number;
+}
+
+/** Trains in a folder with a `config.json`, from its checkpoint if it has one. */
+export async function train(folder: string, config: TrainConfig, signal?: AbortSignal): Promise<TrainResult> {
+  await using tasks = new TaskPool();
+  const states = await trainStates(config, tasks);
+  const spec = await trainedSizes(config);
+  const { lora } = config;
+  const adapter = config.start === undefined ? {} : { adapter: await startFrom(config.start, lora) };
+  await using engine = await openTrainEngine(config.model, config);
+  await using other = config.policy === undefined ? undefined : await openTrainEngine(config.policy, config);
+
+  checkScorer(states, other ?? engine, config);
+  using progress = new Progress("updates", config.updates);
+  const openWeights = (path: string) => openTrainEngine(path, config);
+  await using trained = new TrainedEvolver(folder, config.model, engine, openWeights, spec, lora);
+  const best = join(folder, "best.gguf");
+  const curve = join(folder, CURVE);
+  await learn({
+    ...{ folder, states: states.training, validation: states.validation, policy: other ?? engine },
+    start: { from: "file", path: config.model, ...adapter, seed: config.seed },
+    ...{
+      updates: config.updates,
+      nodes: config.nodes,
+      rollouts: config.rollouts,
+      clip: config.clip,
+      kl: config.kl,
+    },
+    ...{ estimator: config.estimator, seed: config.seed, validateEvery: config.validateEvery },
+    ...(signal === undefined ? {} : { signal }),
+    sampling: { ...EDITS, maxTokens: states.training[0]?.run.config.sampling.maxTokens ?? 1 },
+    trainer: {
+      ...{ spec, ...(lora && { lora }), clipNorm: config.clipNorm, threads: config.threads },
+      ...{ microTokens: config.microTokens, recompute: config.recompute, provider: "cpu" },
+      groups: adamW(config.rate),
+      schedule: { kind: config.schedule, warmup: 0, steps: config.updates, floor: 0.1 },
+    },
+    encode: (messages) => engine.encode(messages),
+    evolverOf: (parameters) => trained.open(parameters),
+    onStart: (done) => progress.skip(done),
+    onUpdate: (point) => {
+      progress.tick();
+      progress.note(`reward ${signed(point.reward)}`);
+      progress.say(describeUpdate(point, config.updates));
+    },
+    onValidation: (point) => {
+      if (isBest(point, curve)) copyFileSync(trained.path, best);
+      progress.say(
+        `update ${point.step}: an edit of validation trees brings ${signed(point.reward)} ± ${(1.96 * point.rewardError).toFixed(3)}, ` +
+          `${(100 * point.invalid).toFixed(0)} % invalid`,
+      );
+    },
+  });
+  const validations = validationsIn(curve);
+  const chosen = validations.reduce((a, b) => (b.reward > a.reward ? b : a));
+  return { evolver: best, step: chosen.step, reward: chosen.reward, untrained: validations[0]?.reward ?? 0 };
+}
+
+/** Sizes of the evolver, its context no longer than the engine's: what is longer cannot have been written. */
+async function trainedSizes({ model, engine }: TrainConfig): Promise<ModelSpec> {
+  const { contextLength, ...sizes } = await readSizes(model);
+  return { ...sizes, contextLength: Math.min(contextLength, engine.context ?? contextLength) };
+}
+
+/** The parameters of an adapter to begin with. */
+async function startFrom(path: string, lora: TrainConfig["lora"]): Promise<Parameters> {
+  const adapter = await readLora(path);
+  if (adapter.rank !== lora?.rank || adapter.alpha !== lora.alpha)
+    throw new LseError(
+      `${path}: its rank is ${adapter.rank} and its alpha ${adapter.alpha}, not those of the configuration`,
+      "Give the field lora these numbers",
+    );
+  return Object.fromEntries(Object.entries(adapter.tensors).map(([name, { values }]) => [name, values]));
+}
+
+/** The evolver's own distribution: what the policy gradient is computed for. */
+const EDITS: Omit<Sampling, "maxTokens"> = {
+  ...{ temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0, stop: [] },
+};
+
+const validationsIn = (curve: string) =>
+  readCurve<LearnPoint>(curve).filter((point): point is ValidationPoint => point.kind === "validation");
+
+/** Whether a validation beats all that the curve holds, of earlier updates. */
+const isBest = ({ step, reward }: ValidationPoint, curve: string): boolean =>
+  validationsIn(curve).every((earlier) => earlier.step >= step || earlier.reward < reward);
+
+function describeUpdate(
+  { step, reward, rewardError, invalid, editTokens, seconds }: UpdatePoint,
+  updates: number,
+) {
+  const { edits, answers, gradient, rest } = seconds;
+  const parts = [edits, answers, gradient, rest].map((part) => part.toFixed(1)).join(" + ");
+  return (
+    `update ${step} of ${updates}: reward ${signed(reward)} ± ${(1.96 * rewardError).toFixed(3)}, ` +
+    `${(100 * invalid).toFixed(0)} % invalid, ${editTokens.toFixed(0)} tokens an edit; ` +
+    `${parts} s (edits, answers, gradient, rest)`
+  );
+}
+
+const signed = (value: number) => (value < 0 ? "" : "+") + value.toFixed(3);

@@ -1,0 +1,118 @@
+/** The contract of a task, checked as it is used: whoever writes one is told which member breaks it. */
+
+import { LseError } from "../errors.js";
+import type { ChatMessage } from "../model.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+
+/** A task as it may be written: what can be left out is filled in. */
+export interface GivenTask extends Omit<Task, "id" | "fingerprint" | typeof Symbol.asyncDispose> {
+  /** Defaults to the file's name. */
+  readonly id?: string;
+  /** What else than the file and its options the outcomes depend on, such as a data file's hash. */
+  readonly fingerprint?: string;
+  [Symbol.asyncDispose]?(): PromiseLike<void>;
+}
+
+const METHODS = ["systemPrompt", "prompt", "grade", "report", "validate"] as const;
+
+/** What is wrong with an object that should be a task, in words; null for nothing that can be seen before it is used. */
+export function taskProblem(given: unknown): string | null {
+  if (typeof given !== "object" || given === null)
+    return `the task is ${given === null ? "null" : typeof given}`;
+  const task = given as Partial<Record<keyof GivenTask, unknown>>;
+  const missing = METHODS.find((name) => typeof task[name] !== "function");
+  if (missing !== undefined) return `the task has no method ${missing}`;
+  if (typeof task.seedInstructions !== "string") return "seedInstructions is not a text";
+  if (task.id !== undefined && (typeof task.id !== "string" || task.id === "")) return "id is not a name";
+  for (const member of ["problemIds", "testIds"] as const) {
+    const ids = task[member];
+    if (ids === undefined && member === "testIds") continue;
+    if (!Array.isArray(ids) || ids.some((id) => typeof id !== "string" || id === ""))
+      return `${member} is not a list of names`;
+  }
+  const ids = [...(task.problemIds as string[]), ...((task.testIds as string[] | undefined) ?? [])];
+  if ((task.problemIds as string[]).length === 0) return "problemIds is empty";
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
+  return twice === undefined ? null : `the problem "${twice}" is there twice`;
+}
+
+/** Passes everything on to the task that was given, and looks at what comes back. */
+export class CheckedTask implements Task {
+  readonly seedInstructions: string;
+  readonly problemIds: readonly string[];
+  readonly testIds?: readonly string[];
+  readonly describe?: NonNullable<Task["describe"]>;
+  readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
+
+  /** @param origin the file, for error messages */
+  constructor(
+    private readonly given: GivenTask,
+    readonly id: string,
+    readonly fingerprint: string,
+    private readonly origin: string,
+  ) {
+    this.seedInstructions = given.seedInstructions;
+    this.problemIds = given.problemIds;
+    if (given.testIds !== undefined) this.testIds = given.testIds;
+    if (given.describe !== undefined)
+      this.describe = (problem): ProblemText => given.describe?.(problem) as ProblemText;
+    if (given.evolverPrompt !== undefined) this.evolverPrompt = given.evolverPrompt.bind(given);
+  }
+
+  systemPrompt(instructions: string): string {
+    const text = this.given.systemPrompt(instructions);
+    return typeof text === "string" ? text : this.#fail("systemPrompt", "returned no text");
+  }
+
+  prompt(problemId: string, instructions: string): ChatMessage[] {
+    const messages = this.given.prompt(problemId, instructions);
+    const isMessage = ({ role, content }: ChatMessage) =>
+      ["system", "user", "assistant"].includes(role) && typeof content === "string";
+    if (Array.isArray(messages) && messages.length > 0 && messages.every(isMessage)) return messages;
+    return this.#fail("prompt", `returned no messages with role and content for "${problemId}"`);
+  }
+
+  async grade(problemId: string, response: string): Promise<Outcome> {
+    let outcome: Outcome;
+    try {
+      outcome = await this.given.grade(problemId, response);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      return this.#fail("grade", `failed on a response to "${problemId}": ${why}`, { cause });
+    }
+    const { score, correct, answer, error } = outcome ?? {};
+    if (!(typeof score === "number" && score >= 0 && score <= 1))
+      return this.#fail("grade", `gave "${problemId}" the score ${score}, which is not from 0 to 1`);
+    if (
+      typeof correct !== "boolean" ||
+      typeof answer !== "string" ||
+      !(error === null || typeof error === "string")
+    )
+      return this.#fail(
+        "grade",
+        `has to return score, correct, answer and error (null or a text) for "${problemId}"`,
+      );
+    return { score, correct, answer, error };
+  }
+
+  report(problemId: string, outcome: Outcome): string {
+    const text = this.given.report(problemId, outcome);
+    return typeof text === "string" ? text : this.#fail("report", `returned no text for "${problemId}"`);
+  }
+
+  validate(onProblem?: () => void): Promise<ValidationReport> {
+    return this.given.validate(onProblem);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.given[Symbol.asyncDispose]?.();
+  }
+
+  #fail(member: string, what: string, options?: ErrorOptions): never {
+    throw new LseError(
+      `${this.origin}: ${member} ${what}`,
+      "Correct the file; a run resumes with what it has",
+      options,
+    );
+  }
+}

@@ -1,0 +1,57 @@
+/** A task that someone wrote in a file of their own: loaded by its path, held to the contract. */
+import { existsSync } from "node:fs";
+import { basename, extname } from "node:path";
+import { pathToFileURL } from "node:url";
+import { LseError } from "../errors.js";
+import { hashFile, hashJson } from "../lib/hash.js";
+import type { Task } from "../task.js";
+import { CheckedTask, type GivenTask, taskProblem } from "./checked-task.js";
+
+/** What a task's file has as its default export. */
+export type TaskFactory = (options: Readonly<Record<string, string>>) => GivenTask | Promise<GivenTask>;
+
+const WRITE_SO = "See docs/custom-task.md for a complete example";
+
+/**
+ * Opens the task of a file. Its content and the options are part of the fingerprint: a run does not go on with another.
+ * @param path an ES module; TypeScript where Node takes it (22.18 and newer) or a loader is registered
+ * @throws LseError naming the file and the member that is missing or wrong
+ */
+export async function openTaskFile(path: string, options: Readonly<Record<string, string>>): Promise<Task> {
+  if (!existsSync(path))
+    throw new LseError(`${path}: no such file`, "Give --task the path of a task's module");
+  const factory = await factoryOf(path);
+  let given: GivenTask;
+  try {
+    given = await factory(options);
+  } catch (cause) {
+    if (cause instanceof LseError) throw cause;
+    throw new LseError(
+      `${path}: making the task failed: ${messageOf(cause)}`,
+      "Correct the file, or its --task-option",
+      { cause },
+    );
+  }
+  const problem = taskProblem(given);
+  if (problem !== null) throw new LseError(`${path}: ${problem}`, WRITE_SO);
+  const fingerprint = hashJson([await hashFile(path), options, given.fingerprint ?? given.problemIds]);
+  return new CheckedTask(given, given.id ?? basename(path, extname(path)), fingerprint, path);
+}
+
+async function factoryOf(path: string): Promise<TaskFactory> {
+  let module: { default?: unknown };
+  try {
+    module = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  } catch (cause) {
+    const isTypeScript = (cause as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION";
+    throw new LseError(
+      `${path}: cannot be loaded: ${messageOf(cause)}`,
+      isTypeScript ? "Compile it to JavaScript, or run Node 22.18 or newer" : "Correct the file",
+      { cause },
+    );
+  }
+  if (typeof module.default === "function") return module.default as TaskFactory;
+  throw new LseError(`${path}: its default export is not a function that makes a task`, WRITE_SO);
+}
+
+const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];

@@ -1,0 +1,89 @@
+import { appendFileSync, existsSync, readFileSync, truncateSync } from "node:fs";
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import { checked, parseJson } from "../lib/json-file.js";
+
+const askedSchema = z.strictObject({
+  type: z.literal("asked"),
+  id: z.int().min(1),
+  /** ISO 8601. */
+  at: z.string(),
+  ...{ question: z.string(), evidence: z.string(), sql: z.string() },
+  /** Why there are no rows. */
+  error: z.string().nullable(),
+  rows: z.int().nullable(),
+  /** Hash of the instructions it was answered with. */
+  manual: z.string(),
+});
+
+const feedbackSchema = z.strictObject({
+  type: z.literal("feedback"),
+  id: z.int().min(1),
+  at: z.string(),
+  verdict: z.enum(["right", "wrong"]),
+  /** What is right; null where nobody has said yet. */
+  sql: z.string().nullable(),
+});
+
+const lineSchema = z.discriminatedUnion("type", [askedSchema, feedbackSchema]);
+
+export type AskedQuestion = z.infer<typeof askedSchema>;
+export type Feedback = z.infer<typeof feedbackSchema>;
+
+/** `asked.jsonl`: what was asked and what was said of the answers. It is only ever appended to. */
+export class AskedLog {
+  readonly questions: AskedQuestion[] = [];
+  readonly feedback: Feedback[] = [];
+
+  /** @throws LseError naming a line that cannot be read */
+  constructor(readonly path: string) {
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    // The half line that a kill may have left.
+    if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
+    for (const [i, line] of whole.split("\n").slice(0, -1).entries()) {
+      const origin = `${path}: line ${i + 1}`;
+      const next = "Restore the file from a copy, or take that line out";
+      const entry = checked(lineSchema, parseJson(line, origin), origin, next);
+      if (entry.type === "asked") this.questions.push(entry);
+      else this.feedback.push(entry);
+    }
+  }
+
+  ask(entry: Omit<AskedQuestion, "type" | "id" | "at">): AskedQuestion {
+    const id = (this.questions.at(-1)?.id ?? 0) + 1;
+    const asked: AskedQuestion = { type: "asked", id, at: new Date().toISOString(), ...entry };
+    this.#append(asked);
+    this.questions.push(asked);
+    return asked;
+  }
+
+  say(entry: Omit<Feedback, "type" | "at">): void {
+    const feedback: Feedback = { type: "feedback", at: new Date().toISOString(), ...entry };
+    this.#append(feedback);
+    this.feedback.push(feedback);
+  }
+
+  /** @param id of the last one, if it is left out. @throws LseError where there is no such question */
+  find(id?: number): AskedQuestion {
+    const found = id === undefined ? this.questions.at(-1) : this.questions.find((asked) => asked.id === id);
+    if (found !== undefined) return found;
+    throw new LseError(
+      id === undefined
+        ? `${this.path}: nothing was asked yet`
+        : `${this.path}: no question has the number ${id}`,
+      id === undefined ? "Ask first: lse ask <folder> <question>" : `Give --id 1 to ${this.questions.length}`,
+    );
+  }
+
+  #append(entry: AskedQuestion | Feedback): void {
+    try {
+      appendFileSync(this.path, `${JSON.stringify(entry)}\n`);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new LseError(`${this.path}: cannot write (${why})`, "Make room, or check its permissions", {
+        cause,
+      });
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { existsSync, readdirSync } from "node:fs";
+import { basename, isAbsolute, join, relative, resolve } from "node:path";
+import { z } from "zod";
+import type { SqlEngine } from "../bird/sql/executor.js";
+import { LseError } from "../errors.js";
+import { readText, replaceFile } from "../lib/files.js";
+import { checked, readJson } from "../lib/json-file.js";
+import { isRemote } from "../runtime/remote/names.js";
+
+export const ENGINES = ["sqlite", "duckdb"] as const satisfies SqlEngine[];
+
+export const PROMPTS = ["sql", "mini"] as const;
+export type Prompts = (typeof PROMPTS)[number];
+
+/** A part of a run's configuration; checked when the rest of it is known. */
+const part = z.record(z.string(), z.json()).default({});
+
+const configSchema = z.strictObject({
+  database: z.string().min(1),
+  engine: z.enum(ENGINES),
+  /** "sql": those of BIRD. "mini": the words that the embedded models know. */
+  prompts: z.enum(PROMPTS).default("sql"),
+  /** `model`, `evolver` and `evolve` of a run's config.json, as far as they differ from what is usual. */
+  ...{ model: part, evolver: part, evolve: part },
+  /** Seconds a query may take. */
+  timeout: z.number().positive().default(30),
+});
+
+/** `lse.json`. Its paths are relative to the folder. */
+export type OwnConfig = z.infer<typeof configSchema>;
+
+/** Names of the files in a folder; `lse init` writes the first three. */
+export const FILES = { config: "lse.json", schema: "schema.sql", questions: "questions.yaml" } as const;
+
+/** The folder of a database of one's own: what `lse init` wrote, the manual, and the runs. */
+export class OwnFolder {
+  /** @throws LseError where `lse init` has not been, or a field of lse.json is wrong */
+  static open(path: string): OwnFolder {
+    const configPath = join(path, FILES.config);
+    if (!existsSync(configPath))
+      throw new LseError(
+        `${path}: no ${FILES.config} here`,
+        `Make the folder with \`lse init <database> --to ${path}\``,
+      );
+    const config = checked(configSchema, readJson(configPath), configPath, "Correct that field");
+    return new OwnFolder(path, config);
+  }
+
+  private constructor(
+    readonly path: string,
+    readonly config: OwnConfig,
+  ) {}
+
+  get name(): string {
+    return basename(resolve(this.path));
+  }
+
+  get configPath(): string {
+    return join(this.path, FILES.config);
+  }
+
+  get databasePath(): string {
+    return resolve(this.path, this.config.database);
+  }
+
+  get questionsPath(): string {
+    return join(this.path, FILES.questions);
+  }
+
+  get manualPath(): string {
+    return join(this.path, "manual.md");
+  }
+
+  get askedPath(): string {
+    return join(this.path, "asked.jsonl");
+  }
+
+  get runsPath(): string {
+    return join(this.path, "runs");
+  }
+
+  /** What a run was asked, and what it started from. */
+  problemsPath(run: string): string {
+    return join(this.path, "problems", `${run}.json`);
+  }
+
+  runPath(run: string): string {
+    return join(this.runsPath, run);
+  }
+
+  /** The schema as prompts show it. @throws LseError where it is missing or empty */
+  schema(): string {
+    const path = join(this.path, FILES.schema);
+    const text = readText(path);
+    if (text) return text;
+    throw new LseError(
+      `${path}: ${text === null ? "no such file" : "it is empty"}`,
+      "Write the tables there that questions are about, or make the folder anew with lse init",
+    );
+  }
+
+  /** The best instructions so far; null before the first run. */
+  manual(): string | null {
+    return readText(this.manualPath) || null;
+  }
+
+  writeManual(text: string): void {
+    replaceFile(this.manualPath, `${text}\n`);
+  }
+
+  /** Names of the runs, the oldest first. */
+  runs(): string[] {
+    if (!existsSync(this.runsPath)) return [];
+    const isRun = (name: string) =>
+      /^\d{3,}$/.test(name) && existsSync(join(this.runPath(name), "config.json"));
+    return readdirSync(this.runsPath)
+      .filter(isRun)
+      .sort((a, b) => Number(a) - Number(b));
+  }
+
+  /** Keeps what models are to be used from now on; `parts` has absolute paths. */
+  remember(parts: Pick<OwnConfig, "model" | "evolver">): OwnFolder {
+    const inside = (section: OwnConfig["model"]) => withPaths(section, (path) => relativeTo(this.path, path));
+    const config = { ...this.config, model: inside(parts.model), evolver: inside(parts.evolver) };
+    replaceFile(this.configPath, configText(config));
+    return new OwnFolder(this.path, config);
+  }
+
+  /** The models' parts of the configuration, with absolute paths. */
+  models(): Pick<OwnConfig, "model" | "evolver"> {
+    const absolute = (section: OwnConfig["model"]) => withPaths(section, (path) => resolve(this.path, path));
+    return { model: absolute(this.config.model), evolver: absolute(this.config.evolver) };
+  }
+}
+
+/** `lse.json` as it is written: without what is left at its default. */
+export function configText({ model, evolver, evolve, timeout, ...config }: OwnConfig): string {
+  const parts = Object.entries({ model, evolver, evolve }).filter(
+    ([, value]) => Object.keys(value).length > 0,
+  );
+  const document = { ...config, ...Object.fromEntries(parts), ...(timeout === 30 ? {} : { timeout }) };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/** A path from the folder; as it is where another disk is between. */
+export function relativeTo(folder: string, path: string): string {
+  const way = relative(resolve(folder), resolve(path));
+  return isAbsolute(way) ? way : way.replaceAll("\\", "/");
+}
+
+/** Fields of `model` and `evolver` that are paths, unless they name a service's model. */
+const PATH_FIELDS = ["path", "model", "adapter"];
+
+function withPaths(section: OwnConfig["model"], change: (path: string) => string): OwnConfig["model"] {
+  const changed = Object.entries(section).map(([name, value]) => {
+    const isPath = PATH_FIELDS.includes(name) && typeof value === "string" && !isRemote(value);
+    return [name, isPath ? change(value) : value];
+  });
+  return Object.fromEntries(changed);
+}

@@ -1,0 +1,95 @@
+/** How models are asked about a database of one's own. */
+import {
+  type Asked,
+  type Dialect,
+  seedInstructions,
+  reportText as sqlReport,
+  systemPrompt as sqlSystemPrompt,
+  userPrompt,
+} from "../bird/prompts.js";
+import type { SqlEngine } from "../bird/sql/executor.js";
+import { extractTag } from "../lib/extract.js";
+import { actPrompt, evolverPrompt, reportText, systemPrompt } from "../mini/prompts.js";
+import { NO_RULES, parseRules, rulesText } from "../mini/rules.js";
+import type { ChatMessage } from "../model.js";
+import type { Outcome } from "../task.js";
+import type { Prompts } from "./folder.js";
+import type { OwnQuestion } from "./questions.js";
+import { type RuleUnit, ruleUnits } from "./rule-units.js";
+
+/** What a model reads, and how its answer is read. */
+export interface PromptForm {
+  readonly seedInstructions: string;
+  systemPrompt(schema: string, instructions: string): string;
+  prompt(schema: string, question: Asked, instructions: string): ChatMessage[];
+  /** The query in a response; empty where there is none. */
+  answerOf(response: string): string;
+  /** One answered question as the evolver sees it. */
+  report(question: OwnQuestion, outcome: Outcome): string;
+  /** As `Task` has it. */
+  readonly evolverPrompt: ((instructions: string, reports: readonly string[]) => string) | undefined;
+  rules(instructions: string): RuleUnit[];
+  /** Whether the rules stand in one line, one after the other. */
+  readonly isOneLine: boolean;
+  /** In what evolution differs from the paper's. */
+  readonly evolve: { readonly sampling?: object } & Readonly<Record<string, unknown>>;
+}
+
+export const formOf = (prompts: Prompts, engine: SqlEngine): PromptForm =>
+  prompts === "mini" ? MINI : sqlForm(engine === "duckdb" ? "DuckDB" : "SQLite");
+
+/** BIRD's prompts, in the words of the engine. */
+const sqlForm = (dialect: Dialect): PromptForm => ({
+  seedInstructions: seedInstructions(dialect),
+  systemPrompt: (schema, instructions) => sqlSystemPrompt(schema, instructions, dialect),
+  prompt: (schema, question, instructions) => [
+    { role: "system", content: sqlSystemPrompt(schema, instructions, dialect) },
+    { role: "user", content: userPrompt(question, instructions, dialect) },
+  ],
+  answerOf: (response) => extractTag(response, "answer").trim(),
+  report: (question, outcome) =>
+    sqlReport(
+      question,
+      question.isRows ? `Correct rows: ${question.sql}` : `Correct SQL: ${question.sql}`,
+      outcome,
+    ),
+  evolverPrompt: undefined,
+  rules: ruleUnits,
+  isOneLine: false,
+  evolve: {},
+});
+
+/** What the models of the miniature world were trained on; they answer with the query itself. */
+const MINI: PromptForm = {
+  seedInstructions: NO_RULES,
+  systemPrompt: (schema, instructions) => systemPrompt(inOneLine(schema), instructions),
+  prompt: (schema, { question }, instructions) =>
+    actPrompt(inOneLine(schema), instructions, asMiniQuestion(question)),
+  answerOf: (response) => (extractTag(response, "answer") || response).trim(),
+  report: ({ question, sql, isRows }, { answer, correct }) =>
+    reportText(asMiniQuestion(question), answer, isRows ? null : sql, correct),
+  evolverPrompt,
+  rules: (instructions) => {
+    const rules = parseRules(instructions);
+    return rules.map((rule) => ({
+      text: rulesText([rule]),
+      without: rulesText(rules.filter((other) => other !== rule)),
+    }));
+  },
+  isOneLine: true,
+  // They were trained without penalties. Their likeliest answers and nearly likeliest edits are much the best.
+  evolve: {
+    ...{ ucbC: 0.3, editTemperature: 0.5 },
+    sampling: { temperature: 0, topK: 0, topP: 1, presencePenalty: 0, maxTokens: 160 },
+  },
+};
+
+/** Without comments: its models know no words for them. */
+const inOneLine = (schema: string) => schema.replace(/--.*$/gm, "").replace(/\s+/g, " ").trim();
+
+/** Words with single blanks between them, the question mark being one. */
+const asMiniQuestion = (question: string) =>
+  `${question
+    .replace(/\s+/g, " ")
+    .replace(/\s*\?\s*$/, "")
+    .trim()} ?`;

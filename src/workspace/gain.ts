@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import type { EvolveConfig } from "../evolve/config.js";
+import type { Evolution } from "../evolve/evolve.js";
+import { EventFile, EventLog } from "../journal/event-log.js";
+import type { RunFolder } from "../journal/run-folder.js";
+import { bootstrapMean, type Interval } from "../lib/statistics.js";
+import type { LanguageModel } from "../model.js";
+import { CachedModel } from "../runtime/cached-model.js";
+import type { Task } from "../task.js";
+import { MEASURED, scoresOf } from "./measure.js";
+
+/**
+ * How much better the chosen instructions do on the test than those that the run started from: the paired difference.
+ * The start answers the test for it, and that is kept beside the run.
+ * @returns null where there is no test, or nothing was better than the start
+ */
+export async function measureGain(run: {
+  readonly folder: RunFolder;
+  readonly config: { readonly evolve: EvolveConfig };
+  readonly evolution: Evolution;
+  readonly task: Task;
+  readonly model: LanguageModel;
+}): Promise<Interval | null> {
+  const { folder, config, evolution, task, model } = run;
+  const { tree, split, test } = evolution;
+  if (test === null || test.node === 0) return null;
+  const chosen = new Map<string, number[]>();
+  for (const { phase, problem, outcome } of new EventFile(folder.eventsPath).all("answer"))
+    if (phase === "test") chosen.set(problem, [...(chosen.get(problem) ?? []), outcome.score]);
+  using journal = new EventLog(join(folder.path, MEASURED));
+  const start = await scoresOf(tree.root.instructions, split.test, "test", {
+    ...{ task, model: new CachedModel(model, journal), config: config.evolve, journal },
+  });
+  const differences = split.test.map((problem, i) => mean(chosen.get(problem) ?? []) - (start[i] as number));
+  return bootstrapMean(differences, config.evolve.seed);
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

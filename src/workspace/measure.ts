@@ -1,0 +1,36 @@
+import { answerProblems, eachSample, problemScores } from "../evolve/answer.js";
+import type { EvolveConfig } from "../evolve/config.js";
+import type { AnswerPhase, Journal } from "../journal/journal.js";
+import { deriveSeed } from "../lib/random.js";
+import type { LanguageModel } from "../model.js";
+import type { Task } from "../task.js";
+
+/** Where a run's folder keeps what was measured after its end. */
+export const MEASURED = "measured.jsonl";
+
+export interface MeasureOptions {
+  readonly task: Task;
+  readonly model: LanguageModel;
+  readonly config: Pick<EvolveConfig, "seed" | "samples" | "sampling">;
+  /** Of the measurements alone: answers are named by the instructions, since there may be no node that has them. */
+  readonly journal: Journal;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Scores instructions on problems, with the random numbers that the run used on them.
+ * @returns the mean score of each problem over the run's number of samples
+ */
+export async function scoresOf(
+  instructions: string,
+  problems: readonly string[],
+  phase: AnswerPhase,
+  { task, model, config, journal, signal }: MeasureOptions,
+): Promise<number[]> {
+  const { seed, samples, sampling } = config;
+  // With all that an answer and its grade depend on: the data and the model may have changed since the last measurement.
+  const node = deriveSeed("instructions", task.fingerprint, model.fingerprint, instructions);
+  const asked = eachSample(problems, samples);
+  const plan = { node, instructions, phase, round: 0, asked, seed };
+  return problemScores(await answerProblems(plan, task, model, sampling, journal, signal));
+}

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import { replaceFile } from "../lib/files.js";
+import { checked, readJson } from "../lib/json-file.js";
+import { ENGINES, type OwnFolder, PROMPTS } from "./folder.js";
+import { formOf } from "./forms.js";
+import { FEWEST_IN_BATCH, FEWEST_QUESTIONS, type Parts } from "./protocol.js";
+import { QuestionFile } from "./questions.js";
+import { assignRoles, ROLES, type Role } from "./roles.js";
+
+const problemsSchema = z.strictObject({
+  /** Of the folder. */
+  name: z.string(),
+  /** Absolute. */
+  database: z.string().min(1),
+  engine: z.enum(ENGINES),
+  prompts: z.enum(PROMPTS),
+  schema: z.string(),
+  /** The instructions that evolution starts from. */
+  start: z.string(),
+  questions: z.array(
+    z.strictObject({
+      ...{ id: z.string().min(1), question: z.string(), evidence: z.string(), sql: z.string() },
+      ...{ isRows: z.boolean(), line: z.int() },
+      role: z.enum(ROLES),
+    }),
+  ),
+});
+
+/**
+ * All that a run is about, taken down when it begins: questions, schema and manual may be edited while it goes on, and
+ * it can still be resumed and measured afterwards.
+ */
+export type Problems = z.infer<typeof problemsSchema>;
+
+/** The problems as the folder has them now. @throws LseError for files that cannot be used */
+export function problemsOf(folder: OwnFolder): Problems {
+  const { engine, prompts } = folder.config;
+  const { questions } = new QuestionFile(folder.questionsPath);
+  const roles = assignRoles(
+    questions.map(({ id }) => id),
+    earlierRoles(folder),
+  );
+  return {
+    ...{ name: folder.name, database: folder.databasePath, engine, prompts, schema: folder.schema() },
+    start: folder.manual() ?? formOf(prompts, engine).seedInstructions,
+    questions: questions.map((question) => ({ ...question, role: roles.get(question.id) as Role })),
+  };
+}
+
+/** @throws LseError naming the field that is wrong */
+export const readProblems = (path: string): Problems =>
+  checked(
+    problemsSchema,
+    readJson(path),
+    path,
+    "It is written by `lse evolve`: restore it, or start a new run",
+  );
+
+export function writeProblems(path: string, problems: Problems): void {
+  mkdirSync(dirname(path), { recursive: true });
+  replaceFile(path, `${JSON.stringify(problems, null, 2)}\n`);
+}
+
+/** How many questions play which part. */
+export function partsOf({ questions }: Problems): Parts {
+  const count = (role: Role) => questions.filter((question) => question.role === role).length;
+  return { test: count("test"), holdout: count("holdout"), pool: count("pool") };
+}
+
+/** @throws LseError saying how many questions to write */
+export function requireEnough(problems: Problems, questionsPath: string): void {
+  const total = problems.questions.length;
+  if (total < FEWEST_QUESTIONS)
+    throw new LseError(
+      `${questionsPath}: ${total === 1 ? "1 question" : `${total} questions`} so far, and evolving takes ${FEWEST_QUESTIONS}`,
+      `Write ${FEWEST_QUESTIONS - total} more; 30 are a good start`,
+    );
+  const { holdout, pool } = partsOf(problems);
+  const missing = Math.max(FEWEST_IN_BATCH - holdout, FEWEST_IN_BATCH - pool);
+  if (missing > 0)
+    throw new LseError(
+      `${questionsPath}: of ${total} questions ${holdout} are left to score instructions and ${pool} to learn from, since those of the test stay there`,
+      `Write ${missing} more`,
+    );
+}
+
+function earlierRoles(folder: OwnFolder): Map<string, Role> {
+  const roles = new Map<string, Role>();
+  for (const run of folder.runs()) {
+    const path = folder.problemsPath(run);
+    if (!existsSync(path)) continue;
+    for (const { id, role } of readProblems(path).questions) if (!roles.has(id)) roles.set(id, role);
+  }
+  return roles;
+}

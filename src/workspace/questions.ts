@@ -1,0 +1,150 @@
+import { existsSync, readFileSync } from "node:fs";
+import { type Document, isSeq, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import { replaceFile } from "../lib/files.js";
+import { hashJson } from "../lib/hash.js";
+import { rowsAsSql } from "./row-gold.js";
+
+/** A question about a database of one's own, with what a right answer is compared with. */
+export interface OwnQuestion {
+  /** From question and evidence: it stays when other questions come, and when the gold is corrected. */
+  readonly id: string;
+  readonly question: string;
+  /** Hints; empty for none. */
+  readonly evidence: string;
+  /** The query whose rows are right. */
+  readonly sql: string;
+  /** Whether rows were given and no query: `sql` does nothing but return them then. */
+  readonly isRows: boolean;
+  /** Where it stands in the file, from 1. */
+  readonly line: number;
+}
+
+const value = z.union([z.null(), z.boolean(), z.bigint(), z.number(), z.string()], {
+  error: "a value is a number, a text, true, false or null",
+});
+
+const entrySchema = z
+  .strictObject({
+    question: z.string().trim().min(1, "the question is empty"),
+    sql: z.string().trim().min(1, "the SQL is empty").optional(),
+    rows: z
+      .array(z.array(value, "each row is a list such as [12, Paris]"), "rows are a list of lists")
+      .optional(),
+    evidence: z.string().trim().optional(),
+  })
+  .refine(({ sql, rows }) => (sql === undefined) !== (rows === undefined), "give either sql or rows")
+  .refine(({ rows = [] }) => rows.every(({ length }) => length > 0 && length === rows[0]?.length), {
+    path: ["rows"],
+    error: "all rows have as many values, at least one",
+  });
+
+/** What `put` did. */
+export type Put = "added" | "replaced" | "known";
+
+/** `questions.yaml`: read with the lines of its entries, and extended without touching the user's comments. */
+export class QuestionFile {
+  readonly #lines = new LineCounter();
+  readonly #document: Document.Parsed;
+  readonly questions: readonly OwnQuestion[];
+
+  /** @throws LseError naming the line, and the field where there is one */
+  constructor(readonly path: string) {
+    if (!existsSync(path))
+      throw new LseError(`${path}: no such file`, "Write it, or make the folder anew with lse init");
+    this.#document = parseDocument(readFileSync(path, "utf8"), {
+      lineCounter: this.#lines,
+      intAsBigInt: true,
+    });
+    const [error] = this.#document.errors;
+    if (error !== undefined)
+      throw new LseError(
+        `${path}: line ${error.linePos?.[0].line ?? 1}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, "")}`,
+        'Put texts that hold ": " or " #" into quotes, and indent with spaces',
+      );
+    this.questions = this.#read();
+  }
+
+  /**
+   * Adds a question with its query, or gives one that is there this query.
+   * @returns what was done; "known" when it was there like this
+   */
+  put(question: string, evidence: string, sql: string): Put {
+    const id = questionId(question, evidence);
+    const at = this.questions.findIndex((known) => known.id === id);
+    const known = this.questions[at];
+    if (known !== undefined && !known.isRows && known.sql === sql.trim()) return "known";
+    if (known === undefined) {
+      const entry = { question, ...(evidence === "" ? {} : { evidence }), sql };
+      if (isSeq(this.#document.contents)) this.#document.addIn([], this.#document.createNode(entry));
+      else
+        this.#document.contents = this.#document.createNode([
+          entry,
+        ]) as unknown as Document.Parsed["contents"];
+    } else {
+      this.#document.deleteIn([at, "rows"]);
+      this.#document.deleteIn([at, "sql"]);
+      this.#document.setIn([at, "sql"], this.#document.createNode(sql));
+    }
+    replaceFile(this.path, this.#document.toString({ lineWidth: 0 }));
+    return known === undefined ? "added" : "replaced";
+  }
+
+  #read(): OwnQuestion[] {
+    const entries = this.#values() ?? [];
+    if (!Array.isArray(entries))
+      throw new LseError(`${this.path}: not a list of questions`, 'Begin each question with "- question:"');
+    const seen = new Map<string, number>();
+    return entries.map((entry: unknown, index) => {
+      const line = this.#lineOf([index]);
+      const parsed = entrySchema.safeParse(entry);
+      if (!parsed.success) {
+        const [issue] = parsed.error.issues;
+        const path = issue?.path ?? [];
+        const field = path[0] === undefined ? "" : `field ${String(path[0])}: `;
+        throw new LseError(
+          `${this.path}: line ${this.#lineOf([index, ...path])}: question ${index + 1}: ${field}${issue?.message}`,
+          "A question has the fields question, sql or rows, and evidence if there are hints",
+        );
+      }
+      const { question, sql, rows = [], evidence = "" } = parsed.data;
+      const id = questionId(question, evidence);
+      const first = seen.get(id);
+      if (first !== undefined)
+        throw new LseError(
+          `${this.path}: line ${line}: question ${index + 1} is that of line ${first} again`,
+          "Leave one of them out",
+        );
+      seen.set(id, line);
+      return { id, question, evidence, sql: sql ?? rowsAsSql(rows), isRows: sql === undefined, line };
+    });
+  }
+
+  /** @throws LseError for references to what is not there, which a text with an asterisk in front looks like */
+  #values(): unknown {
+    try {
+      return this.#document.toJS();
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new LseError(`${this.path}: ${why}`, "Put texts that begin with * into quotes", { cause });
+    }
+  }
+
+  /** The line of a node, or of what it is in where the node is missing. */
+  #lineOf(path: readonly PropertyKey[]): number {
+    for (let depth = path.length; depth > 0; depth--) {
+      const node = this.#document.getIn(path.slice(0, depth), true) as
+        | { range?: readonly number[] }
+        | undefined;
+      if (node?.range?.[0] !== undefined) return this.#lines.linePos(node.range[0]).line;
+    }
+    return 1;
+  }
+}
+
+/** Names a question by its words, whatever their case and spacing. */
+export function questionId(question: string, evidence: string): string {
+  const plain = (text: string) => text.replace(/\s+/g, " ").trim().toLowerCase();
+  return hashJson([plain(question), plain(evidence)]).slice(0, 12);
+}

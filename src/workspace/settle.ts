@@ -1,0 +1,78 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { LseError } from "../errors.js";
+import { treeFromJson } from "../evolve/tree-file.js";
+import { EventFile } from "../journal/event-log.js";
+import { RunFolder } from "../journal/run-folder.js";
+import { replaceFile } from "../lib/files.js";
+import { checked, readJson } from "../lib/json-file.js";
+import type { OwnFolder } from "./folder.js";
+import { readProblems } from "./problems.js";
+
+const interval = { mean: z.number(), low: z.number(), high: z.number() };
+
+const settledSchema = z.strictObject({
+  /** "taken": its best instructions are the manual now; "kept": none was better; "edited": someone changed the manual meanwhile. */
+  outcome: z.enum(["taken", "kept", "edited"]),
+  questions: z.int(),
+  /** Holdout scores of what it started from and of its best. */
+  ...{ holdout: z.int(), start: z.number(), best: z.number() },
+  /** Of the best on the test; null where there was none. */
+  test: z.strictObject({ problems: z.int(), ...interval }).nullable(),
+  /** How much that is above what it started from, on the same problems; null where that was not measured. */
+  gain: z.strictObject(interval).nullable(),
+});
+
+/** What came of a run for the manual. */
+export type Settled = z.infer<typeof settledSchema>;
+
+const FILE = "manual.json";
+
+/** Null before it is settled. @throws LseError for a file that cannot be read */
+export function readSettled(folder: OwnFolder, run: string): Settled | null {
+  const path = join(folder.runPath(run), FILE);
+  return existsSync(path)
+    ? checked(settledSchema, readJson(path), path, "Delete it, and run `lse evolve` once more")
+    : null;
+}
+
+/** Whether a run has come to its end. */
+export function isDone(folder: OwnFolder, run: string): boolean {
+  return new EventFile(RunFolder.open(folder.runPath(run)).eventsPath).recall("done", "done") !== undefined;
+}
+
+/**
+ * Makes the best instructions of a finished run the manual, if they did better on the holdout than what the run started
+ * from, and if nobody has edited the manual meanwhile. The test decides nothing.
+ */
+export function settle(folder: OwnFolder, run: string, gain: Settled["gain"]): Settled {
+  const home = RunFolder.open(folder.runPath(run));
+  const { tree } = treeFromJson(home.readTree(), home.treePath);
+  const { start, questions } = readProblems(folder.problemsPath(run));
+  const events = new EventFile(home.eventsPath);
+  const test = events.recall("test", "test");
+  if (events.recall("done", "done") === undefined)
+    throw new LseError(`${home.path}: this run is not over`, "Let `lse evolve` finish it");
+  const best = tree.best();
+  const manual = folder.manual();
+  // A kill may have come between the manual and this run's note of it.
+  const isTaken = best.id !== 0 && manual === best.instructions.trim();
+  const isUntouched = isTaken || manual === null || manual === start.trim();
+  const outcome = best.id === 0 ? "kept" : isUntouched ? "taken" : "edited";
+  if (outcome === "taken") folder.writeManual(best.instructions);
+  const holdout = new Set(
+    [...events.all("answer")].flatMap(({ phase, problem }) => (phase === "holdout" ? [problem] : [])),
+  );
+  const settled: Settled = {
+    ...{ outcome, questions: questions.length, holdout: holdout.size },
+    ...{ start: tree.root.reward, best: best.reward },
+    test:
+      test === undefined
+        ? null
+        : { problems: test.problems, mean: test.mean, low: test.low, high: test.high },
+    gain,
+  };
+  replaceFile(join(home.path, FILE), `${JSON.stringify(settled, null, 2)}\n`);
+  return settled;
+}

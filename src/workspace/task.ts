@@ -1,0 +1,141 @@
+import { statSync } from "node:fs";
+import type { BirdQuestion } from "../bird/dataset.js";
+import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
+import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
+import { fullQuestion } from "../bird/prompts.js";
+import { LseError } from "../errors.js";
+import { hashJson } from "../lib/hash.js";
+import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import { OwnFolder } from "./folder.js";
+import { formOf, type PromptForm } from "./forms.js";
+import { type Problems, problemsOf, readProblems } from "./problems.js";
+import type { OwnQuestion } from "./questions.js";
+
+/** Which folder, and what its queries may take. */
+export interface OwnTaskOptions {
+  /** A folder of `lse init`, or the problems of one of its runs. */
+  readonly dataPath: string;
+  /** Time limit of a query. */
+  readonly timeoutMs: number;
+  /** Folder for gold results. Defaults to the user's cache folder. */
+  readonly cacheFolder?: string | undefined;
+}
+
+/** Text-to-SQL on a database of one's own. */
+export class OwnTask implements Task {
+  readonly id: string;
+  readonly seedInstructions: string;
+  readonly problemIds: readonly string[];
+  readonly holdoutIds: readonly string[];
+  readonly testIds: readonly string[];
+  readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
+  readonly #questions: ReadonlyMap<string, OwnQuestion>;
+
+  /** @throws LseError for files that cannot be used, the database among them */
+  static async open({ dataPath, timeoutMs, cacheFolder }: OwnTaskOptions): Promise<OwnTask> {
+    const isFolder = statSync(dataPath, { throwIfNoEntry: false })?.isDirectory() !== false;
+    const problems = isFolder ? problemsOf(OwnFolder.open(dataPath)) : readProblems(dataPath);
+    const accuracy = new ExecutionAccuracy(
+      { databasePath: () => problems.database },
+      timeoutMs,
+      cacheFolder,
+      problems.engine,
+    );
+    try {
+      const databaseHash = await accuracy.databaseHash(problems.name);
+      const { database, name, questions, ...rest } = problems;
+      const asked = questions.map(({ line, ...question }) => question);
+      return new OwnTask(problems, hashJson([databaseHash, rest, asked, timeoutMs]), accuracy);
+    } catch (error) {
+      await accuracy[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private readonly form: PromptForm;
+
+  private constructor(
+    readonly problems: Problems,
+    readonly fingerprint: string,
+    private readonly accuracy: ExecutionAccuracy,
+  ) {
+    const { name, start, questions, prompts, engine } = problems;
+    this.id = `own/${name}`;
+    this.seedInstructions = start;
+    this.form = formOf(prompts, engine);
+    const having = (...roles: string[]) =>
+      questions.filter(({ role }) => roles.includes(role)).map(({ id }) => id);
+    this.problemIds = having("holdout", "pool");
+    this.holdoutIds = having("holdout");
+    this.testIds = having("test");
+    this.#questions = new Map(questions.map((question) => [question.id, question]));
+    if (this.form.evolverPrompt !== undefined) this.evolverPrompt = this.form.evolverPrompt;
+  }
+
+  systemPrompt(instructions: string): string {
+    return this.form.systemPrompt(this.problems.schema, instructions);
+  }
+
+  prompt(problemId: string, instructions: string) {
+    return this.form.prompt(this.problems.schema, this.#question(problemId), instructions);
+  }
+
+  async grade(problemId: string, response: string): Promise<Outcome> {
+    const answer = this.form.answerOf(response);
+    if (answer === "") return { score: 0, correct: false, answer, error: "the response has no query" };
+    const { ex, error } = await this.accuracy.grade(this.#asBird(this.#question(problemId)), answer);
+    return { score: ex, correct: ex === 1, answer, error };
+  }
+
+  report(problemId: string, outcome: Outcome): string {
+    return this.form.report(this.#question(problemId), outcome);
+  }
+
+  describe(problemId: string): ProblemText {
+    const { sql, ...question } = this.#question(problemId);
+    return { question: fullQuestion(question), gold: sql };
+  }
+
+  async validate(onProblem?: () => void): Promise<ValidationReport> {
+    const asked = [...this.#questions.values()];
+    const gold = goldAsPredictions(asked.map((question) => this.#asBird(question)));
+    const { total, correct, questions } = await evaluatePredictions(gold, this.accuracy, onProblem);
+    const failures = questions.flatMap(({ error }, i) =>
+      error === null ? [] : [{ problem: asked[i]?.id ?? "", error }],
+    );
+    return { total, passed: correct, failures };
+  }
+
+  /**
+   * Executes every gold query.
+   * @param questionsPath for the error
+   * @throws LseError naming the lines of those that no answer could equal
+   */
+  async requireGold(questionsPath: string, onProblem?: () => void): Promise<void> {
+    const { failures } = await this.validate(onProblem);
+    const [first, ...others] = failures;
+    if (first === undefined) return;
+    const lineOf = (id: string) => this.#question(id).line;
+    const { isRows, line } = this.#question(first.problem);
+    const more =
+      others.length === 0 ? "" : `; also line ${others.map(({ problem }) => lineOf(problem)).join(", ")}`;
+    throw new LseError(
+      `${questionsPath}: line ${line}: the ${isRows ? "rows" : "SQL"} of this question cannot be right: ${first.error.replace(/^the gold SQL fails: /, "")}${more}`,
+      isRows ? "Correct the rows" : "Correct the SQL, or give the expected rows instead",
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.accuracy[Symbol.asyncDispose]();
+  }
+
+  #asBird({ id, question, evidence, sql }: OwnQuestion): BirdQuestion {
+    return { id, questionId: 0, dbId: this.problems.name, question, evidence, sql, difficulty: "" };
+  }
+
+  #question(id: string): OwnQuestion {
+    const question = this.#questions.get(id);
+    if (question === undefined) throw new RangeError(`${this.id} has no problem ${id}`);
+    return question;
+  }
+}
