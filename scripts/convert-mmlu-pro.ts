@@ -4,7 +4,6 @@
  *   npm run convert-mmlu-pro -- MMLU-Pro/data/test-00000-of-00001.parquet mmlu-pro-redux
  */
 import { Command } from "@commander-js/extra-typings";
-import { integer } from "../src/cli/options.js";
 import { PythonRandom } from "../src/lib/python-random.js";
 import { convertMmluPro } from "../src/mmlu/convert.js";
 import { saveConverted } from "./save-converted.js";
@@ -13,7 +12,7 @@ const program = new Command("convert-mmlu-pro")
   .description("Write MMLU-Pro in the form of MMLU-Redux.")
   .argument("<file>", "MMLU-Pro's test split: Parquet, Arrow or JSON lines")
   .argument("<folder>", "a new folder")
-  .option("--seed <number>", "seed of the choices that stay, and of their order", integer(0), 42)
+  .option("--seed <number>", "seed of the choices that stay, and of their order", Number, 42)
   .parse();
 const [file, folder] = program.processedArgs;
 const { seed } = program.opts();

@@ -4,7 +4,6 @@
  *   npm run convert-supergpqa -- SuperGPQA-all.jsonl supergpqa-subfields --by subfield
  */
 import { Command, Option } from "@commander-js/extra-typings";
-import { integer } from "../src/cli/options.js";
 import { PythonRandom } from "../src/lib/python-random.js";
 import { convertSuperGpqa } from "../src/mmlu/convert.js";
 import { saveConverted } from "./save-converted.js";
@@ -19,7 +18,7 @@ const program = new Command("convert-supergpqa")
       .default("field" as const),
   )
   .option("--minimum <count>", "a subfield with fewer questions goes to its field", integer(1), 100)
-  .option("--seed <number>", "seed of the choices that stay, and of their order", integer(0), 42)
+  .option("--seed <number>", "seed of the choices that stay, and of their order", Number, 42)
   .parse();
 const [file, folder] = program.processedArgs;
 const { seed, by, minimum } = program.opts();

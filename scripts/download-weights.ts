@@ -5,8 +5,9 @@
  *   npm run download-weights -- qwen3-0.6b --quant Q4_K_M --to weights
  */
 import { Command } from "@commander-js/extra-typings";
-import { getModel } from "../src/cli/download.js";
+import { wantedModel } from "../src/download/get.js";
 import { LseError } from "../src/errors.js";
+import { followDownload, modelText } from "../src/terminal/downloads.js";
 
 const program = new Command("download-weights")
   .description("Download models.")
@@ -16,10 +17,13 @@ const program = new Command("download-weights")
   .parse();
 
 try {
+  const { quant, to } = program.opts();
   for (const name of program.processedArgs[0]) {
-    await getModel(name, program.opts());
+    const wanted = wantedModel(name, quant, to);
+    const paths = await followDownload(wanted, false);
     // Interrupted.
-    if (process.exitCode !== undefined) break;
+    if (paths === null) break;
+    console.log(modelText(wanted, paths));
   }
 } catch (error) {
   console.error(error instanceof LseError ? `error: ${error.message}` : error);

@@ -5,6 +5,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -12,8 +13,9 @@ import { launchBrowser } from "../test/browser.js";
 
 const at = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "lse-screenshots-"));
+const { bin } = createRequire(import.meta.url)("../package.json") as { bin: { lse: string } };
 const lse = (...options: string[]) =>
-  execFileSync(process.execPath, [at("dist/cli/main.js"), ...options], {
+  execFileSync(process.execPath, [at(bin.lse), ...options], {
     stdio: ["ignore", "ignore", "inherit"],
   });
 const OPTIONS = [

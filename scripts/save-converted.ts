@@ -1,3 +1,4 @@
+/** What both conversions do in the end: write the subjects and say how many questions each has. */
 import { LseError } from "../src/errors.js";
 import type { Subjects } from "../src/mmlu/convert.js";
 import { saveSubjects } from "../src/mmlu/save.js";

@@ -1,3 +1,4 @@
+/** The contract of a domain: its problems, how they are asked, and how answers are graded. */
 import type { ChatMessage } from "./model.js";
 
 /** What came of one answer. Plain data: it is written to the run folder as it is. */
@@ -40,8 +41,6 @@ export interface Task extends AsyncDisposable {
   readonly holdoutIds?: readonly string[];
   /** Problems beside these that the task keeps for the test at the end. */
   readonly testIds?: readonly string[];
-  /** By what names the published code seeds the draws of holdout and test, where it does not by the seed alone. */
-  readonly publishedNames?: readonly string[];
   readonly seedInstructions: string;
   /** The part of the prompt that all problems share; the evolver is shown it whole. */
   systemPrompt(instructions: string): string;

@@ -11,16 +11,18 @@ import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
-import { collect, databasesOf } from "#lse/cli/collect.js";
 import type { EvolutionTree } from "#lse/evolve/tree.js";
 import { treeFromJson } from "#lse/evolve/tree-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { readJson } from "#lse/lib/json-file.js";
+import { collect, rangesOf } from "#lse/runs/collect.js";
 import { type RunConfig, resolveConfig } from "#lse/runs/config.js";
 import { runFolders } from "#lse/runs/run-folders.js";
 import { checkTrainConfig } from "#lse/runs/training/config.js";
 import { prepareTraining, train } from "#lse/runs/training/train.js";
+import { collectHooks } from "#lse/terminal/collect-view.js";
 import { Progress } from "#lse/terminal/progress.js";
+import { trainingHooks } from "#lse/terminal/training-text.js";
 import { CURVE } from "#lse/train/curve.js";
 import { type Adapters, HOME, openModels } from "./models.js";
 import { carryOut, partsDone, partsOf } from "./parts.js";
@@ -54,7 +56,11 @@ async function experiment(): Promise<void> {
     [plan.trainDatabases, at("trees")],
     [plan.validationDatabases, at("validation")],
   ] as const) {
-    await collect({ config, databases: databasesOf(databases), runs: 1, atOnce: 64, out: path });
+    using progress = new Progress("answers", 0);
+    await collect(
+      { config, databases: rangesOf(databases), runs: 1, atOnce: 64, out: path },
+      collectHooks(progress),
+    );
   }
   await trained("lse", {});
   if (plan.methods.length > 0) await trained("post-edit", { estimator: "grpo-score" });
@@ -89,7 +95,8 @@ async function trained(name: string, changes: object): Promise<void> {
   const given = { ...(readJson(path) as object), ...plan.training, ...changes };
   const config = checkTrainConfig({ ...given, trees: at("trees"), validation: at("validation") }, path);
   if (!existsSync(at(name))) prepareTraining(at(name), config);
-  const { step, reward, untrained } = await train(at(name), config);
+  using progress = new Progress("updates", config.updates);
+  const { step, reward, untrained } = await train(at(name), config, trainingHooks(progress, config.updates));
   console.error(
     `${name}: update ${step}; an edit of validation trees brings ${reward.toFixed(3)}, untrained ${untrained.toFixed(3)}`,
   );
@@ -165,9 +172,10 @@ function summaryOf(path: string) {
   const mean = (of: (tree: EvolutionTree) => number) =>
     trees.reduce((sum, tree) => sum + of(tree), 0) / trees.length;
   return {
-    ...{ folder: basename(path), runs: trees.length },
+    folder: basename(path),
+    runs: trees.length,
     nodes: trees.reduce((sum, { nodes }) => sum + nodes.length, 0),
-    holdout_score: { seed: mean(({ root }) => root.reward), best: mean((tree) => tree.best().reward) },
+    holdout_score: { seed: mean(({ root }) => root.score), best: mean((tree) => tree.best().score) },
   };
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
+import { defaultCacheFolder } from "../lib/cache-folder.js";
 import type { BirdData, BirdQuestion } from "./dataset.js";
-import { defaultCacheFolder, GoldResults } from "./gold.js";
+import { GoldResults } from "./gold.js";
 import {
   type SqlComparison,
   type SqlEngine,

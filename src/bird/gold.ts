@@ -1,7 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import envPaths from "env-paths";
 import { hashFileOnce } from "../lib/hash.js";
 import {
   type SqlEngine,
@@ -24,9 +23,6 @@ const OUT_OF_LIMITS: ReadonlySet<SqlFailureKind> = new Set(["timeout", "memory",
 
 /** Changes with the form of a result or of its digest, so that older files are not taken for new ones. */
 const RESULT_FORMAT = "gold-1";
-
-/** Where gold results are kept unless a folder is named: the user's cache folder. */
-export const defaultCacheFolder = (): string => envPaths("lse", { suffix: "" }).cache;
 
 /** Results of gold queries, by content of the database and exact SQL. */
 export class GoldResults implements AsyncDisposable {

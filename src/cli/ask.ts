@@ -1,15 +1,11 @@
+/** `lse ask`: a question to a workspace, and whether its answer was right. */
 import { Command, Option } from "@commander-js/extra-typings";
-import type { SqlExecutor } from "../bird/sql/executor.js";
-import type { SqlValue } from "../bird/sql/rows.js";
 import { LseError } from "../errors.js";
-import { openModel } from "../runs/config.js";
-import { answeringConfig } from "../runs/workspace-model.js";
-import { printable } from "../terminal/render-tree.js";
-import { textTable } from "../terminal/text-table.js";
-import { type Answered, ask, type FeedbackGiven, giveFeedback } from "../workspace/ask.js";
+import { askWorkspace } from "../runs/workspace-ask.js";
+import { answerText, feedbackText } from "../terminal/workspace-text.js";
+import { type Answered, giveFeedback } from "../workspace/ask.js";
 import { openExecutor } from "../workspace/executor.js";
 import { OwnFolder } from "../workspace/folder.js";
-import { formOf } from "../workspace/forms.js";
 import { integer } from "./options.js";
 
 export function askCommand() {
@@ -23,7 +19,7 @@ export function askCommand() {
     .addOption(
       new Option(
         "--feedback <verdict>",
-        "whether the last answer was right: the question becomes a problem",
+        "whether the last answer was right; with its SQL the question is added to yours",
       ).choices(["right", "wrong"] as const),
     )
     .option("--sql <query>", "with --feedback wrong: the query that is right")
@@ -31,13 +27,13 @@ export function askCommand() {
     .option("--json", "print one JSON document")
     .action(async (path, question, options) => {
       const folder = OwnFolder.open(path);
-      await using executor = openExecutor(folder);
       if (options.feedback !== undefined) {
         if (question !== undefined)
           throw new LseError(
-            "feedback is on a question that was asked",
+            "feedback is for a question that was asked before",
             "Leave the question out; --id names another than the last",
           );
+        await using executor = openExecutor(folder);
         const given = await giveFeedback(folder, options.feedback, options, executor);
         if (options.json) console.log(JSON.stringify(given));
         else console.log(feedbackText(folder, given));
@@ -52,85 +48,24 @@ export function askCommand() {
       if (question === undefined || question.trim() === "")
         throw new LseError(
           "the question is missing",
-          'Write it behind the folder: lse ask folder "How many …?"',
+          'Write it after the folder: lse ask folder "How many …?"',
         );
-      const answered = await answer(folder, question.trim(), options.evidence ?? "", options.model, executor);
+      if (folder.manual() === null)
+        console.error(
+          `There is no manual yet, so the model answers without one. Write questions, then run lse evolve ${folder.path}`,
+        );
+      const asked = { question: question.trim(), evidence: options.evidence ?? "" };
+      const answered = await askWorkspace(folder, asked, options.model);
       if (options.json) console.log(JSON.stringify(documentOf(answered, options.rows), plain));
       else console.log(answerText(folder, answered, options.rows));
       if (!answered.result.ok) process.exitCode = 1;
     });
 }
 
-async function answer(
-  folder: OwnFolder,
-  question: string,
-  evidence: string,
-  model: string | undefined,
-  executor: SqlExecutor,
-): Promise<Answered> {
-  const config = answeringConfig(folder, model);
-  const { prompts, engine } = folder.config;
-  const form = formOf(prompts, engine);
-  const workload = {
-    problemIds: ["asked"],
-    seedInstructions: form.seedInstructions,
-    prompt: (_: string, instructions: string) =>
-      form.prompt(folder.schema(), { question, evidence }, instructions),
-  };
-  if (folder.manual() === null)
-    console.error(
-      `There is no manual yet: this answer is the model's own. Write questions, then lse evolve ${folder.path}`,
-    );
-  const opened = await openModel(config, workload);
-  await using policy = opened.model;
-  return await ask(folder, { question, evidence }, policy, config.evolve.sampling, executor);
-}
-
-function answerText({ path }: OwnFolder, { asked, result }: Answered, most: number): string {
-  const lines = [printable(asked.sql), ""];
-  if (result.ok) {
-    const { columns, rows } = result.table;
-    const shown = rows.slice(0, most);
-    lines.push(textTable([columns, ...shown.map((row) => row.map(cell))].map((row) => row.map(printable))));
-    const total = result.rows === 1 ? "1 row" : `${result.rows} rows`;
-    lines.push(
-      "",
-      shown.length < result.rows ? `${total}, of which the first ${shown.length} are shown.` : `${total}.`,
-    );
-  } else lines.push(`No rows: ${result.error}.`);
-  lines.push(
-    `Question ${asked.id}. Right or wrong? lse ask ${path} --feedback right, or --feedback wrong --sql "SELECT …"`,
-  );
-  return lines.join("\n");
-}
-
 function documentOf({ asked, result }: Answered, most: number) {
   const { id, question, sql, error, rows } = asked;
   const table = result.ok ? { columns: result.table.columns, first: result.table.rows.slice(0, most) } : {};
   return { id, question, sql, error, rows, ...table };
-}
-
-function feedbackText({ path, questionsPath }: OwnFolder, { asked, done, sameRows }: FeedbackGiven): string {
-  const what = {
-    added: `${questionsPath}: the question is a problem now.`,
-    replaced: `${questionsPath}: the question was there, and has this SQL now.`,
-    known: `${questionsPath}: the question is there with this very SQL.`,
-    nothing: `Recorded. What is right is not known yet: lse ask ${path} --feedback wrong --id ${asked.id} --sql "SELECT …"`,
-  }[done];
-  return [
-    what,
-    ...(sameRows ? ["Today both queries return the same rows."] : []),
-    ...(done === "added" || done === "replaced"
-      ? [`The manual learns from it with: lse evolve ${path}`]
-      : []),
-  ].join("\n");
-}
-
-function cell(value: SqlValue): string {
-  if (value === null) return "NULL";
-  return value instanceof Uint8Array
-    ? `x'${Buffer.from(value).toString("hex").slice(0, 32)}'`
-    : String(value);
 }
 
 /** JSON has no integers of 64 bits and no bytes. */

@@ -1,16 +1,12 @@
+/** `lse bird dialects`: gold queries in SQLite and in DuckDB. */
 import { Command } from "@commander-js/extra-typings";
-import { DatabaseSync } from "@photostructure/sqlite";
 import { databasesOf, openBird, questionsOf } from "../bird/dataset.js";
-import { copyOf } from "../bird/duckdb/copy.js";
-import { DuckDbDatabase } from "../bird/duckdb/database.js";
-import { compareDialects, type Dialects } from "../bird/duckdb/dialects.js";
-import { defaultCacheFolder } from "../bird/gold.js";
-import type { SqlValue } from "../bird/sql/rows.js";
+import { compareDatabases } from "../bird/duckdb/compare-databases.js";
+import type { Dialects } from "../bird/duckdb/dialects.js";
 import { Progress } from "../terminal/progress.js";
 import { textTable } from "../terminal/text-table.js";
 import { timeoutOption } from "./options.js";
 
-const MEMORY_MB = 4096;
 /** Queries shown on which DuckDB is much faster. */
 const SHOWN = 5;
 
@@ -21,36 +17,18 @@ export function dialectsCommand() {
     .requiredOption("--data <path>", "BIRD's folder, or its question file")
     .option("--db <name>", "only this database")
     .option(flags, "time limit of a query in DuckDB", parse, seconds)
-    .option("--cache <folder>", "where copies of databases are kept (default: your cache folder)")
+    .option("--cache <folder>", "where copies of databases are kept (your cache folder)")
     .option("--json", "print one JSON document")
     .action(async ({ data: path, db, timeout, cache, json }) => {
       const data = openBird(path);
       const databases = db === undefined ? databasesOf(data) : [db];
-      const all: Record<string, Dialects> = {};
-      const questions = databases.map((name) => [name, questionsOf(data, name)] as const);
-      using progress = new Progress(
-        "gold queries",
-        questions.reduce((sum, [, own]) => sum + own.length, 0),
-      );
-      for (const [name, own] of questions) {
-        const file = data.databasePath(name);
-        const sqlite = new DatabaseSync(file, {
-          ...{
-            readOnly: true,
-            readBigInts: true,
-            returnArrays: true,
-            enableDoubleQuotedStringLiterals: true,
-          },
-        });
-        try {
-          const copy = await copyOf(file, cache ?? defaultCacheFolder());
-          using duckdb = await DuckDbDatabase.open(copy, MEMORY_MB);
-          const rowsOf = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
-          all[name] = await compareDialects(own, rowsOf, duckdb, timeout * 1000, () => progress.tick());
-        } finally {
-          sqlite.close();
-        }
-      }
+      const questions = databases.reduce((sum, name) => sum + questionsOf(data, name).length, 0);
+      using progress = new Progress("gold queries", questions);
+      const all = await compareDatabases(data, databases, {
+        timeoutMs: timeout * 1000,
+        cacheFolder: cache,
+        onQuery: () => progress.tick(),
+      });
       console.log(json ? JSON.stringify(all) : describe(all));
     });
 }

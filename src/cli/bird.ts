@@ -1,3 +1,4 @@
+/** `lse bird`: scoring predictions and checking gold queries. */
 import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { type BirdData, type BirdQuestion, openBird, questionsOf } from "../bird/dataset.js";
@@ -29,7 +30,7 @@ export function birdCommand() {
         .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
         .option(flags, description, parse, seconds)
         .addOption(sqlEngine())
-        .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
+        .option("--cache <folder>", "where gold results are kept (your cache folder)")
         .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, ["ex"])
         .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
         .option("--save-official <file>", "also write the predictions in the official form")
@@ -49,9 +50,10 @@ export function birdCommand() {
         .requiredOption("--data <path>", "BIRD's folder, or its question file")
         .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
         .option(flags, description, parse, seconds)
-        .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
+        .option("--cache <folder>", "where gold results are kept (your cache folder)")
         .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, [
-          ...["ex", "soft-f1"],
+          "ex",
+          "soft-f1",
         ])
         .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
         .action(async (options) => {
@@ -67,7 +69,7 @@ export function birdCommand() {
         .option("--db <name>", "only the questions about this database")
         .option(flags, description, parse, seconds)
         .addOption(sqlEngine())
-        .option("--cache <folder>", "where gold results are kept (default: your cache folder)")
+        .option("--cache <folder>", "where gold results are kept (your cache folder)")
         .option("--json", "print one JSON document")
         .action(async (options) => {
           const data = openBird(options.data);

@@ -1,3 +1,4 @@
+/** `lse init`: a workspace for a database of one's own. */
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { isRemote } from "../runtime/remote/names.js";

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+/** The command line: loads the command that is asked for, and prints errors in one line. */
 import { createRequire } from "node:module";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
@@ -47,7 +48,11 @@ async function programFor(asked: string | undefined) {
 try {
   await (await programFor(process.argv[2])).parseAsync();
 } catch (error) {
-  // Anything else is a defect of this program, and whoever reports it needs the stack.
-  console.error(error instanceof LseError ? `lse: ${error.message}` : error);
   process.exitCode = 1;
+  // Anything else is a defect of this program, and whoever reports it needs the stack.
+  if (!(error instanceof LseError)) console.error(error);
+  else {
+    const { withFlags } = await import("./evolve-options.js");
+    console.error(`lse: ${withFlags(error.message)}`);
+  }
 }

@@ -1,3 +1,4 @@
+/** `lse mini`: the miniature world's databases, shown and exported. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { exportToBird } from "../mini/bird-layout.js";
@@ -76,9 +77,15 @@ function asText(database: MiniDatabase, problems: readonly MiniProblem[]): strin
   const questions = problems.map(({ text, gold }) => `  ${text}\n    ${gold}`);
   return [
     `${database.id}: ${database.domain}`,
-    ...["", "Tables", ...tables],
-    ...["", "Conventions, which nothing above reveals", ...conventions],
-    ...["", "Questions and gold queries", ...questions],
+    "",
+    "Tables",
+    ...tables,
+    "",
+    "Conventions, which nothing above reveals",
+    ...conventions,
+    "",
+    "Questions and gold queries",
+    ...questions,
   ].join("\n");
 }
 

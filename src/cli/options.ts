@@ -1,5 +1,6 @@
+/** Options that several commands have, and the parsing of their values. */
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { isTaskFile, NAMED_TASKS } from "../runs/tasks.js";
+import { TASK_NAMES } from "../runs/tasks.js";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
 
 /** Parses an option that is a whole number of at least `min`. */
@@ -31,15 +32,17 @@ export function price(text: string): { input: number; output: number } {
   throw new InvalidArgumentError("Give two numbers, such as 1.25,10.");
 }
 
-/** A task's name, or the path of a file that makes one. */
-export const taskOption = () =>
-  new Option(
-    "--task <name>",
-    `the problems' domain: ${NAMED_TASKS.join(", ")}, or the path of a task's own file (bird)`,
-  ).argParser((text) => {
-    if (isTaskFile(text) || NAMED_TASKS.includes(text)) return text;
-    throw new InvalidArgumentError(`Give one of ${NAMED_TASKS.join(", ")}, or a file such as ./my-task.js.`);
-  });
+/** Tasks that are asked for by name; the others by the path of their file. */
+const NAMED_TASKS: readonly string[] = TASK_NAMES.filter((name) => name !== "module" && name !== "own");
+
+/** Whether a task's name is the path of its file. */
+export const isTaskFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name);
+
+/** Parses a task's name, or the path of a file that makes one. */
+export function taskName(text: string): string {
+  if (isTaskFile(text) || NAMED_TASKS.includes(text)) return text;
+  throw new InvalidArgumentError(`Give one of ${NAMED_TASKS.join(", ")}, or a file such as ./my-task.js.`);
+}
 
 /** Collects `name=value`. */
 export function taskOptionValues(text: string, before: Record<string, string> = {}): Record<string, string> {

@@ -1,24 +1,16 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+/** `lse pretrain`: a model of the miniature world from random weights. */
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { writeTrainedModel } from "../gguf/trained-model.js";
 import { readJson } from "../lib/json-file.js";
-import { actingFigures } from "../mini/acting-figures.js";
-import { demonstrationsOf, stageOf } from "../mini/curriculum.js";
-import { miniTokenizer } from "../mini/tokenizer.js";
+import { mean } from "../lib/statistics.js";
+import { preparePretraining, pretrainInFolder, stepsOf } from "../runs/training/pretrain.js";
 import { checkPretrainConfig, type PretrainConfig } from "../runs/training/pretrain-config.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
 import { Progress } from "../terminal/progress.js";
 import { CHECKPOINT } from "../train/checkpoint.js";
-import { rowOf } from "../train/lessons.js";
-import type { Parameters } from "../train/model/spec.js";
-import { muonAdamW } from "../train/optimizer/groups.js";
-import { latestEvaluation, pretrain } from "../train/pretrain.js";
 import { integer } from "./options.js";
-
-/** Positions computed at once: four times as many take longer each, because they leave the cache. */
-const MICRO_TOKENS = 1024;
 
 export function pretrainCommand() {
   return new Command("pretrain")
@@ -37,13 +29,9 @@ export function pretrainCommand() {
       if (resume === undefined) {
         if (file === undefined)
           throw new LseError("--config is missing", "Give configs/mini.json, or your own");
-        if (existsSync(folder)) {
-          throw new LseError(`${folder} exists already`, "Name a new folder, or go on with --resume");
-        }
         const given = readJson(file) as object;
         const config = checkPretrainConfig({ ...given, ...(threads === undefined ? {} : { threads }) }, file);
-        mkdirSync(folder, { recursive: true });
-        writeFileSync(configPath, `${JSON.stringify(config, null, 2)}\n`);
+        preparePretraining(folder, config);
       }
       try {
         await run(folder, checkPretrainConfig(readJson(configPath), configPath), json === true);
@@ -57,48 +45,20 @@ export function pretrainCommand() {
 }
 
 async function run(folder: string, config: PretrainConfig, json: boolean): Promise<void> {
-  const { model, seed, stages, groups, optimizer, development, threads } = config;
-  const { family, contextLength, ...shape } = model;
-  const spec = { family, shape, vocabulary: miniTokenizer.vocabulary, contextLength };
-  const steps = stages.reduce((sum, stage) => sum + stage.steps, 0);
-  const { matrixRate, rate, warmup, floor, clipNorm } = optimizer;
-  const modelPath = join(folder, "model.gguf");
-
-  const evaluate = async (parameters: Parameters) => {
-    const about = { type: "f16", tokenizer: miniTokenizer, name: "lse mini", contextLength } as const;
-    await writeTrainedModel(modelPath, { family, shape, parameters, ...about });
-    const { openLlama } = await import("../runtime/llama/open.js");
-    await using engine = await openLlama({ modelPath, threads, gpuLayers: 0 });
-    return await actingFigures(engine, development.databases, development.problems);
-  };
-
+  const steps = stepsOf(config);
   using progress = new Progress("steps", steps);
-  let sum = 0;
-  let count = 0;
+  let losses: number[] = [];
   const trained = await untilInterrupted(`Continue with \`lse pretrain --resume ${folder}\``, (signal) =>
-    pretrain({
-      ...{ folder, seed, steps, evaluate, signal },
-      ...{ lookupHeads: config.lookupHeads, checkpointEvery: config.checkpointEvery },
-      evaluateEvery: config.evaluateEvery,
-      trainer: {
-        ...{ spec, threads, clipNorm, provider: "cpu", microTokens: MICRO_TOKENS },
-        groups: muonAdamW(matrixRate, rate),
-        schedule: { kind: "cosine", warmup, steps, floor },
-      },
-      rowsOf: (step) =>
-        demonstrationsOf(stages, seed, step, groups).map((group) => rowOf(group, miniTokenizer)),
+    pretrainInFolder(folder, config, {
+      signal,
       onStart: (done) => progress.skip(done),
-      onStep: ({ step, loss }) => {
+      onStep: (step, loss, stage) => {
         progress.tick();
-        sum += loss;
-        count++;
-        progress.note(`${stageOf(stages, step).name} · loss ${loss.toFixed(3)}`);
+        losses.push(loss);
+        progress.note(`${stage} · loss ${loss.toFixed(3)}`);
         if (step % SAID_EVERY !== 0) return;
-        progress.say(
-          `step ${step} of ${steps}, ${stageOf(stages, step).name}: loss ${(sum / count).toFixed(3)}`,
-        );
-        sum = 0;
-        count = 0;
+        progress.say(`step ${step} of ${steps}, ${stage}: loss ${mean(losses).toFixed(3)}`);
+        losses = [];
       },
       onEvaluation: (step, { complete = 0, half = 0, none = 0 }) =>
         progress.say(
@@ -108,8 +68,8 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
     }),
   );
   if (trained === null) return;
-  if (json) console.log(JSON.stringify({ model: modelPath, steps, figures: latestEvaluation(folder) }));
-  else console.log(`${modelPath}: trained for ${steps} steps`);
+  if (json) console.log(JSON.stringify(trained));
+  else console.log(`${trained.model}: trained for ${steps} steps`);
 }
 
 const SAID_EVERY = 50;

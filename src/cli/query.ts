@@ -1,3 +1,4 @@
+/** `lse query` and `lse export`: runs in SQL, and as Parquet files. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";

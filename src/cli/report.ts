@@ -1,6 +1,8 @@
-import { renameSync, statSync, writeFileSync } from "node:fs";
+/** `lse report`: the page of runs as one file. */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
+import { replaceFile } from "../lib/files.js";
 import { reportHtml } from "../report/html.js";
 import { ReportSource } from "../runs/report-source.js";
 
@@ -18,8 +20,7 @@ export function reportCommand() {
       const [only, ...others] = paths;
       const isOne = others.length === 0 && data.runs.length === 1;
       const file = out ?? (isOne ? join(only as string, "report.html") : "report.html");
-      writeFileSync(`${file}.part`, reportHtml(data));
-      renameSync(`${file}.part`, file);
+      replaceFile(file, reportHtml(data));
       console.log(`${file} (${(statSync(file).size / 1e6).toFixed(1)} MB)`);
     });
 }

@@ -1,9 +1,9 @@
-import { once } from "node:events";
+/** `lse reward-server` and `lse train export-verl`: rewards for a trainer elsewhere. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { EventLog } from "../journal/event-log.js";
 import { readJson } from "../lib/json-file.js";
-import { listen } from "../lib/listen.js";
+import { serveUntil } from "../lib/listen.js";
 import { TaskPool } from "../runs/tasks.js";
 import { checkTrainConfig } from "../runs/training/config.js";
 import { checkScorer, trainStates } from "../runs/training/states.js";
@@ -65,17 +65,11 @@ export function rewardServerCommand() {
       using journal = new EventLog(out);
       const all = [...states.training, ...states.validation];
       const server = rewardService({ states: all, policy, together, waiting, token, journal });
-      await untilInterrupted("The rewards so far are kept", async (signal) => {
-        const { address, port: bound, family } = await listen(server, port, host);
-        console.log(
-          `http://${family === "IPv6" ? `[${address}]` : address}:${bound}: rewards for ${all.length} nodes`,
-        );
-        try {
-          await once(server, "close", { signal });
-        } finally {
-          server.closeAllConnections();
-          server.close();
-        }
-      });
+      await untilInterrupted("The rewards so far are kept", (signal) =>
+        serveUntil(signal, server, { port, host }, ({ address, port: bound, family }) => {
+          const name = family === "IPv6" ? `[${address}]` : address;
+          console.log(`http://${name}:${bound}: rewards for ${all.length} nodes`);
+        }),
+      );
     });
 }

@@ -1,16 +1,21 @@
+/** `lse train`: training the evolver, and what belongs to it. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { readJson } from "../lib/json-file.js";
 import { checkTrainConfig } from "../runs/training/config.js";
+import { drawCurve } from "../terminal/curve.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
+import { signed } from "../terminal/numbers.js";
+import { Progress } from "../terminal/progress.js";
+import { planText, trainingHooks } from "../terminal/training-text.js";
 import { CHECKPOINT } from "../train/checkpoint.js";
 import { CURVE, readCurve } from "../train/curve.js";
+import type { LearnPoint } from "../train/rl/learn.js";
 import { exportGgufCommand, exportPeftCommand, importPeftCommand } from "./adapter-files.js";
 import { decimal } from "./options.js";
 import { exportVerlCommand } from "./reward-server.js";
-import { curveCommand, drawCurve } from "./train-curve.js";
 
 export function trainCommand() {
   return new Command("train")
@@ -44,9 +49,9 @@ export function trainCommand() {
       };
       if (dryRun) {
         const config = configured(file);
-        const { describePlan, planTraining } = await import("../runs/training/plan.js");
+        const { planTraining } = await import("../runs/training/plan.js");
         const plan = await planTraining(config, gflops);
-        console.log(json ? JSON.stringify(plan) : describePlan(plan, config));
+        console.log(json ? JSON.stringify(plan) : planText(plan, config));
         return;
       }
       const folder = resume ?? out;
@@ -61,7 +66,8 @@ export function trainCommand() {
       await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
         try {
           const config = checkTrainConfig(readJson(configPath), configPath);
-          const best = await train(folder, config, signal);
+          using progress = new Progress("updates", config.updates);
+          const best = await train(folder, config, { signal, ...trainingHooks(progress, config.updates) });
           if (json) console.log(JSON.stringify(best));
           else
             console.log(
@@ -78,4 +84,15 @@ export function trainCommand() {
     });
 }
 
-const signed = (value: number) => (value < 0 ? "" : "+") + value.toFixed(3);
+/** `lse train curve`: how a training went. */
+function curveCommand() {
+  return new Command("curve")
+    .description("draw the rewards of a training")
+    .argument("<training>", "folder of `lse train`")
+    .action((folder) => {
+      const path = join(folder, CURVE);
+      if (!existsSync(path))
+        throw new LseError(`${path}: no such file`, "Give a folder of `lse train` that has a checkpoint");
+      console.log(drawCurve(readCurve<LearnPoint>(path)));
+    });
+}

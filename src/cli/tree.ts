@@ -1,3 +1,4 @@
+/** `lse tree`: the tree of a run. */
 import { Command } from "@commander-js/extra-typings";
 import { treeFromJson } from "../evolve/tree-file.js";
 import { RunFolder } from "../journal/run-folder.js";

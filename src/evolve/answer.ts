@@ -1,8 +1,11 @@
+/** Answering problems with one version of the instructions, and grading the answers. */
 import type { AnswerPhase, Journal } from "../journal/journal.js";
 import { deriveSeed } from "../lib/random.js";
-import type { Completion, LanguageModel, Sampling } from "../model.js";
+import { mean } from "../lib/statistics.js";
+import type { LanguageModel, Sampling } from "../model.js";
 import type { Outcome, Task } from "../task.js";
 
+/** A graded completion of a problem. */
 export interface Answer {
   readonly problem: string;
   readonly sample: number;
@@ -13,78 +16,87 @@ export interface Answer {
   readonly tokens: number;
 }
 
-export interface AnswerPlan {
-  readonly node: number;
-  readonly instructions: string;
-  readonly phase: AnswerPhase;
-  readonly round: number;
-  readonly asked: readonly Asked[];
-  readonly seed: number;
-}
-
-/** One completion of one problem. */
-export interface Asked {
+/** Which completion of which problem is asked for. */
+export interface ProblemSample {
   readonly problem: string;
   /** Which of its completions, from 0. */
   readonly sample: number;
 }
 
+/** What is asked, under which instructions, and where grades are kept. */
+export interface AnswerOptions {
+  readonly instructions: string;
+  readonly asked: readonly ProblemSample[];
+  readonly sampling: Sampling;
+  /** Seed of a problem's answers, as `answerSeeds` makes it. */
+  readonly seedOf: (problem: string) => number;
+  /** The grade of an answer that was graded before. */
+  readonly recall?: (asked: ProblemSample) => Outcome | undefined;
+  /** Called for each answer as soon as it is graded. */
+  readonly onGraded?: (answer: Answer) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Each problem so many times. */
-export const eachSample = (problems: readonly string[], samples: number): Asked[] =>
+export const eachSample = (problems: readonly string[], samples: number): ProblemSample[] =>
   problems.flatMap((problem) => Array.from({ length: samples }, (_, sample) => ({ problem, sample })));
 
 /**
- * Answers problems with one version of the instructions and grades each answer as soon as it is there.
- *
- * The seed of an answer depends on the problem, the phase and (in a batch) the round, but not on the node: two nodes
- * are compared on the same problems with the same random numbers.
- * @returns the answers in the order they were asked for
+ * Seeds of answers in a run: they depend on the problem, the phase and (in a batch) the round, but not on the node, so
+ * that nodes are compared on the same problems with the same random numbers. A gate has the seeds of its batch.
+ * @param seed of the run
  */
-export async function answerProblems(
-  plan: AnswerPlan,
+export function answerSeeds(seed: number, phase: AnswerPhase, round = 0): (problem: string) => number {
+  const isBatch = phase === "batch" || phase === "gate";
+  return (problem) => deriveSeed(seed, isBatch ? "batch" : phase, isBatch ? round : 0, problem);
+}
+
+/** Keeps grades in a journal, so that an answer recorded there is not graded again. */
+export function gradesIn(
+  journal: Journal,
+  at: { readonly node: number; readonly phase: AnswerPhase; readonly round: number },
+): Required<Pick<AnswerOptions, "recall" | "onGraded">> {
+  const { node, phase, round } = at;
+  const keyOf = ({ problem, sample }: ProblemSample) => [node, phase, round, problem, sample].join("/");
+  return {
+    recall: (asked) => journal.recall("answer", keyOf(asked))?.outcome,
+    onGraded: ({ response, ...answer }) =>
+      journal.record({ type: "answer", key: keyOf(answer), node, phase, round, ...answer }),
+  };
+}
+
+/**
+ * Answers problems with one version of the instructions and grades each answer as soon as it is there.
+ * @returns the answers in the order in which they were asked for
+ */
+export async function answer(
   task: Task,
   model: LanguageModel,
-  sampling: Sampling,
-  journal: Journal,
-  signal?: AbortSignal,
+  { instructions, asked, sampling, seedOf, recall, onGraded, signal }: AnswerOptions,
 ): Promise<Answer[]> {
-  const { asked } = plan;
-  // A gate puts an edit beside the node it comes from, on the node's batch.
-  const phase = plan.phase === "gate" ? "batch" : plan.phase;
-  const scope = phase === "batch" ? plan.round : 0;
   const requests = asked.map(({ problem, sample }) => ({
-    messages: task.prompt(problem, plan.instructions),
+    messages: task.prompt(problem, instructions),
     sampling,
-    seed: deriveSeed(plan.seed, phase, scope, problem),
+    seed: seedOf(problem),
     sample,
   }));
   const answers: Promise<Answer>[] = [];
   await model.generate(
     requests,
-    (index, completion) => {
-      const { problem, sample } = asked[index] as Asked;
-      answers[index] = gradeOnce(plan, problem, sample, completion, task, journal);
+    (index, { text: response, promptTokens, generatedTokens: tokens }) => {
+      const { problem, sample } = asked[index] as ProblemSample;
+      answers[index] = (async () => {
+        const outcome = recall?.({ problem, sample }) ?? (await task.grade(problem, response));
+        const graded = { problem, sample, response, outcome, promptTokens, tokens };
+        onGraded?.(graded);
+        return graded;
+      })();
       // Awaited below; without this a rejection in the meantime would end the process.
       answers[index].catch(() => undefined);
     },
     signal,
   );
   return Promise.all(answers);
-}
-
-async function gradeOnce(
-  { node, phase, round }: AnswerPlan,
-  problem: string,
-  sample: number,
-  { text: response, promptTokens, generatedTokens: tokens }: Completion,
-  task: Task,
-  journal: Journal,
-): Promise<Answer> {
-  const key = [node, phase, round, problem, sample].join("/");
-  const outcome = journal.recall("answer", key)?.outcome ?? (await task.grade(problem, response));
-  const at = { node, phase, round, problem, sample };
-  journal.record({ type: "answer", key, ...at, outcome, promptTokens, tokens });
-  return { problem, sample, response, outcome, promptTokens, tokens };
 }
 
 /** The mean score of each problem over its samples. */
@@ -96,14 +108,12 @@ export function problemScores(answers: readonly Answer[]): number[] {
   return [...scores.values()].map(mean);
 }
 
-/** The reward of a node: the mean over problems of the mean over samples, with its standard error. */
-export function rewardOf(answers: readonly Answer[]): { reward: number; standardError: number } {
+/** The score of instructions: the mean over problems of the mean over samples, with its standard error. */
+export function scoreOf(answers: readonly Answer[]): { score: number; standardError: number } {
   const means = problemScores(answers);
-  const reward = mean(means);
-  const squares = means.reduce((sum, value) => sum + (value - reward) ** 2, 0);
+  const score = mean(means);
+  const squares = means.reduce((sum, value) => sum + (value - score) ** 2, 0);
   const standardError =
     means.length < 2 ? Number.NaN : Math.sqrt(squares / (means.length - 1) / means.length);
-  return { reward, standardError };
+  return { score, standardError };
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

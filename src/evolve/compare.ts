@@ -1,5 +1,5 @@
 /** Finished runs side by side: what each method reached, and by how much they differ on the same problems. */
-import { bootstrapMean, type Interval } from "../lib/statistics.js";
+import { bootstrapMean, type Interval, mean } from "../lib/statistics.js";
 
 /** What a finished run measured, and what it measured it with. */
 export interface FinishedRun {
@@ -111,7 +111,9 @@ function scoresOf(method: string, runs: readonly FinishedRun[]): MethodScores {
     : null;
   const paper = units(runs, (run) => run.holdoutScores).map(([, value]) => value);
   return {
-    ...{ method, honest, paper: bootstrapMean(paper, SEED) },
+    method,
+    honest,
+    paper: bootstrapMean(paper, SEED),
     answers: mean(runs.map(({ answers }) => answers)),
   };
 }
@@ -134,8 +136,6 @@ function units(
     mean(own.map(({ score }) => score)),
   ]);
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();

@@ -1,19 +1,13 @@
+/** The parameters of evolution, with the paper's protocol as their defaults. */
 import { z } from "zod";
 import { PAPER_SAMPLING, type Sampling } from "../model.js";
-import type { Task } from "../task.js";
-import { splitProblems } from "./split.js";
 import { stopSchema } from "./stops.js";
-import type { Selection } from "./tree.js";
 
 const positive = z.int().min(1);
 
-export const METHODS = ["ucb", "ucb-se", "best", "chain", "pareto", "textgrad", "gepa"] as const;
-export type Method = (typeof METHODS)[number];
-/** How each chooses the node to edit; "pareto" is `chooseFromFrontier`. */
-export const SELECTIONS: Readonly<Record<Method, Selection | "pareto">> = {
-  ...{ ucb: "ucb", "ucb-se": "ucb-se", best: "best", chain: "deepest" },
-  ...{ pareto: "pareto", textgrad: "accepted", gepa: "pareto" },
-};
+/** Names of the methods; what each is made of is in methods.ts. */
+export const METHOD_NAMES = ["ucb", "ucb-se", "best", "chain", "pareto", "textgrad", "gepa"] as const;
+export type Method = (typeof METHOD_NAMES)[number];
 
 export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).default(PAPER_SAMPLING.temperature),
@@ -45,7 +39,7 @@ export const evolveConfigSchema = z.strictObject({
    * the best node, the newest (a linear chain), one of the Pareto frontier over the holdout's problems; or TextGrad,
    * which edits the best version so far and goes back to it when an edit is not better; or GEPA.
    */
-  method: z.enum(METHODS).default("ucb"),
+  method: z.enum(METHOD_NAMES).default("ucb"),
   /**
    * "algorithm1": the paper's. "reference": the published code's order of steps, splits and batches, with its random
    * numbers, for parity with its runs; reference/quirks.ts says what else differs.
@@ -73,60 +67,3 @@ export const evolveConfigSchema = z.strictObject({
 });
 
 export type EvolveConfig = z.infer<typeof evolveConfigSchema>;
-
-/** What a run will ask for, before it starts. */
-export interface Budget {
-  /** As many as the answers allow, if there is a limit; of GEPA, at most. */
-  readonly rounds: number;
-  /** At most `tries` times as many when edits are invalid. */
-  readonly edits: number;
-  /** Fewer where rounds have no usable edit, and of GEPA, unless `spendAll` is set. */
-  readonly answers: number;
-  /** Of these, answers to test problems. */
-  readonly testAnswers: number;
-  /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
-  readonly promptTokens: number;
-  /** Of these, what is evaluated: what prompts of a round share once. */
-  readonly promptTokensEvaluated: number;
-  /** Of these, prompts of edits. */
-  readonly editPromptTokens: number;
-  /** If every answer and edit uses all of `maxTokens`. */
-  readonly generatedTokensAtMost: number;
-}
-
-/** What a run of this configuration asks for, counted before anything is paid for. */
-export function budgetOf(task: Task, config: EvolveConfig): Budget {
-  const { batch, holdout, samples, sampling, stop } = config;
-  const testProblems = splitProblems(task, config).test.length;
-  const testAnswers = testProblems * samples;
-  const perRound = batch + holdout * samples;
-  // In the published code's order a node is scored at the start of a round, and the last one never.
-  const seedAnswers = config.schedule === "reference" ? 0 : holdout * samples;
-  const affordable = Math.floor(((stop.answers ?? Infinity) - seedAnswers - testAnswers) / perRound);
-  const paidFor = Math.max(0, Math.min(config.rounds, affordable));
-  const answers = seedAnswers + perRound * paidFor + testAnswers;
-  // A round of GEPA whose edit does not pass takes two batches and no holdout.
-  const rounds = config.method === "gepa" ? Math.floor((paidFor * perRound) / (2 * batch)) : paidFor;
-  const lengths = task.problemIds.map((id) =>
-    task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),
-  );
-  const answerPrompt = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
-  const shared = task.systemPrompt(task.seedInstructions).length;
-  const editPrompt = batch * REPORT_CHARS + shared;
-  const asked = (seedAnswers === 0 ? 0 : holdout) + paidFor * (holdout + batch) + testProblems;
-  const evaluated = (paidFor + 1) * shared + asked * (answerPrompt - shared) + rounds * editPrompt;
-  return {
-    rounds,
-    edits: rounds,
-    answers,
-    testAnswers,
-    promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
-    promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
-    editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
-    generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
-  };
-}
-
-const CHARS_PER_TOKEN = 4;
-/** A problem's report in the evolver's prompt, its response included, at a guess. */
-const REPORT_CHARS = 1000;

@@ -30,7 +30,7 @@ export async function gepaRound(run: Run, round: number): Promise<void> {
   if (edit === null) return;
   const edited = total(await run.answerBatchUnder(edit.instructions, round));
   run.recordGate(round, before, edited, edited > before);
-  if (edited > before) await run.score(run.adopt(parent, edit, round));
+  if (edited > before) await run.scoreNode(run.adopt(parent, edit, round));
 }
 
 const total = (answers: readonly Answer[]) => answers.reduce((sum, { outcome }) => sum + outcome.score, 0);

@@ -1,5 +1,6 @@
 /** Cross-validation of the choice of a node, for pools too small for a test (lse/simulators/base_simulator.py:80-134). */
 import { PythonRandom } from "../lib/python-random.js";
+import { mean } from "../lib/statistics.js";
 
 /** One fold of the holdout: the node that the others choose, and its score here. */
 export interface Fold {
@@ -49,5 +50,3 @@ export function crossValidate(
   const deviation = Math.sqrt(mean(folds.map(({ score }) => (score - average) ** 2)));
   return { folds, mean: average, deviation };
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,42 +1,124 @@
-/** The methods of the paper's tables and those beyond: each a choice of nodes, a writer of edits, a kind of round. */
-import type { LanguageModel, Sampling } from "../model.js";
-import type { Task } from "../task.js";
+/** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
+import { deriveSeed, uniformStream } from "../lib/random.js";
 import type { EvolveConfig, Method } from "./config.js";
-import { type Evolver, LseEvolver } from "./evolver.js";
+import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
 import { evolverMessages } from "./evolver-prompt.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
+import { chooseFromFrontier } from "./pareto.js";
 import { referenceRound } from "./reference/round.js";
-import type { Run } from "./run.js";
-import { TextGradEvolver } from "./textgrad.js";
+import type { NodeChoice, Run } from "./run.js";
+import { TextGradWriter } from "./textgrad.js";
+import type { Selection } from "./tree.js";
 
-/** What writes the edits of a method. @param unusable why instructions cannot be used; null when they can */
-export function evolverFor(
-  method: Method,
-  model: LanguageModel,
-  task: Task,
-  sampling: Sampling,
-  unusable: (instructions: string) => string | null,
-): Evolver {
-  if (method === "textgrad") return new TextGradEvolver(model, task, sampling, unusable);
-  const messages = method === "gepa" ? reflectionMessages : evolverMessages;
-  return new LseEvolver(model, task, sampling, unusable, messages);
+/** What a method is made of. */
+export interface MethodRow {
+  /** Its name in tables, such as "UCB tree (c = 2)". */
+  label(config: Pick<EvolveConfig, "ucbC">): string;
+  /** Name of its choice of nodes, as tree.json has it. */
+  readonly selection: Selection | "pareto";
+  /** Chooses the node to edit. */
+  readonly choose: NodeChoice;
+  /** What asks the evolver for edits. */
+  writer(parts: WriterParts): EditWriter;
+  /** Carries out one round, in the paper's order of steps. */
+  playRound(run: Run, round: number): Promise<void>;
+  /** Answers that one round asks for at most. */
+  answersPerRound(config: RoundSizes): number;
+  /** Whether the search is over after so many rounds. @param searchAnswers what the rounds of the paper would take */
+  isOver(run: Run, rounds: number, searchAnswers: number): boolean;
+  /** Most rounds that the answers of so many rounds of the paper can make. */
+  roundsFor(rounds: number, config: RoundSizes): number;
+  /** Whether a run has exactly `rounds` rounds, so that each can be counted down. */
+  readonly hasFixedRounds: boolean;
+  /** Whether there is a published order of steps for it (`schedule: "reference"`). */
+  readonly hasReferenceOrder: boolean;
+  /** Whether its edits stand between the tags that `EDIT_GRAMMAR` is for. */
+  readonly canConstrainEdits: boolean;
 }
 
-/** Carries out one round of a method. */
-export function playRound(run: Run, round: number): Promise<void> {
-  const { method, schedule } = run.config;
-  if (schedule === "reference") return referenceRound(run, round);
-  return method === "gepa" ? gepaRound(run, round) : lseRound(run, round);
-}
+type RoundSizes = Pick<EvolveConfig, "batch" | "holdout" | "samples">;
+
+/** Answers of a round of the paper: a batch, and the holdout of the new node. */
+export const answersOfPaperRound = ({ batch, holdout, samples }: RoundSizes): number =>
+  batch + holdout * samples;
+
+const bySelection =
+  (selection: Selection): NodeChoice =>
+  ({ tree, config }) =>
+    tree.choose(selection, config.ucbC);
+
+const fromFrontier: NodeChoice = ({ tree, config, holdoutScores }, round) =>
+  tree.node(chooseFromFrontier(holdoutScores(), uniformStream(deriveSeed(config.seed, "pareto", round))()));
+
+/** A method that plays the paper's rounds with the paper's edits. */
+const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow => ({
+  label,
+  selection,
+  choose: bySelection(selection),
+  writer: (parts) => new LseWriter(parts, evolverMessages),
+  playRound: lseRound,
+  answersPerRound: answersOfPaperRound,
+  isOver: ({ config }, rounds) => rounds === config.rounds,
+  roundsFor: (rounds) => rounds,
+  hasFixedRounds: true,
+  hasReferenceOrder: true,
+  canConstrainEdits: true,
+});
+
+export const METHODS: { readonly [Name in Method]: MethodRow } = {
+  ucb: paperLike(({ ucbC }) => `UCB tree (c = ${ucbC})`, "ucb"),
+  "ucb-se": {
+    ...paperLike(({ ucbC }) => `UCB tree by standard errors (c = ${ucbC})`, "ucb-se"),
+    hasReferenceOrder: false,
+  },
+  best: paperLike(() => "best-first", "best"),
+  chain: paperLike(() => "chain", "deepest"),
+  pareto: {
+    ...paperLike(() => "Pareto frontier", "best"),
+    selection: "pareto",
+    choose: fromFrontier,
+    hasReferenceOrder: false,
+  },
+  textgrad: {
+    ...paperLike(() => "TextGrad", "accepted"),
+    writer: (parts) => new TextGradWriter(parts),
+    hasReferenceOrder: false,
+    canConstrainEdits: false,
+  },
+  gepa: {
+    ...paperLike(() => "GEPA", "best"),
+    selection: "pareto",
+    choose: fromFrontier,
+    writer: (parts) => new LseWriter(parts, reflectionMessages),
+    playRound: gepaRound,
+    // A round asks about its batch twice; only an edit that passes goes on to the holdout.
+    answersPerRound: ({ batch, holdout, samples }) => 2 * batch + holdout * samples,
+    isOver: ({ config, spent }, _, searchAnswers) =>
+      spent.answers + METHODS.gepa.answersPerRound(config) > searchAnswers,
+    roundsFor: (rounds, config) => Math.floor((rounds * answersOfPaperRound(config)) / (2 * config.batch)),
+    hasFixedRounds: false,
+    hasReferenceOrder: false,
+  },
+};
+
+/** How the node to edit is chosen, and why the search ended when nothing stopped it earlier, in words. */
+export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>
+  METHODS[method].hasFixedRounds ? "all rounds were done" : `the answers of ${rounds} rounds were used`;
+
+/** Answers that need not be asked for after a round without a usable edit: none where something else spends them. */
+export const savedByFailure = ({ method, spendAll, holdout, samples }: EvolveConfig): number =>
+  METHODS[method].hasFixedRounds && !spendAll ? holdout * samples : 0;
+
+/** Carries out one round of a run, in the order of steps that its configuration names. */
+export const playRound = (run: Run, round: number): Promise<void> =>
+  run.config.schedule === "reference"
+    ? referenceRound(run, round)
+    : METHODS[run.config.method].playRound(run, round);
 
 /** A round of the paper (algorithm 1): every usable edit becomes a node. */
 async function lseRound(run: Run, round: number): Promise<void> {
   const parent = run.select(round);
   run.review(parent, await run.answerBatch(parent, round));
   const edit = await run.edit(parent, round, run.config.tries);
-  if (edit !== null) await run.score(run.adopt(parent, edit, round));
+  if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));
 }
-
-/** Answers that one round asks for at most. */
-export const answersOfRound = ({ method, batch, holdout, samples }: EvolveConfig): number =>
-  (method === "gepa" ? 2 * batch : batch) + holdout * samples;

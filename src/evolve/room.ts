@@ -1,3 +1,4 @@
+/** Whether prompts fit a model's context. */
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
@@ -14,32 +15,36 @@ export function evolverPromptLimit(contextSize: number, maxTokens: number): numb
   return contextSize - Math.min(maxTokens, Math.floor(contextSize / 4));
 }
 
+/** Says why a task cannot be answered, or evolved further, under given instructions; null when it can. */
+export type RoomCheck = (instructions: string) => string | null;
+
 /**
- * Tells whether the task can be answered, and evolved further, under given instructions within the context.
- * Checked for the seed before anything is generated, and for every edit before it is adopted.
- * @returns a function that says why not, or null
+ * Makes the checks of a task: for the seed instructions before anything is generated, and for every edit before it is
+ * adopted. The longest of the task's prompts is looked for once.
+ * @returns a function that makes the check for a model
  */
-export function roomCheck(
+export function roomIn(
   task: Task,
-  model: LanguageModel,
-  { sampling }: EvolveConfig,
-): (instructions: string) => string | null {
+  { sampling }: Pick<EvolveConfig, "sampling">,
+): (model: Pick<LanguageModel, "contextSize" | "countTokens">) => RoomCheck {
   const promptLength = (id: string) =>
     task.prompt(id, "").reduce((sum, { content }) => sum + content.length, 0);
   const longest = [...task.problemIds, ...(task.testIds ?? [])].reduce((a, b) =>
     promptLength(b) > promptLength(a) ? b : a,
   );
-  const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, sampling.maxTokens);
-  const editLimit = evolverPromptLimit(model.contextSize, sampling.maxTokens) - MIN_ROOM_TOKENS;
   const tooLong = (what: string, tokens: number, limit: number) =>
     tokens <= limit ? null : `${what} takes ${tokens} tokens, and the context has room for ${limit}`;
 
-  return (instructions) => {
-    const prompt = task.prompt(longest, instructions);
-    const edit = evolverMessages(task, instructions, [], () => true);
-    return (
-      tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
-      tooLong("the evolver's prompt", model.countTokens(edit), editLimit)
-    );
+  return (model) => {
+    const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, sampling.maxTokens);
+    const editLimit = evolverPromptLimit(model.contextSize, sampling.maxTokens) - MIN_ROOM_TOKENS;
+    return (instructions) => {
+      const prompt = task.prompt(longest, instructions);
+      const edit = evolverMessages(task, instructions, [], () => true);
+      return (
+        tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
+        tooLong("the evolver's prompt", model.countTokens(edit), editLimit)
+      );
+    };
   };
 }

@@ -1,14 +1,22 @@
+/** A run of evolution so far, and the steps that rounds are made of. */
 import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../journal/journal.js";
-import { deriveSeed, uniformStream } from "../lib/random.js";
 import { bootstrapMean } from "../lib/statistics.js";
 import type { ChatMessage, LanguageModel } from "../model.js";
 import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
-import { type Answer, type Asked, answerProblems, eachSample, problemScores, rewardOf } from "./answer.js";
-import { type EvolveConfig, SELECTIONS } from "./config.js";
-import type { EditAttempt, Evolver } from "./evolver.js";
+import {
+  type Answer,
+  answer,
+  answerSeeds,
+  eachSample,
+  gradesIn,
+  type ProblemSample,
+  problemScores,
+  scoreOf,
+} from "./answer.js";
+import type { EvolveConfig } from "./config.js";
+import type { EditAttempt, EditWriter } from "./edit-writer.js";
 import { crossValidate } from "./kfold.js";
-import { chooseFromFrontier } from "./pareto.js";
 import { referenceBatch } from "./reference/split.js";
 import { batchOf, type Split } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
@@ -51,11 +59,38 @@ const priced = (price: Price | undefined, promptTokens: number, tokens: number) 
   price === undefined ? 0 : costOf(price, promptTokens, tokens);
 
 const newRecord = (conversation: NodeRecord["conversation"]): NodeRecord => ({
-  ...{ conversation, summary: null, selfEvolvePrompt: null },
+  conversation,
+  summary: null,
+  selfEvolvePrompt: null,
 });
 
+/** What the choice of a node depends on. */
+export interface ChoiceView {
+  readonly tree: EvolutionTree;
+  readonly config: EvolveConfig;
+  /** Of each node, by the holdout's problems; empty for one that is not scored. */
+  holdoutScores(): number[][];
+}
+
+/** Chooses the node to edit in a round. */
+export type NodeChoice = (view: ChoiceView, round: number) => TreeNode;
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly task: Task;
+  /** The action policy: answers problems. */
+  readonly policy: LanguageModel;
+  readonly choose: NodeChoice;
+  readonly writer: EditWriter;
+  readonly config: EvolveConfig;
+  readonly split: Split;
+  readonly journal: Journal;
+  readonly prices: Prices;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A run of evolution: its tree so far, and the steps that rounds are made of. Every step is journaled. */
-export class Run {
+export class Run implements ChoiceView {
   readonly tree: EvolutionTree;
   /** By node id. */
   readonly records: NodeRecord[] = [];
@@ -71,34 +106,27 @@ export class Run {
   /** The prompt that asks for an edit of each node, by id. */
   readonly #editPrompts: ChatMessage[][] = [];
 
-  constructor(
-    private readonly task: Task,
-    private readonly model: LanguageModel,
-    private readonly evolver: Evolver,
-    readonly config: EvolveConfig,
-    readonly split: Split,
-    private readonly journal: Journal,
-    private readonly prices: Prices,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    this.tree = new EvolutionTree(task.seedInstructions);
+  constructor(private readonly parts: RunParts) {
+    this.tree = new EvolutionTree(parts.task.seedInstructions);
     this.records.push(newRecord(null));
+  }
+
+  get config(): EvolveConfig {
+    return this.parts.config;
+  }
+
+  get split(): Split {
+    return this.parts.split;
+  }
+
+  holdoutScores(): number[][] {
+    return this.tree.nodes.map(({ id }) => problemScores(this.#holdoutAnswers[id] ?? []));
   }
 
   /** Chooses the node to edit. */
   select(round: number): TreeNode {
-    const { method, ucbC, seed } = this.config;
-    const selection = SELECTIONS[method];
-    const chosen =
-      selection === "pareto"
-        ? this.tree.visit(
-            chooseFromFrontier(
-              this.tree.nodes.map(({ id }) => problemScores(this.#holdoutAnswers[id] ?? [])),
-              uniformStream(deriveSeed(seed, "pareto", round))(),
-            ),
-          )
-        : this.tree.select(selection, ucbC);
-    this.journal.record({ type: "round", key: String(round), round, selected: chosen.id });
+    const chosen = this.tree.visit(this.parts.choose(this, round).id);
+    this.parts.journal.record({ type: "round", key: String(round), round, selected: chosen.id });
     return chosen;
   }
 
@@ -115,7 +143,7 @@ export class Run {
 
   /** Keeps what a node did on a batch: what the evolver reads when it edits the node. */
   review(node: TreeNode, batch: readonly Answer[]): void {
-    const messages = this.evolver.messages(node, batch);
+    const messages = this.parts.writer.messages(node, batch);
     const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
     record.selfEvolvePrompt = messages;
@@ -131,7 +159,12 @@ export class Run {
     const { seed } = this.config;
     const messages = this.#editPrompts[parent.id] as ChatMessage[];
     for (let attempt = 1; attempt <= tries; attempt++) {
-      const edit = await this.evolver.propose(parent, messages, { seed, round, attempt }, this.signal);
+      const edit = await this.parts.writer.propose(
+        parent,
+        messages,
+        { seed, round, attempt },
+        this.parts.signal,
+      );
       this.#recordAttempt(edit, parent, round, attempt);
       if (edit.rejected === null)
         return { instructions: edit.instructions, conversation: [...messages, ...edit.replies] };
@@ -146,13 +179,14 @@ export class Run {
   }
 
   /** Scores a new node on the holdout. */
-  async score(node: TreeNode): Promise<void> {
+  async scoreNode(node: TreeNode): Promise<void> {
     const { holdout } = this.split;
     const answers = await this.#answer(node, "holdout", node.round, eachSample(holdout, this.config.samples));
     this.#holdoutAnswers[node.id] = answers;
-    Object.assign(node, rewardOf(answers));
-    const { id, parent, round, reward, standardError } = node;
-    this.journal.record({ type: "node", key: String(id), node: id, parent, round, reward, standardError });
+    Object.assign(node, scoreOf(answers));
+    const { id, parent, round, score, standardError, instructions } = node;
+    const scored = { node: id, parent, round, score, standardError, instructions };
+    this.parts.journal.record({ type: "node", key: String(id), ...scored });
   }
 
   /** Scores the best node anew with `count` more answers to the holdout's problems, in their order. */
@@ -167,9 +201,9 @@ export class Run {
     const first = this.#holdoutAnswers[node.id] as Answer[];
     const answers = [...first, ...(await this.#answer(node, "holdout", node.round, more))];
     this.#holdoutAnswers[node.id] = answers;
-    Object.assign(node, rewardOf(answers));
-    const { id, reward, standardError } = node;
-    this.journal.record({ type: "refined", key: String(id), node: id, reward, standardError });
+    Object.assign(node, scoreOf(answers));
+    const { id, score, standardError } = node;
+    this.parts.journal.record({ type: "refined", key: String(id), node: id, score, standardError });
   }
 
   /** Lets the best node answer the test. */
@@ -179,12 +213,19 @@ export class Run {
     const scores = problemScores(await this.#answer(chosen, "test", 0, asked));
     const interval = bootstrapMean(scores, this.config.seed);
     this.test = { node: chosen.id, problems: scores.length, ...interval };
-    this.journal.record({ type: "test", key: "test", ...this.test });
+    this.parts.journal.record({ type: "test", key: "test", ...this.test });
   }
 
   /** Notes what came of an edit's second look at its batch; `edited` is null where there was nothing to improve. */
   recordGate(round: number, before: number, edited: number | null, isAdopted: boolean): void {
-    this.journal.record({ type: "gate", key: String(round), round, before, edited, adopted: isAdopted });
+    this.parts.journal.record({
+      type: "gate",
+      key: String(round),
+      round,
+      before,
+      edited,
+      adopted: isAdopted,
+    });
   }
 
   /** Chooses a node on all folds but one, and scores it on that one; needs no answers of its own. */
@@ -194,7 +235,7 @@ export class Run {
     const { folds, mean, deviation } = crossValidate(scores, k, this.config.seed);
     const nodes = folds.map(({ chosen }) => (scored[chosen] as TreeNode).id);
     this.crossValidation = { folds: k, mean, deviation, nodes };
-    this.journal.record({ type: "kfold", key: "kfold", ...this.crossValidation });
+    this.parts.journal.record({ type: "kfold", key: "kfold", ...this.crossValidation });
   }
 
   #batch(round: number): string[] {
@@ -206,21 +247,21 @@ export class Run {
     { id: node, instructions }: Pick<TreeNode, "id" | "instructions">,
     phase: AnswerPhase,
     round: number,
-    asked: readonly Asked[],
+    asked: readonly ProblemSample[],
   ): Promise<Answer[]> {
-    const { seed, sampling } = this.config;
-    const answers = await answerProblems(
-      { node, instructions, phase, round, asked, seed },
-      this.task,
-      this.model,
-      sampling,
-      this.journal,
-      this.signal,
-    );
+    const { task, policy, config, journal, prices, signal } = this.parts;
+    const answers = await answer(task, policy, {
+      instructions,
+      asked,
+      sampling: config.sampling,
+      seedOf: answerSeeds(config.seed, phase, round),
+      ...gradesIn(journal, { node, phase, round }),
+      signal,
+    });
     this.spent.answers += answers.length;
     for (const { promptTokens, tokens } of answers) {
       this.spent.tokens += tokens;
-      this.spent.answersCost += priced(this.prices.answers, promptTokens, tokens);
+      this.spent.answersCost += priced(prices.answers, promptTokens, tokens);
     }
     return answers;
   }
@@ -232,10 +273,17 @@ export class Run {
     attempt: number,
   ) {
     const at = { round, parent: parent.id, attempt };
-    this.journal.record({ type: "edit", key: `${round}/${attempt}`, ...at, rejected, promptTokens, tokens });
+    this.parts.journal.record({
+      type: "edit",
+      key: `${round}/${attempt}`,
+      ...at,
+      rejected,
+      promptTokens,
+      tokens,
+    });
     this.spent.edits++;
     this.spent.tokens += tokens;
-    this.spent.editsCost += priced(this.prices.edits, promptTokens, tokens);
+    this.spent.editsCost += priced(this.parts.prices.edits, promptTokens, tokens);
     if (rejected !== null) this.rejectedEdits++;
   }
 }

@@ -1,3 +1,4 @@
+/** Which problems score nodes, which are learned from, and which are the test. */
 import { LseError } from "../errors.js";
 import { deriveSeed, shuffled } from "../lib/random.js";
 import type { Task } from "../task.js";
@@ -16,30 +17,30 @@ export interface Split {
 
 /**
  * Divides a task's problems by a seeded shuffle: the first `holdout` of them score nodes, the last ones are the test,
- * and those between are answered for the evolver to learn from. Problems that the task keeps for holdout or test are
- * used for that alone. Without a given size the test has as many problems as the holdout, if those are not more than half of what the holdout leaves;
- * none where the holdout is cross-validated.
+ * and those between are answered for the evolver to learn from. Problems that the task keeps for holdout or test are used for
+ * that alone. Without a given size the test has as many problems as the holdout, but at most half of what the holdout
+ * leaves; it has none where the holdout is cross-validated.
  * @throws LseError when there are too few problems
  */
 export function splitProblems(
-  task: Pick<Task, "id" | "problemIds" | "holdoutIds" | "testIds" | "publishedNames">,
+  task: Pick<Task, "id" | "problemIds" | "holdoutIds" | "testIds">,
   config: Pick<EvolveConfig, "holdout" | "batch" | "test" | "seed" | "kFold" | "schedule">,
 ): Split {
   if (config.kFold !== undefined && config.holdout % config.kFold !== 0)
     throw new LseError(
       `a holdout of ${config.holdout} problems does not divide into ${config.kFold} folds`,
-      "Change --holdout or --k-fold",
+      "Change `evolve.holdout` or `evolve.kFold`",
     );
   const { id, problemIds, holdoutIds, testIds } = task;
   if (holdoutIds !== undefined && config.holdout > holdoutIds.length)
     throw new LseError(
       `${id} keeps ${holdoutIds.length} problems for the holdout, not ${config.holdout}`,
-      "Lower --holdout",
+      "Lower `evolve.holdout`",
     );
   if (testIds !== undefined && config.test !== undefined && config.test > testIds.length)
     throw new LseError(
       `${id} keeps ${testIds.length} problems for the test, not ${config.test}`,
-      "Lower --test",
+      "Lower `evolve.test`",
     );
   if (config.schedule === "reference") return referenceSplit(task, config);
   const { holdout, batch, test = config.kFold === undefined ? undefined : 0, seed } = config;
@@ -55,7 +56,9 @@ export function splitProblems(
         : `a holdout of ${holdout}, batches of ${batch} and a test of ${size}`;
     throw new LseError(
       `${id} has ${order.length} problems: too few for ${wanted}`,
-      size === 0 ? "Lower --holdout or --batch" : "Lower --holdout, --batch or --test",
+      size === 0
+        ? "Lower `evolve.holdout` or `evolve.batch`"
+        : "Lower `evolve.holdout`, `evolve.batch` or `evolve.test`",
     );
   }
   const own = testIds === undefined || test === undefined || test === testIds.length;

@@ -64,7 +64,7 @@ export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: Evol
   if (minutes !== undefined && spent.minutes >= minutes)
     return { by: "minutes", reason: `${minutes} minutes were over` };
   const best = tree.best();
-  if (score !== undefined && best.reward >= score)
+  if (score !== undefined && best.score >= score)
     return { by: "score", reason: `a holdout score of ${score} was reached` };
   const still = spent.round - best.round;
   if (stagnation !== undefined && still >= stagnation)

@@ -4,20 +4,20 @@
  * strictly higher on the holdout is kept, which is the choice of nodes (`accepted`).
  */
 
-import { extractTag } from "../lib/extract.js";
-import { deriveSeed } from "../lib/random.js";
-import type { ChatMessage, LanguageModel, Sampling } from "../model.js";
+import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 import {
   complete,
   type EditAttempt,
   type EditSeed,
-  type Evolver,
-  LseEvolver,
-  whyRejected,
-} from "./evolver.js";
+  type EditWriter,
+  editSeed,
+  LseWriter,
+  type WriterParts,
+} from "./edit-writer.js";
 import { evolverMessages } from "./evolver-prompt.js";
+import { judgeEdit } from "./judge-edit.js";
 import { evolverPromptLimit } from "./room.js";
 import { cut } from "./summary.js";
 import type { TreeNode } from "./tree.js";
@@ -30,24 +30,21 @@ const MAX_INSTRUCTIONS_CHARS = 8192;
 const ERROR_KEY_CHARS = 120;
 const TAG = "IMPROVED_VARIABLE";
 
-export class TextGradEvolver implements Evolver {
+/** TextGrad's way: a critique of the failures, then a rewrite after it. */
+export class TextGradWriter implements EditWriter {
   /** For tasks whose models know only the task's own prompt: that prompt, with the chosen failures. */
-  readonly #single: LseEvolver;
+  readonly #single: LseWriter;
 
-  constructor(
-    private readonly model: LanguageModel,
-    private readonly task: Task,
-    private readonly sampling: Sampling,
-    private readonly unusable: (instructions: string) => string | null,
-  ) {
-    this.#single = new LseEvolver(model, task, sampling, unusable, evolverMessages);
+  constructor(private readonly parts: WriterParts) {
+    this.#single = new LseWriter(parts, evolverMessages);
   }
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
+    const { task } = this.parts;
     const failures = chooseFailures(batch);
-    if (this.task.evolverPrompt !== undefined) return this.#single.messages(parent, failures);
+    if (task.evolverPrompt !== undefined) return this.#single.messages(parent, failures);
     return this.#fitting(
-      (count) => critic(this.task, parent.instructions, failures.slice(0, count)),
+      (count) => critic(task, parent.instructions, failures.slice(0, count)),
       failures.length,
       1,
     );
@@ -59,24 +56,27 @@ export class TextGradEvolver implements Evolver {
     at: EditSeed,
     signal?: AbortSignal,
   ): Promise<EditAttempt> {
-    if (this.task.evolverPrompt !== undefined)
-      return await this.#single.propose(parent, messages, at, signal);
-    const ask = (step: "critique" | "rewrite", chat: readonly ChatMessage[]) =>
-      complete(this.model, chat, this.sampling, deriveSeed(at.seed, step, at.round, at.attempt), signal);
-    const critique = await ask("critique", messages);
-    if (critique.text.trim() === "") {
-      const spent = { promptTokens: critique.promptTokens, tokens: critique.generatedTokens };
-      return { instructions: "", rejected: "the critique is empty", replies: [], ...spent };
-    }
+    const { task, unusable } = this.parts;
+    if (task.evolverPrompt !== undefined) return await this.#single.propose(parent, messages, at, signal);
+    const critique = await complete(this.parts, messages, editSeed(at, "critique"), signal);
+    if (critique.text.trim() === "")
+      return {
+        instructions: "",
+        rejected: "the critique is empty",
+        replies: [],
+        promptTokens: critique.promptTokens,
+        tokens: critique.generatedTokens,
+      };
     const asked = this.#fitting(
       (chars) => optimizer(parent.instructions, cut(critique.text, chars)),
       critique.text.length,
     );
-    const rewrite = await ask("rewrite", asked);
-    const instructions = extractTag(rewrite.text, TAG).trim().slice(0, MAX_INSTRUCTIONS_CHARS);
-    const rejected = whyRejected(instructions, rewrite, parent, TAG) ?? this.unusable(instructions);
+    const rewrite = await complete(this.parts, asked, editSeed(at, "rewrite"), signal);
+    const rules = { parent: parent.instructions, tag: TAG, unusable, maxChars: MAX_INSTRUCTIONS_CHARS };
+    const { instructions, reason: rejected } = judgeEdit(rewrite, rules);
     return {
-      ...{ instructions, rejected },
+      instructions,
+      rejected,
       replies: [
         { role: "assistant", content: critique.text },
         ...asked,
@@ -93,10 +93,11 @@ export class TextGradEvolver implements Evolver {
     most: number,
     step = Math.ceil(most / 10),
   ): ChatMessage[] {
-    const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
+    const { evolver, sampling } = this.parts;
+    const limit = evolverPromptLimit(evolver.contextSize, sampling.maxTokens);
     for (let amount = most; ; amount -= step) {
       const messages = messagesOf(Math.max(0, amount));
-      if (amount <= 0 || this.model.countTokens(messages) <= limit) return messages;
+      if (amount <= 0 || evolver.countTokens(messages) <= limit) return messages;
     }
   }
 }

@@ -1,12 +1,14 @@
+/** tree.json: the tree of a run as the published code writes and reads it. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { type EvolveConfig, SELECTIONS } from "./config.js";
+import type { EvolveConfig } from "./config.js";
+import { METHODS } from "./methods.js";
 import type { NodeRecord } from "./run.js";
 import { EvolutionTree } from "./tree.js";
 
 /**
  * The tree as the published code writes and reads it (lse/core/tree.py:183-279, format_version 1), with one
- * field more per node, `standard_error`. `performance` is null where the reward is unknown. `history` stays
+ * field more per node, `standard_error`. `performance`, its word for the score, is null where that is unknown. `history` stays
  * null: it repeats what the run's events hold.
  */
 export function treeToJson(
@@ -18,7 +20,7 @@ export function treeToJson(
     parent_id: node.parent,
     depth: node.depth,
     visits: node.visits,
-    performance: orNull(node.reward),
+    performance: orNull(node.score),
     standard_error: orNull(node.standardError),
     round_idx: node.round,
     instructions: node.instructions,
@@ -29,7 +31,7 @@ export function treeToJson(
   }));
   const document = {
     format_version: 1,
-    selection: SELECTIONS[method],
+    selection: METHODS[method].selection,
     ucb_c: ucbC,
     next_id: tree.nodes.length,
     total_selections: tree.totalSelections,
@@ -89,11 +91,13 @@ export function treeFromJson(text: string, origin: string): SavedTree {
     }
     const node = parent === null ? tree.root : tree.add(parent, saved.instructions, saved.round_idx ?? 0);
     node.visits = saved.visits;
-    node.reward = saved.performance ?? Number.NaN;
+    node.score = saved.performance ?? Number.NaN;
     node.standardError = saved.standard_error ?? Number.NaN;
   }
   const records = sorted.map(({ conversation, summary, self_evolve_prompt: selfEvolvePrompt }) => ({
-    ...{ conversation, summary, selfEvolvePrompt },
+    conversation,
+    summary,
+    selfEvolvePrompt,
   }));
   return { tree, records };
 }

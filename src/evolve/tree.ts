@@ -1,3 +1,4 @@
+/** The tree of versions of the instructions, and the rules that choose a node of it. */
 /** How the node to edit next is chosen; the first three by the published code's names. */
 export type Selection = "deepest" | "best" | "ucb" | "ucb-se" | "accepted";
 
@@ -11,9 +12,9 @@ export interface TreeNode {
   readonly instructions: string;
   /** How often the node was selected. Not how often it was evaluated. */
   visits: number;
-  /** Mean score on the holdout; NaN until it is known. */
-  reward: number;
-  /** Of the reward, over the holdout's problems; NaN until it is known. */
+  /** Mean over the holdout; NaN until it is known. */
+  score: number;
+  /** Of the score, over the holdout's problems; NaN until it is known. */
   standardError: number;
 }
 
@@ -53,22 +54,36 @@ export class EvolutionTree {
   }
 
   /**
-   * Chooses a node and counts the visit.
+   * The node to edit next by a rule; the visit is not counted yet.
    * - `deepest`: the greatest depth, then the highest id: a linear chain.
-   * - `best`: the highest reward, then depth, then id.
-   * - `ucb`: the highest reward + c·√(ln N ∕ max(1, visits)), N = max(1, selections before this one);
+   * - `best`: the highest score, then depth, then id.
+   * - `ucb`: the highest score + c·√(ln N ∕ max(1, visits)), N = max(1, selections before this one);
    *   ties go to the lowest id.
    * - `ucb-se`: the same with the bonus in units of the node's standard error: among scores that noise can explain it
    *   explores, and clearly better ones it takes. Ours, not the paper's.
    * - `accepted`: the node that was strictly better than all before it, for methods that take back other edits.
    *
-   * An unknown reward ranks below every known one, for `ucb` too.
+   * An unknown score ranks below every known one, for `ucb` too.
    */
-  select(selection: Selection, ucbC: number): TreeNode {
-    return this.visit(this.#choose(selection, ucbC).id);
+  choose(selection: Selection, ucbC: number): TreeNode {
+    switch (selection) {
+      case "deepest":
+        return maximum(this.nodes, (node) => [node.depth, node.id]);
+      case "accepted":
+        return this.best();
+      case "best":
+        return maximum(this.nodes, (node) => [known(node.score), node.depth, node.id]);
+      case "ucb":
+        return maximum(this.nodes, (node) => [known(node.score) + ucbC * this.#bonus(node), -node.id]);
+      case "ucb-se":
+        return maximum(this.nodes, ({ score, standardError, ...node }) => [
+          known(score) + ucbC * (Number.isNaN(standardError) ? 1 : standardError) * this.#bonus(node),
+          -node.id,
+        ]);
+    }
   }
 
-  /** Counts a visit of a node that was chosen by other means. */
+  /** Counts the selection of a node. */
   visit(id: number): TreeNode {
     const node = this.node(id);
     node.visits++;
@@ -76,35 +91,17 @@ export class EvolutionTree {
     return node;
   }
 
-  /** The node to hand out at the end: the highest reward; of equal ones the oldest, since nothing speaks for more edits. */
+  /** The node to hand out at the end: the highest score; of equal ones the oldest, since nothing speaks for more edits. */
   best(): TreeNode {
-    return this.nodes.reduce((best, node) => (known(node.reward) > known(best.reward) ? node : best));
+    return this.nodes.reduce((best, node) => (known(node.score) > known(best.score) ? node : best));
   }
 
   #bonus({ visits }: Pick<TreeNode, "visits">): number {
     return Math.sqrt(Math.log(Math.max(1, this.totalSelections)) / Math.max(1, visits));
   }
-
-  #choose(selection: Selection, ucbC: number): TreeNode {
-    switch (selection) {
-      case "deepest":
-        return maximum(this.nodes, (node) => [node.depth, node.id]);
-      case "accepted":
-        return this.best();
-      case "best":
-        return maximum(this.nodes, (node) => [known(node.reward), node.depth, node.id]);
-      case "ucb":
-        return maximum(this.nodes, (node) => [known(node.reward) + ucbC * this.#bonus(node), -node.id]);
-      case "ucb-se":
-        return maximum(this.nodes, ({ reward, standardError, ...node }) => [
-          known(reward) + ucbC * (Number.isNaN(standardError) ? 1 : standardError) * this.#bonus(node),
-          -node.id,
-        ]);
-    }
-  }
 }
 
-const known = (reward: number) => (Number.isNaN(reward) ? Number.NEGATIVE_INFINITY : reward);
+const known = (score: number) => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score);
 
 function newNode(
   id: number,
@@ -113,7 +110,7 @@ function newNode(
   round: number,
   instructions: string,
 ): TreeNode {
-  return { id, parent, depth, round, instructions, visits: 0, reward: Number.NaN, standardError: Number.NaN };
+  return { id, parent, depth, round, instructions, visits: 0, score: Number.NaN, standardError: Number.NaN };
 }
 
 /** The item with the lexicographically greatest key. */

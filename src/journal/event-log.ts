@@ -1,3 +1,4 @@
+/** events.jsonl: the journal of a run as a file. */
 import {
   appendFileSync,
   closeSync,
@@ -40,13 +41,13 @@ export class EventFile {
 
   recall<T extends RunEvent["type"]>(type: T, key: string): Extract<RunEvent, { type: T }> | undefined {
     const line = this.#lines.get(`${type}:${key}`);
-    return line === undefined ? undefined : JSON.parse(line.toString());
+    return line === undefined ? undefined : (eventIn(line) as Extract<RunEvent, { type: T }>);
   }
 
   /** All events of a type, in the order in which they happened. */
   *all<T extends RunEvent["type"]>(type: T): Generator<Extract<RunEvent, { type: T }>> {
     for (const [name, line] of this.#lines)
-      if (name.startsWith(`${type}:`)) yield JSON.parse(line.toString()) as Extract<RunEvent, { type: T }>;
+      if (name.startsWith(`${type}:`)) yield eventIn(line) as Extract<RunEvent, { type: T }>;
   }
 
   /** How many events of a type there are. */
@@ -110,6 +111,14 @@ export class EventLog extends EventFile implements Journal, Disposable {
   [Symbol.dispose](): void {
     closeSync(this.#file);
   }
+}
+
+/** The event of a line. Version 0.1 called a node's score its reward. */
+function eventIn(line: Buffer): RunEvent {
+  const event = JSON.parse(line.toString()) as RunEvent & { reward?: unknown };
+  if ((event.type !== "node" && event.type !== "refined") || event.score !== undefined) return event;
+  const { reward, ...rest } = event;
+  return { ...rest, score: reward as number };
 }
 
 const NEWLINE = Buffer.from("\n");

@@ -1,3 +1,4 @@
+/** What happens in a run, as events that are never paid for twice. */
 import type { Interval } from "../lib/statistics.js";
 import type { Completion, Usage } from "../model.js";
 import type { Outcome } from "../task.js";
@@ -71,9 +72,11 @@ export type RunEvent =
       readonly node: number;
       readonly parent: number | null;
       readonly round: number;
-      /** Mean holdout score. */
-      readonly reward: number;
+      /** Mean over the holdout. */
+      readonly score: number;
       readonly standardError: number;
+      /** Missing in journals of version 0.1, whose tree.json has them. */
+      readonly instructions?: string;
     }
   /** What an edit of GEPA did on the batch it was made from, as sums of scores. */
   | {
@@ -101,7 +104,7 @@ export type RunEvent =
       readonly type: "refined";
       readonly key: string;
       readonly node: number;
-      readonly reward: number;
+      readonly score: number;
       readonly standardError: number;
     }
   /** Why the run ended after this round, decided once: a resumed run keeps to it. */

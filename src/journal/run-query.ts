@@ -22,25 +22,31 @@ export type View = keyof typeof VIEWS;
  */
 const EVENT_COLUMNS = {
   type: "VARCHAR",
-  ...{
-    node: "INTEGER",
-    parent: "INTEGER",
-    phase: "VARCHAR",
-    round: "INTEGER",
-    problem: "VARCHAR",
-    sample: "INTEGER",
-  },
+  node: "INTEGER",
+  parent: "INTEGER",
+  phase: "VARCHAR",
+  round: "INTEGER",
+  problem: "VARCHAR",
+  sample: "INTEGER",
   outcome: "STRUCT(score DOUBLE, correct BOOLEAN, answer VARCHAR, error VARCHAR)",
-  ...{ promptTokens: "BIGINT", tokens: "JSON", selected: "INTEGER", attempt: "INTEGER", rejected: "VARCHAR" },
-  ...{
-    reward: "JSON",
-    standardError: "DOUBLE",
-    best: "INTEGER",
-    reason: "VARCHAR",
-    model: "VARCHAR",
-    evolver: "VARCHAR",
-  },
-  ...{ mean: "DOUBLE", low: "DOUBLE", high: "DOUBLE", problems: "INTEGER" },
+  promptTokens: "BIGINT",
+  tokens: "JSON",
+  selected: "INTEGER",
+  attempt: "INTEGER",
+  rejected: "VARCHAR",
+  score: "DOUBLE",
+  // What version 0.1 called a node's score; an object in the events of a reward server.
+  reward: "JSON",
+  standardError: "DOUBLE",
+  instructions: "VARCHAR",
+  best: "INTEGER",
+  reason: "VARCHAR",
+  model: "VARCHAR",
+  evolver: "VARCHAR",
+  mean: "DOUBLE",
+  low: "DOUBLE",
+  high: "DOUBLE",
+  problems: "INTEGER",
 };
 
 const NODE_COLUMNS = "STRUCT(id INTEGER, depth INTEGER, visits INTEGER, instructions VARCHAR)[]";
@@ -123,8 +129,9 @@ function viewsOver(folders: readonly string[]): string[] {
      FROM configs c LEFT JOIN (FROM events WHERE type = 'done') d USING (run)
      LEFT JOIN (FROM events WHERE type = 'test') t USING (run)`,
     `CREATE VIEW nodes AS SELECT e.run, e.node, e.parent, e.round, t.depth, t.visits,
-       coalesce(r.reward, e.reward)::DOUBLE AS reward,
-       coalesce(r.standardError, e.standardError) AS standard_error, t.instructions
+       coalesce(r.score, r.reward::DOUBLE, e.score, e.reward::DOUBLE) AS score,
+       coalesce(r.standardError, e.standardError) AS standard_error,
+       coalesce(e.instructions, t.instructions) AS instructions
      FROM events e LEFT JOIN texts t USING (run, node)
      LEFT JOIN (FROM events WHERE type = 'refined') r USING (run, node) WHERE e.type = 'node'`,
     "CREATE VIEW rounds AS SELECT run, round, selected FROM events WHERE type = 'round'",

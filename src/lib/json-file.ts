@@ -1,3 +1,4 @@
+/** Reading and checking JSON, with errors that name file and field. */
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { LseError } from "../errors.js";
@@ -34,6 +35,8 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, origin: string,
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
+  if (issue?.code === "invalid_type" && issue.message.endsWith("received undefined"))
+    throw new LseError(`${origin}: \`${issue.path.join(".")}\` is missing`, "Give it, too");
   throw new LseError(
     `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
     nextStep,

@@ -1,3 +1,4 @@
+/** Means and their intervals. */
 import { uniformStream } from "./random.js";
 
 /** A mean with its 95 % interval. */
@@ -6,6 +7,10 @@ export interface Interval {
   readonly low: number;
   readonly high: number;
 }
+
+/** The mean of values; NaN of none. */
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 
 const RESAMPLES = 10_000;
 
@@ -21,6 +26,5 @@ export function bootstrapMean(values: readonly number[], seed: number): Interval
     return sum / values.length;
   }).sort();
   const at = (quantile: number) => means[Math.round(quantile * (RESAMPLES - 1))] as number;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { mean, low: at(0.025), high: at(0.975) };
+  return { mean: mean(values), low: at(0.025), high: at(0.975) };
 }

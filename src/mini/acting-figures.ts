@@ -1,6 +1,5 @@
 import { LseError } from "../errors.js";
-import { answerProblems, eachSample, rewardOf } from "../evolve/answer.js";
-import { MemoryJournal } from "../journal/journal.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "../evolve/answer.js";
 import { type LanguageModel, PAPER_SAMPLING, type Sampling } from "../model.js";
 import { Draw } from "./draw.js";
 import { rulesText } from "./rules.js";
@@ -29,16 +28,13 @@ export async function actingFigures(
       throw new LseError(`${task.id} has only ${ids.length} problems`, "Ask for fewer");
     for (const state of STATES) {
       const rules = rulesInState(task.database, state, new Draw("figures", state, seed));
-      const plan = {
-        node: 0,
+      const answers = await answer(task, model, {
         instructions: rulesText(rules),
-        phase: "holdout",
-        round: 0,
         asked: eachSample(ids, 1),
-        seed: 0,
-      } as const;
-      const answers = await answerProblems(plan, task, model, ANSWERS, new MemoryJournal());
-      figures[state] += rewardOf(answers).reward / databases;
+        sampling: ANSWERS,
+        seedOf: answerSeeds(0, "holdout"),
+      });
+      figures[state] += scoreOf(answers).score / databases;
     }
   }
   return figures;

@@ -1,5 +1,5 @@
 /** What one edit is worth in the miniature world: a model's, and that of a perfect reader of the same summary. */
-import { type Answer, answerProblems, eachSample, rewardOf } from "../evolve/answer.js";
+import { type Answer, answer, answerSeeds, eachSample, scoreOf } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import { evolverMessages } from "../evolve/evolver-prompt.js";
 import { batchOf, splitProblems } from "../evolve/split.js";
@@ -47,7 +47,7 @@ export async function editGains(
   const all = (await rollOut(plan, models, new MemoryJournal())).rollouts;
   return starts.map((_, group) => {
     const own = all.filter((rollout) => rollout.group === group);
-    const valid = own.filter(({ standardError }) => !Number.isNaN(standardError));
+    const valid = own.filter(({ isValid }) => isValid);
     const gain = valid.reduce((sum, { reward }) => sum + reward, 0) / own.length;
     return { gain, invalid: 1 - valid.length / own.length };
   });
@@ -64,7 +64,7 @@ export async function perfectGains(policy: LanguageModel, starts: readonly EditS
       const best = rulesText(perfectEdit(rules, feedback, task.database.conventions));
       if (best === state.instructions) return 0;
       const answers = await ask(seat(policy), task, best, "holdout", task.testIds, state.run.config);
-      return rewardOf(answers).reward - state.score;
+      return scoreOf(answers).score - state.score;
     }),
   );
 }
@@ -78,9 +78,7 @@ async function startOf(
   const { database, testIds } = task;
   const rules = rulesInState(database, state, new Draw("edit gains", state, database.seed));
   const instructions = rulesText(rules);
-  const { reward: score, standardError } = rewardOf(
-    await ask(policy, task, instructions, "holdout", testIds, config),
-  );
+  const { score, standardError } = scoreOf(await ask(policy, task, instructions, "holdout", testIds, config));
   const { pool } = splitProblems(task, config);
   const problems = batchOf(pool, config.batch, 1, config.seed);
   const batch = await ask(policy, task, instructions, "batch", problems, config);
@@ -103,6 +101,10 @@ function ask(
   problems: readonly string[],
   { seed, sampling }: EvolveConfig,
 ): Promise<Answer[]> {
-  const plan = { node: 0, instructions, phase, round: 1, asked: eachSample(problems, 1), seed };
-  return answerProblems(plan, task, policy, sampling, new MemoryJournal());
+  return answer(task, policy, {
+    instructions,
+    asked: eachSample(problems, 1),
+    sampling,
+    seedOf: answerSeeds(seed, phase, 1),
+  });
 }

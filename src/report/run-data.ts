@@ -60,14 +60,14 @@ function nodesOf(folder: RunFolder, events: EventFile): NodeData[] {
   const nodes: NodeData[] = [];
   for (const event of events.all("node")) {
     if (event.node !== nodes.length) continue;
-    const { reward, standardError } = refined.get(event.node) ?? event;
+    const { score, standardError } = refined.get(event.node) ?? event;
     nodes.push({
       ...{ id: event.node, parent: event.parent, round: event.round },
       depth: event.parent === null ? 0 : (nodes[event.parent]?.depth ?? 0) + 1,
       visits: saved[event.node]?.visits ?? rounds.filter(({ selected }) => selected === event.node).length,
-      reward: finite(reward),
+      reward: finite(score),
       standardError: finite(standardError),
-      instructions: saved[event.node]?.instructions ?? "",
+      instructions: event.instructions ?? saved[event.node]?.instructions ?? "",
     });
   }
   return nodes;

@@ -1,24 +1,18 @@
+/** The configuration of a run: its fields, their defaults, and which of them go together. */
 import { resolve } from "node:path";
 import { z } from "zod";
-import { defaultCacheFolder } from "../bird/gold.js";
 import { LseError } from "../errors.js";
-import { evolveConfigSchema } from "../evolve/config.js";
-import type { Prices } from "../evolve/run.js";
-import { EventFile } from "../journal/event-log.js";
+import { evolveConfigSchema, METHOD_NAMES } from "../evolve/config.js";
+import { METHODS } from "../evolve/methods.js";
 import { checked } from "../lib/json-file.js";
-import type { LanguageModel } from "../model.js";
-import { AdaptedModel } from "../runtime/adapted-model.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
-import type { Purse } from "../runtime/price.js";
-import { RecordedModel } from "../runtime/recorded-model.js";
 import { isRemote } from "../runtime/remote/names.js";
-import type { Task } from "../task.js";
 import { evolveDefaults, resolveTask, taskConfigSchema } from "./tasks.js";
 
 const path = z.string().min(1);
 
 /** How to ask a model behind a service. */
-const remoteSchema = z.strictObject({
+export const remoteSchema = z.strictObject({
   /** Of a server that is not the provider's own. */
   baseUrl: z.url().optional(),
   /** Tokens that prompt and completion share. */
@@ -36,6 +30,8 @@ const remoteSchema = z.strictObject({
 
 /** The whole of a run's configuration, as `config.json` holds it. */
 export const runConfigSchema = z.strictObject({
+  /** Where editors find the schema of this file; lse does not look at it. */
+  $schema: z.string().optional(),
   task: taskConfigSchema,
   model: z.strictObject({
     /** A GGUF file, the folder of an ONNX model, a service's model such as openai:gpt-5, or a run's events.jsonl. */
@@ -65,7 +61,31 @@ export const runConfigSchema = z.strictObject({
   evolve: evolveConfigSchema,
 });
 
-export type RunConfig = z.infer<typeof runConfigSchema>;
+export type RunConfig = Omit<z.infer<typeof runConfigSchema>, "$schema">;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Some fields of a configuration, as files and options give them: nothing is checked yet. */
+export interface PartialConfig {
+  readonly task?: Fields;
+  readonly model?: Fields;
+  readonly evolver?: Fields;
+  readonly evolve?: Fields;
+  readonly reuse?: string | undefined;
+}
+
+/** `base` with the fields that `over` gives, part by part. */
+export const overrideConfig = (base: PartialConfig, over: PartialConfig): PartialConfig =>
+  merged(base as Fields, over as Fields);
+
+function merged(base: Fields, over: Fields): Fields {
+  const given = Object.entries(over).filter(([, value]) => value !== undefined);
+  const parts = given.map(([name, value]) => {
+    const before = base[name];
+    return [name, isObject(before) && isObject(value) ? merged(before, value) : value] as const;
+  });
+  return { ...base, ...Object.fromEntries(parts) };
+}
 
 /**
  * Checks a configuration and fills in its defaults; paths become absolute.
@@ -80,15 +100,16 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Take the fast engine, or leave edits unconstrained",
     );
   }
-  if (evolve.constrainEdits && evolve.method === "textgrad") {
+  if (evolve.constrainEdits && !METHODS[evolve.method].canConstrainEdits) {
     throw new LseError(
-      `${origin}: field evolve.constrainEdits: the grammar is for other tags than TextGrad's`,
+      `${origin}: field evolve.constrainEdits: the grammar is for other tags than those of ${evolve.method}`,
       "Leave edits unconstrained, or take another method",
     );
   }
-  if (evolve.schedule === "reference" && !["ucb", "best", "chain"].includes(evolve.method)) {
+  if (evolve.schedule === "reference" && !METHODS[evolve.method].hasReferenceOrder) {
+    const others = METHOD_NAMES.filter((name) => METHODS[name].hasReferenceOrder);
     throw new LseError(
-      `${origin}: field evolve.schedule: the published code's order is for ucb, best and chain`,
+      `${origin}: field evolve.schedule: the published code's order of steps is for ${others.join(", ")}`,
       "Take one of these methods, or the schedule algorithm1",
     );
   }
@@ -174,96 +195,9 @@ function withTaskDefaults(value: unknown): unknown {
   const defaults = evolveDefaults(value.task.name);
   if (!isObject(evolve) || defaults.sampling === undefined) return value;
   const { sampling = {} } = evolve;
-  const merged = isObject(sampling) ? { ...defaults.sampling, ...sampling } : sampling;
-  return { ...value, evolve: { ...defaults, ...evolve, sampling: merged } };
+  const whole = isObject(sampling) ? { ...defaults.sampling, ...sampling } : sampling;
+  return { ...value, evolve: { ...defaults, ...evolve, sampling: whole } };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null;
-
-/**
- * Opens the model of a configuration, on the problems of `task` as the workload to tune it for.
- * @returns the model, and its part of the configuration with what was found to be fast on this machine
- */
-export async function openModel(
-  { model, task: { cache } }: Pick<RunConfig, "model" | "task">,
-  task: Pick<Task, "problemIds" | "seedInstructions" | "prompt">,
-  purse?: Purse,
-): Promise<{ model: LanguageModel; resolved: RunConfig["model"] }> {
-  if (model.path.endsWith(".jsonl")) {
-    return { model: new RecordedModel(new EventFile(model.path), model.path), resolved: model };
-  }
-  if (isModelFolder(model.path)) return { model: await openOnnx(model.path, model), resolved: model };
-  if (isRemote(model.path))
-    return { model: await openService(model.path, model.remote, purse), resolved: model };
-  // Loaded when it is needed: the library takes longer to load than all other commands take to run.
-  const { LlamaModel, NodeLlamaCppModel, openLlama } = await import("../runtime/llama/open.js");
-  const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads } = model;
-  const options = given({ modelPath: model.path, contextSize: context, gpuLayers, threads });
-  if (model.engine === "exact") return { model: await NodeLlamaCppModel.open(options), resolved: model };
-  const opened = await openLlama({
-    ...options,
-    ...given({ batchSize: decodeBatch, sequences, flashAttention, kvCells }),
-    repeatable: true,
-    tuning: {
-      prompts: task.problemIds.map((id) => task.prompt(id, task.seedInstructions)),
-      folder: cache ?? defaultCacheFolder(),
-    },
-  });
-  if (!(opened instanceof LlamaModel)) return { model: opened, resolved: model };
-  const { batchSize, ...settings } = opened.settings;
-  const { kvCells: cells } = opened;
-  return { model: opened, resolved: { ...model, ...settings, decodeBatch: batchSize, kvCells: cells } };
-}
-
-/**
- * Opens what writes the edits: another model, an adapter on it, or an adapter on the model that answers.
- * @returns undefined where the model that answers does that too
- */
-export async function openEvolver(
-  { model: answering, evolver: { model: path, adapter, remote } }: RunConfig,
-  policy: LanguageModel,
-  purse?: Purse,
-): Promise<LanguageModel | undefined> {
-  if (path === undefined) {
-    return adapter === undefined ? undefined : await AdaptedModel.open(policy, adapter);
-  }
-  if (isModelFolder(path)) return await openOnnx(path, answering);
-  if (isRemote(path)) return await openService(path, remote, purse);
-  const { openLlama } = await import("../runtime/llama/open.js");
-  const { context, gpuLayers, threads, decodeBatch, sequences, flashAttention, kvCells } = answering;
-  const engine = await openLlama({
-    ...given({ modelPath: path, contextSize: context, gpuLayers, threads }),
-    ...given({ batchSize: decodeBatch, sequences, flashAttention, kvCells }),
-    repeatable: true,
-  });
-  if (adapter !== undefined) await engine.useAdapter(adapter);
-  return engine;
-}
-
-async function openService(
-  name: string,
-  remote: RunConfig["model"]["remote"],
-  purse: Purse | undefined,
-): Promise<LanguageModel> {
-  const { openRemote } = await import("../runtime/remote/open.js");
-  const { context: contextSize, ...settings } = remote ?? remoteSchema.parse({});
-  return openRemote({ name, contextSize, ...settings }, purse);
-}
-
-/** What answers and edits cost; nothing for models on this machine. */
-export function pricesOf({ model, evolver }: RunConfig): Prices {
-  const answers = model.remote?.price;
-  return { answers, edits: evolver.model === undefined ? answers : evolver.remote?.price };
-}
-
-async function openOnnx(folder: string, { context, threads }: RunConfig["model"]): Promise<LanguageModel> {
-  const { OnnxModel } = await import("../runtime/onnx/onnx-model.js");
-  return await OnnxModel.open({ folder, ...given({ contextSize: context, threads }) });
-}
-
-/** An object without what is undefined. */
-function given<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
-}
+  typeof value === "object" && value !== null && !Array.isArray(value);

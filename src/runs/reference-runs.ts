@@ -72,7 +72,10 @@ export async function referenceRun(
       "Give the field data: BIRD's folder",
     );
   const task = await tasks.open({
-    ...{ name: "bird", data, db: info.db_id, timeout: TIMEOUT },
+    name: "bird",
+    data,
+    db: info.db_id,
+    timeout: TIMEOUT,
     // There, the name of the model decides (lse/simulators/bird_simulator.py).
     answers: model.name.toLowerCase().includes("arctic") ? "fenced" : "tags",
     cutRepetition: truncate_repetitive.enabled,
@@ -87,15 +90,20 @@ export async function referenceRun(
     );
   const { sampling } = model;
   const config = evolveConfigSchema.parse({
-    ...{ holdout: holdout.length, samples, seed },
+    holdout: holdout.length,
+    samples,
+    seed,
     sampling: {
       ...(model.sample_agent || samples > 1
         ? {
             temperature: sampling.temperature > 0 ? sampling.temperature : FORCED_TEMPERATURE,
-            ...{ topP: sampling.top_p, topK: Math.max(0, sampling.top_k), minP: sampling.min_p },
+            topP: sampling.top_p,
+            topK: Math.max(0, sampling.top_k),
+            minP: sampling.min_p,
           }
         : { temperature: 0, topP: 1, topK: 1, minP: 0 }),
-      ...{ presencePenalty: sampling.presence_penalty, maxTokens: sampling.max_tokens },
+      presencePenalty: sampling.presence_penalty,
+      maxTokens: sampling.max_tokens,
     },
   });
   const treePath = join(path, "tree", "tree.json");

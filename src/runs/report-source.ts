@@ -1,7 +1,6 @@
 /** What `lse report` and `lse watch` show of folders: runs, comparisons, trainings. */
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { finishedRun, methodOf } from "../cli/compare.js";
 import { compareRuns } from "../evolve/compare.js";
 import { EventFile } from "../journal/event-log.js";
 import { RunFolder } from "../journal/run-folder.js";
@@ -11,6 +10,7 @@ import type { Task } from "../task.js";
 import { CURVE, readCurve } from "../train/curve.js";
 import type { LearnPoint } from "../train/rl/learn.js";
 import { type RunConfig, resolveConfig } from "./config.js";
+import { finishedRun, methodOf } from "./finished-run.js";
 import { runFolders } from "./run-folders.js";
 import { openTask } from "./tasks.js";
 
@@ -46,7 +46,7 @@ export class ReportSource implements AsyncDisposable {
     for (const { path, config } of this.#runs.slice(0, MOST_RUNS)) {
       const fail = (why: unknown) => failures.push(`${path}: questions are not shown, ${why}`);
       try {
-        const task = await openTask(config);
+        const task = await openTask(config.task);
         if (task.fingerprint === eventsOf(path).recall("inputs", "inputs")?.task) {
           this.#tasks.set(path, task);
           continue;
@@ -89,7 +89,9 @@ export class ReportSource implements AsyncDisposable {
     const task = this.#tasks.get(path);
     const describe = task?.describe?.bind(task) ?? null;
     return runData({
-      ...{ folder: RunFolder.open(path), name, describe },
+      folder: RunFolder.open(path),
+      name,
+      describe,
       task: task?.id ?? [config.task.name, config.task.db].filter((part) => part !== undefined).join("/"),
       method: methodOf(config),
       settings: settingsOf(config),
@@ -134,7 +136,9 @@ function trainingOf(path: string): TrainingData {
   return {
     name: basename(resolve(path)),
     points: points.map(({ kind, step, reward, rewardError }) => ({
-      ...{ kind, step, reward },
+      kind,
+      step,
+      reward,
       low: Number.isFinite(rewardError) ? reward - Z95 * rewardError : null,
       high: Number.isFinite(rewardError) ? reward + Z95 * rewardError : null,
     })),

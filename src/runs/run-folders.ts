@@ -1,3 +1,4 @@
+/** Which folders of runs a path means. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
@@ -13,8 +14,5 @@ export function runFolders(path: string): string[] {
         .filter(isRun)
     : [];
   if (below.length > 0) return below;
-  throw new LseError(
-    `${path}: no run here`,
-    "Give the folder of an earlier --out, or one that has such folders in it",
-  );
+  throw new LseError(`${path}: no run here`, "Give the folder of a run, or one that has such folders in it");
 }

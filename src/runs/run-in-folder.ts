@@ -1,37 +1,107 @@
+/** A run of evolution in its folder: the one loop of `lse evolve`, of a workspace, of collected runs and of scripts. */
 import { existsSync } from "node:fs";
-import type { EvolveConfig } from "../evolve/config.js";
-import { type Evolution, type EvolveOptions, evolve } from "../evolve/evolve.js";
+import { type Evolution, evolve } from "../evolve/evolve.js";
+import { planRun, type RunPlan } from "../evolve/plan.js";
 import { treeToJson } from "../evolve/tree-file.js";
-import type { EventLog } from "../journal/event-log.js";
+import { type EventFile, EventLog } from "../journal/event-log.js";
+import type { RunEvent } from "../journal/journal.js";
+import type { PaidCompletions } from "../journal/paid-completions.js";
 import type { RunFolder } from "../journal/run-folder.js";
-import type { LanguageModel } from "../model.js";
+import type { LanguageModel, Usage } from "../model.js";
+import { CachedModel } from "../runtime/cached-model.js";
 import { UsageMeter } from "../runtime/usage-meter.js";
 import type { Task } from "../task.js";
+import type { RunConfig } from "./config.js";
+import { pricesOf } from "./open-models.js";
+
+/** What a run works with; all of it stays open. */
+export interface RunInputs {
+  readonly task: Task;
+  /** The action policy: answers problems. */
+  readonly policy: LanguageModel;
+  /** Writes the edits; left out, the policy does that too. */
+  readonly evolver?: LanguageModel | undefined;
+  /** What other runs have paid for, and need not be paid for again. */
+  readonly paid?: PaidCompletions | undefined;
+  /** Made where it is left out. */
+  readonly plan?: RunPlan;
+}
+
+/** A run that is about to go on, with what is in its journal already. */
+export interface RunStart {
+  readonly folder: RunFolder;
+  readonly task: Task;
+  readonly config: RunConfig;
+  readonly plan: RunPlan;
+  readonly journal: EventFile;
+}
+
+/** Who is told what while a run goes on. */
+export interface RunHooks {
+  /** Called before anything is asked for. */
+  readonly onStart?: ((start: RunStart) => void) | undefined;
+  /** Called for each event that was not in the journal before. */
+  readonly onEvent?: ((event: RunEvent) => void) | undefined;
+  /** Ends the run at once; what was paid for is kept. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of a run, over all the processes that worked on it. */
+export interface RunOutcome {
+  readonly folder: RunFolder;
+  readonly config: RunConfig;
+  readonly evolution: Evolution;
+  readonly stopReason: string;
+  readonly answers: number;
+  readonly generations: number;
+  /** Completions that came from other runs, in this process. */
+  readonly reused: number;
+  /** Of the policy, in this process. */
+  readonly usage: Readonly<Usage>;
+}
 
 /**
- * Evolves in a run's folder, from where it is: events as they happen, tree, best instructions and usage after each round,
- * and a file named `stop` ends it in good order.
- * @param log of the folder's `eventsPath`
+ * Evolves in a run's folder, from where its journal ends: events as they happen; tree, best instructions and usage
+ * after each round; a file named `stop` in the folder ends it after the round.
  * @throws as `evolve`
  */
-export async function evolveInFolder(
+export async function runInFolder(
   folder: RunFolder,
-  log: EventLog,
-  task: Task,
-  model: LanguageModel,
-  config: EvolveConfig,
-  options: Omit<EvolveOptions, "onRound" | "stopRequested"> = {},
-): Promise<Evolution> {
-  const { evolver } = options;
-  const meter = new UsageMeter([model, ...(evolver === undefined ? [] : [evolver])]);
-  return await evolve(task, model, config, log, {
-    ...options,
+  config: RunConfig,
+  { task, policy, evolver, paid: allPaid, plan = planRun(task, policy, config.evolve) }: RunInputs,
+  { onStart, onEvent, signal }: RunHooks = {},
+): Promise<RunOutcome> {
+  using journal = new EventLog(folder.eventsPath);
+  onStart?.({ folder, task, config, plan, journal });
+  journal.onEvent = onEvent;
+  const paid = allPaid?.counted();
+  const reusing = (model: LanguageModel) => (paid === undefined ? model : new CachedModel(model, paid));
+  const meter = new UsageMeter([policy, ...(evolver === undefined ? [] : [evolver])]);
+  const evolution = await evolve(task, reusing(policy), config.evolve, journal, {
+    evolver: evolver && reusing(evolver),
+    prices: pricesOf(config),
+    plan,
+    signal,
     stopRequested: () => existsSync(folder.stopPath),
     onRound: (state, round) => {
-      log.record({ type: "usage", key: `${round}`, round, ...meter.read() });
-      log.sync();
-      folder.writeTree(treeToJson(state, config));
+      journal.record({ type: "usage", key: `${round}`, round, ...meter.read() });
+      journal.sync();
+      folder.writeTree(treeToJson(state, config.evolve));
       folder.writeBest(state.tree.best().instructions);
     },
   });
+  // What came after the last round: answers that were left over have changed the best node's score.
+  folder.writeTree(treeToJson(evolution, config.evolve));
+  folder.writeBest(evolution.tree.best().instructions);
+  journal.sync();
+  return {
+    folder,
+    config,
+    evolution,
+    stopReason: journal.recall("done", "done")?.reason ?? "",
+    answers: journal.count("answer"),
+    generations: journal.count("generation"),
+    reused: paid?.found ?? 0,
+    usage: policy.usage,
+  };
 }

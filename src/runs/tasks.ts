@@ -1,3 +1,4 @@
+/** The tasks of runs: their configuration, by kind, and how each is opened. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { BirdTask } from "../bird/task.js";
@@ -88,10 +89,8 @@ export const taskConfigSchema = z.discriminatedUnion("name", [
 
 export type TaskConfig = z.infer<typeof taskConfigSchema>;
 
-/** The domains that `lse evolve` knows, by name. */
+/** What a kind of task is made of. */
 interface TaskKind<Name extends TaskConfig["name"]> {
-  /** Options that have to be given. */
-  readonly required: readonly (keyof Extract<TaskConfig, { name: Name }> & string)[];
   /** What differs from the paper's protocol, for models made for this task. */
   readonly evolve: { readonly sampling?: object } & Readonly<Record<string, unknown>>;
   /** Paths become absolute. */
@@ -101,20 +100,25 @@ interface TaskKind<Name extends TaskConfig["name"]> {
 
 const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
   bird: {
-    required: ["data"],
     evolve: {},
     resolve: (config) => ({ ...config, data: resolve(config.data) }),
     open: ({ data, db, timeout, cache, answers, cutRepetition, sqlEngine }) =>
       BirdTask.open({
-        ...{ dataPath: data, dbId: db, timeoutMs: timeout * 1000, cacheFolder: cache, sqlEngine },
+        dataPath: data,
+        dbId: db,
+        timeoutMs: timeout * 1000,
+        cacheFolder: cache,
+        sqlEngine,
         reading: { answers, cutRepetition },
       }),
   },
   mini: {
-    required: [],
     // Its models are trained without penalties, at temperature 1, on batches of this size.
     evolve: {
-      ...{ rounds: 12, batch: 5, holdout: 20, ucbC: 0.3 },
+      rounds: 12,
+      batch: 5,
+      holdout: 20,
+      ucbC: 0.3,
       sampling: { temperature: 1, topK: 0, topP: 1, presencePenalty: 0, maxTokens: 160 },
     },
     resolve: (config) => config,
@@ -122,24 +126,21 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
       MiniTask.open(parseAddress(db), pool?.graderFor(timeout * 1000) ?? timeout * 1000),
   },
   mmlu: {
-    required: ["data"],
     evolve: {},
     resolve: (config) => ({ ...config, data: resolve(config.data) }),
     open: ({ data, db, goldRules }) => MmluTask.open({ dataPath: data, subject: db, goldRules }),
   },
   module: {
-    required: ["path"],
     evolve: {},
     resolve: (config) => ({ ...config, path: resolve(config.path) }),
     open: ({ path: file, options, db }) =>
       openTaskFile(file, db === undefined ? options : { ...options, db }),
   },
   own: {
-    required: ["data"],
     evolve: {},
     resolve: (config) => {
       if (config.testDb !== undefined)
-        throw new LseError("field task.testDb: a folder has a test of its own", "Leave it out");
+        throw new LseError("field task.testDb: a workspace has a test of its own", "Leave it out");
       return { ...config, data: resolve(config.data) };
     },
     open: ({ data, timeout, cache }) =>
@@ -152,61 +153,28 @@ const kindOf = (name: TaskConfig["name"]) => KINDS[name] as TaskKind<TaskConfig[
 /** Names of the tasks there are. */
 export const TASK_NAMES = Object.keys(KINDS) as TaskConfig["name"][];
 
-/** Those that are asked for by name; of the others the path says it. */
-export const NAMED_TASKS: readonly string[] = TASK_NAMES.filter(
-  (name) => name !== "module" && name !== "own",
-);
-
-/** Options that a task cannot do without; none for what is no task. */
-const requiredOptions = (name: unknown): readonly string[] =>
-  TASK_NAMES.includes(name as TaskConfig["name"]) ? kindOf(name as TaskConfig["name"]).required : [];
-
 /** Parameters of evolution in which a task differs from the paper's protocol. */
 export const evolveDefaults = (name: unknown): TaskKind<"bird">["evolve"] =>
   TASK_NAMES.includes(name as TaskConfig["name"]) ? kindOf(name as TaskConfig["name"]).evolve : {};
 
-/** What the options of a command say of a task; a path in the place of its name is the file of one. */
-interface TaskOptions {
-  readonly task?: string | undefined;
-  readonly options?: Readonly<Record<string, string>> | undefined;
-  readonly [field: string]: unknown;
+/**
+ * Checks the fields of a task.
+ * @param origin where they are from, for error messages
+ * @throws LseError naming a field that is missing or wrong
+ */
+export function taskConfigOf(fields: unknown, origin: string): TaskConfig {
+  const schema = z.object({ task: taskConfigSchema });
+  return resolveTask(checked(schema, { task: fields }, origin, "Correct that field").task);
 }
 
-/** The part of a configuration that a task's options are, over another one. Nothing is checked. */
-export function taskFields(base: object, { task, options, ...fields }: TaskOptions): Record<string, unknown> {
-  const named = task === undefined ? {} : isTaskFile(task) ? { name: "module", path: task } : { name: task };
-  const given = Object.entries({ ...named, options, ...fields }).filter(([, value]) => value !== undefined);
-  return { name: "bird", ...base, ...Object.fromEntries(given) };
-}
-
-/** @param origin of `base`, for error messages @throws LseError naming a field that is missing or wrong */
-export function taskConfigOf(base: object, options: TaskOptions, origin: string): TaskConfig {
-  const fields = taskFields(base, options);
-  requireOptions(fields);
-  const config = checked(
-    z.object({ task: taskConfigSchema }),
-    { task: fields },
-    origin,
-    "Correct that field",
-  );
-  return resolveTask(config.task);
-}
-
-/** Whether a task's name is the path of its file. */
-export const isTaskFile = (name: string): boolean => /[/\\]|\.[cm]?[jt]s$/.test(name);
-
-/** @throws LseError naming an option that the task cannot do without */
-export function requireOptions(fields: Readonly<Record<string, unknown>>): void {
-  const missing = requiredOptions(fields.name).find((option) => fields[option] === undefined);
-  if (missing !== undefined) throw new LseError(`--${missing} is missing`, "See `lse evolve --help`");
-}
-
+/** The configuration with absolute paths. */
 export function resolveTask(config: TaskConfig): TaskConfig {
   const resolved = kindOf(config.name).resolve(config);
   return resolved.cache === undefined ? resolved : { ...resolved, cache: resolve(resolved.cache) };
 }
 
-export const openTask = ({ task }: { task: TaskConfig }): Promise<Task> => open(task, null);
+/** Opens a task on its own. @throws LseError for data that cannot be used */
+export const openTask = (config: TaskConfig): Promise<Task> => open(config, null);
 
 async function open(config: TaskConfig, pool: TaskPool | null): Promise<Task> {
   const kind = kindOf(config.name);

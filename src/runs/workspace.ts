@@ -1,171 +1,214 @@
+/** Evolving the manual of a workspace: its configuration, the run, and what comes of it for the manual. */
 import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
-import type { Interval } from "../lib/statistics.js";
-import type { GpuName } from "../runtime/gpu-time.js";
-import { Progress } from "../terminal/progress.js";
 import { OwnFolder } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { measureGain } from "../workspace/gain.js";
 import { partsOf, problemsOf, requireEnough, writeProblems } from "../workspace/problems.js";
-import { protocolFor } from "../workspace/protocol.js";
+import { type Parts, protocolFor } from "../workspace/protocol.js";
 import { isDone, readSettled, type Settled, settle } from "../workspace/settle.js";
-import type { OwnTask } from "../workspace/task.js";
-import type { RunConfig } from "./config.js";
-import { resumeRun, type Sequel, startRun } from "./evolve.js";
-import { dryRun } from "./plan.js";
-import { openTask } from "./tasks.js";
+import { OwnTask } from "../workspace/task.js";
+import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "./config.js";
+import { type EvolveHooks, resumeRun, startRun } from "./evolve.js";
+import type { RunHooks, RunOutcome } from "./run-in-folder.js";
 
-export interface OwnEvolveOptions {
-  /** Names of the options that were given. */
-  readonly given: readonly string[];
-  readonly maxCost: number | undefined;
-  readonly dryRun: boolean;
-  readonly gpu: GpuName | undefined;
-  readonly json: boolean;
-  /** The configuration that the options make of another one. */
-  configOver(base: Partial<RunConfig>): RunConfig;
+/** What happens around the run, for people to follow. */
+export type WorkspaceStep =
+  /** A run that was cut off goes on. */
+  | { readonly kind: "resumed"; readonly runPath: string }
+  /** A run has ended, and its best instructions have become the manual or not. */
+  | { readonly kind: "settled"; readonly run: string; readonly settled: Settled; readonly isEarlier: boolean }
+  | { readonly kind: "checking"; readonly questions: number }
+  | { readonly kind: "checked" }
+  | { readonly kind: "divided"; readonly parts: Parts }
+  /** lse.json names the run's model from now on. */
+  | { readonly kind: "model kept" };
+
+/** Who is told what while a manual evolves. */
+export interface WorkspaceHooks extends Pick<RunHooks, "onStart" | "onEvent" | "signal"> {
+  readonly onStep?: ((step: WorkspaceStep) => void) | undefined;
 }
 
-/** Options that the folder answers. */
-const REFUSED = [
-  "task",
-  "taskOption",
-  "data",
-  "db",
-  "subject",
-  "testDb",
-  "config",
-  "out",
-  "resume",
-  "reuse",
-  "schedule",
-];
+/** What came of evolving a manual. */
+export interface WorkspaceOutcome {
+  readonly outcome: RunOutcome;
+  readonly settled: Settled;
+}
 
-/** Evolves the manual of a folder: a run that was cut off goes on, else a new one starts from the manual. */
-export async function evolveOwn(path: string, options: OwnEvolveOptions): Promise<void> {
-  const refused = options.given.find((name) => REFUSED.includes(name));
-  if (refused !== undefined)
-    throw new LseError(
-      `--${refused.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} does not go with a folder`,
-      "Leave it out: the folder says what is evolved, and keeps the runs",
-    );
+type WorkspaceRunConfig = RunConfig & { readonly task: Extract<RunConfig["task"], { name: "own" }> };
+
+/**
+ * Evolves the manual of a workspace: a run that was cut off goes on, else a new one starts from the manual.
+ * @param over fields of the run's configuration, over those of the workspace
+ * @throws LseError for questions that do not suffice, gold queries that fail, and fields that the workspace decides
+ */
+export async function evolveWorkspace(
+  path: string,
+  over: PartialConfig = {},
+  hooks: WorkspaceHooks = {},
+): Promise<WorkspaceOutcome> {
   const folder = OwnFolder.open(path);
   const last = folder.runs().at(-1);
-  if (last !== undefined && !isDone(folder, last)) {
-    await goOn(folder, last, options);
-    return;
-  }
+  if (last !== undefined && !isDone(folder, last)) return await goOn(folder, last, over, hooks);
   // A kill came between the end of the run and the manual.
   if (last !== undefined && readSettled(folder, last) === null)
-    console.error(settledLine(folder, last, settle(folder, last, null)));
-  const config = await configOf(folder, options);
-  if (options.dryRun) await dryRun(config, options.gpu, options.json);
-  else await begin(folder, config, options);
+    hooks.onStep?.({ kind: "settled", run: last, settled: settle(folder, last, null), isEarlier: true });
+  return await begin(folder, await workspaceConfig(path, over, hooks), hooks);
 }
 
-async function goOn(folder: OwnFolder, run: string, { given, maxCost, json }: OwnEvolveOptions) {
-  const extra = given.filter((name) => !["json", "maxCost"].includes(name));
-  if (extra.length > 0)
-    throw new LseError(
-      `${folder.runPath(run)} is not over, and goes on with its own configuration (${extra.join(", ")})`,
-      "Leave the other options away; or delete that folder to begin anew",
-    );
-  console.error(`${folder.runPath(run)} goes on.`);
-  await resumeRun(folder.runPath(run), maxCost, json, sequelOf(folder, run));
-}
-
-/** The configuration of a run on what is in the folder now. @throws LseError where that does not do for one */
-async function configOf(folder: OwnFolder, { configOver }: OwnEvolveOptions): Promise<RunConfig> {
+/**
+ * The configuration of a new run on what is in the workspace now; every gold query is executed for it.
+ * @throws as `evolveWorkspace`
+ */
+export async function workspaceConfig(
+  path: string,
+  over: PartialConfig = {},
+  { onStep }: Pick<WorkspaceHooks, "onStep"> = {},
+): Promise<WorkspaceRunConfig> {
+  const folder = OwnFolder.open(path);
+  refuseFields(over);
   const problems = problemsOf(folder);
   const { evolve, prompts, engine, timeout } = folder.config;
-  const usual = formOf(prompts, engine).evolve;
-  const over = (isGreedy: boolean) =>
-    configOver({
-      task: { name: "own", data: folder.path, db: folder.name, timeout },
-      ...folder.models(),
-      ...(folder.runs().length === 0 ? {} : { reuse: folder.runsPath }),
-      evolve: {
-        ...{ ...protocolFor(partsOf(problems), isGreedy), ...usual, ...evolve },
-        sampling: { ...usual.sampling, ...(evolve.sampling as object | undefined) },
-      },
-    } as unknown as Partial<RunConfig>);
-  const config = over(false);
+  const { model, evolver } = folder.models();
+  const own: PartialConfig = {
+    task: { name: "own", data: folder.path, db: folder.name, timeout },
+    // Another model has settings of its own.
+    model: over.model?.path === undefined ? model : {},
+    evolver: over.evolver?.model === undefined ? evolver : {},
+    ...(folder.runs().length === 0 ? {} : { reuse: folder.runsPath }),
+    evolve,
+  };
+  const usual: PartialConfig = { evolve: formOf(prompts, engine).evolve };
+  const chosen = overrideConfig(overrideConfig(usual, own), over);
+  const { temperature } = resolveConfig(chosen, folder.configPath).evolve.sampling;
+  const protocol: PartialConfig = { evolve: { ...protocolFor(partsOf(problems), temperature === 0) } };
+  const config = resolveConfig(overrideConfig(protocol, chosen), folder.configPath);
   if (config.evolve.schedule === "reference")
     throw new LseError(
       `${folder.configPath}: field evolve.schedule: the published code's splits do not keep a question's role`,
       "Leave it out",
     );
-  await requireGold(folder, config);
+  onStep?.({ kind: "checking", questions: problems.questions.length });
+  await requireGold(folder, config, () => onStep?.({ kind: "checked" }));
   requireEnough(problems, folder.questionsPath);
-  return config.evolve.sampling.temperature === 0 ? over(true) : config;
+  return withOwnTask(config);
+}
+
+/** @throws LseError naming a field that the workspace decides */
+function refuseFields({ task = {}, reuse, evolve = {} }: PartialConfig): void {
+  const refused = [
+    ...Object.keys(task)
+      .filter((name) => name !== "timeout" && name !== "cache")
+      .map((name) => `task.${name}`),
+    ...(reuse === undefined ? [] : ["reuse"]),
+    ...(evolve.schedule === undefined ? [] : ["evolve.schedule"]),
+  ];
+  if (refused.length > 0)
+    throw new LseError(
+      `\`${refused[0]}\` does not go with a workspace`,
+      "Leave it out: the folder says what is evolved, and keeps the runs",
+    );
 }
 
 /** @throws LseError naming the questions whose gold fails */
-async function requireGold(folder: OwnFolder, config: RunConfig): Promise<void> {
-  await using task = (await openTask(config)) as OwnTask;
-  using progress = new Progress("questions checked", task.problems.questions.length);
-  await task.requireGold(folder.questionsPath, () => progress.tick());
+async function requireGold(folder: OwnFolder, config: RunConfig, onQuestion: () => void): Promise<void> {
+  const { task } = withOwnTask(config);
+  await using opened = await OwnTask.open({
+    dataPath: task.data,
+    timeoutMs: task.timeout * 1000,
+    cacheFolder: task.cache,
+  });
+  await opened.requireGold(folder.questionsPath, onQuestion);
 }
 
-async function begin(folder: OwnFolder, config: RunConfig, { json }: OwnEvolveOptions): Promise<void> {
+function withOwnTask(config: RunConfig): WorkspaceRunConfig {
+  const { task } = config;
+  if (task.name !== "own") throw new Error(`a workspace has a task of its own, not ${task.name}`);
+  return { ...config, task };
+}
+
+async function begin(
+  folder: OwnFolder,
+  config: WorkspaceRunConfig,
+  hooks: WorkspaceHooks,
+): Promise<WorkspaceOutcome> {
   const run = String(Math.max(0, ...folder.runs().map(Number)) + 1).padStart(3, "0");
   const problems = problemsOf(folder);
-  const { test, holdout, pool } = partsOf(problems);
-  console.error(
-    `${problems.questions.length} questions: ${pool} to learn from, ${holdout} to choose by, ${test} for the test.`,
-  );
+  hooks.onStep?.({ kind: "divided", parts: partsOf(problems) });
   // Written before the run's folder: a run that is there has its problems.
   writeProblems(folder.problemsPath(run), problems);
-  const task = { ...config.task, data: folder.problemsPath(run) } as RunConfig["task"];
-  await startRun(folder.runPath(run), { ...config, task }, json, sequelOf(folder, run));
+  const task = { ...config.task, data: folder.problemsPath(run) };
+  return await settledAfter(folder, run, hooks, (evolveHooks) =>
+    startRun(folder.runPath(run), { ...config, task }, evolveHooks),
+  );
 }
 
-const sequelOf = (folder: OwnFolder, run: string): Sequel => ({
-  command: `lse evolve ${folder.path}`,
-  conclude: async (over) => {
-    keepModels(folder, over.config);
-    const settled = settle(folder, run, await measureGain(over));
-    return { lines: [settledLine(folder, run, settled)], result: { manual: settled } };
-  },
-});
+async function goOn(
+  folder: OwnFolder,
+  run: string,
+  over: PartialConfig,
+  hooks: WorkspaceHooks,
+): Promise<WorkspaceOutcome> {
+  const { given, maxCost } = resumable(over);
+  if (given.length > 0)
+    throw new LseError(
+      `${folder.runPath(run)} is not over, and goes on with its own configuration (${given.map((field) => `\`${field}\``).join(", ")})`,
+      "Drop the other options; or delete that folder to start anew",
+    );
+  hooks.onStep?.({ kind: "resumed", runPath: folder.runPath(run) });
+  return await settledAfter(folder, run, hooks, (evolveHooks) =>
+    resumeRun(folder.runPath(run), evolveHooks, { maxCost }),
+  );
+}
 
-/** The folder uses from now on what its last run used: which models, and how a service is asked. */
+/** The limit of cost, which a run may get anew, and the names of all other fields. */
+function resumable(over: PartialConfig): { given: string[]; maxCost: number | undefined } {
+  const fields = (value: unknown, path: string): string[] =>
+    typeof value === "object" && value !== null
+      ? Object.entries(value).flatMap(([name, own]) => fields(own, path === "" ? name : `${path}.${name}`))
+      : value === undefined
+        ? []
+        : [path];
+  const stop = over.evolve?.stop as { readonly cost?: number } | undefined;
+  const given = fields(over, "").filter((field) => field !== "evolve.stop.cost");
+  return { given, maxCost: stop?.cost };
+}
+
+/** Carries out a run and settles, with its model still open, what comes of it for the manual. */
+async function settledAfter(
+  folder: OwnFolder,
+  run: string,
+  { onStep, ...hooks }: WorkspaceHooks,
+  carryOut: (hooks: EvolveHooks) => Promise<RunOutcome>,
+): Promise<WorkspaceOutcome> {
+  let settled: Settled | undefined;
+  const outcome = await carryOut({
+    ...hooks,
+    conclude: async (over) => {
+      if (keepModels(folder, over.config)) onStep?.({ kind: "model kept" });
+      settled = settle(folder, run, await measureGain(over));
+    },
+  });
+  if (settled === undefined) throw new Error(`${folder.runPath(run)} ended without being settled`);
+  onStep?.({ kind: "settled", run, settled, isEarlier: false });
+  return { outcome, settled };
+}
+
+/**
+ * The workspace uses from now on what its last run used: which models, and how a service is asked.
+ * @returns whether that is something new
+ */
 function keepModels(
   folder: OwnFolder,
   { model: { path, remote, context, gpuLayers }, evolver }: RunConfig,
-): void {
+): boolean {
   const known = folder.models();
-  const named = Object.entries({ path, remote, context, gpuLayers }).filter(
+  const given = Object.entries({ path, remote, context, gpuLayers }).filter(
     ([, value]) => value !== undefined,
   );
-  const models = { model: { ...known.model, ...Object.fromEntries(named) }, evolver };
-  if (isDeepStrictEqual(models, known)) return;
-  folder.remember(models as Parameters<OwnFolder["remember"]>[0]);
-  console.error(`${folder.configPath} keeps the model for the next time.`);
+  const before = known.model.path === path ? known.model : {};
+  const models = { model: { ...before, ...Object.fromEntries(given) }, evolver };
+  if (isDeepStrictEqual(models, known)) return false;
+  folder.remember(models);
+  return true;
 }
-
-/** What came of a run, in one line. */
-function settledLine(
-  folder: OwnFolder,
-  run: string,
-  { outcome, holdout, start, best, test, gain }: Settled,
-): string {
-  const scores = `${start.toFixed(3)} → ${best.toFixed(3)} on the ${holdout} questions that choose`;
-  const onTest =
-    test === null
-      ? "; there is no test"
-      : `; on the ${test.problems} test questions ${intervalText(test)}${gain === null ? "" : `, a gain of ${intervalText(gain)}`}`;
-  const whyKept =
-    start === 1
-      ? `it answers all of the ${holdout} questions that choose, and only new questions can show a better one`
-      : `nothing scored above ${start.toFixed(3)} on the ${holdout} questions that choose`;
-  const what = {
-    taken: `${folder.manualPath} is new: ${scores}${onTest}.`,
-    kept: `${folder.manualPath} stays as it was: ${whyKept}${onTest}.`,
-    edited: `${folder.manualPath} was edited while the run went on and stays: ${scores}${onTest}; the run's best is ${folder.runPath(run)}/best.md.`,
-  };
-  return what[outcome];
-}
-
-const intervalText = ({ mean, low, high }: Interval) =>
-  `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;

@@ -1,4 +1,11 @@
-import type { Completion, GenerateRequest, LanguageModel } from "../model.js";
+/** Many runs at once that share models: what they ask for is generated in one call. */
+import {
+  type Completion,
+  emptyUsage,
+  type GenerateRequest,
+  type LanguageModel,
+  type Usage,
+} from "../model.js";
 
 /** Gives a run its place at a model; it may take several. */
 export type Seat = (model: LanguageModel) => LanguageModel;
@@ -6,6 +13,8 @@ export type Seat = (model: LanguageModel) => LanguageModel;
 /** A `generate` that waits for the others'. */
 interface Call {
   readonly model: LanguageModel;
+  /** Of the seat that asks. */
+  readonly usage: Usage;
   readonly requests: readonly GenerateRequest[];
   readonly onCompletion: ((index: number, completion: Completion) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -45,11 +54,11 @@ export async function together<T>(runs: readonly ((seat: Seat) => Promise<T>)[])
   const seatOf = (run: number) => (model: LanguageModel) =>
     new SeatedModel(
       model,
-      (requests, onCompletion, signal) =>
+      (usage, requests, onCompletion, signal) =>
         new Promise((resolve, reject) => {
           if (failure !== undefined) return reject(failure.error);
           if (waiting.has(run)) return reject(new Error("a run asks again before it has its answer"));
-          waiting.set(run, { model, requests, onCompletion, signal, resolve, reject });
+          waiting.set(run, { model, usage, requests, onCompletion, signal, resolve, reject });
           generateIfAllWait();
         }),
     );
@@ -72,9 +81,11 @@ export async function together<T>(runs: readonly ((seat: Seat) => Promise<T>)[])
 
 /** One call of the model for all of `calls`, which are for the same one. */
 async function generateAll(calls: readonly Call[]): Promise<void> {
+  const { model } = calls[0] as Call;
   const origin = calls.flatMap((call) => call.requests.map((_, index) => ({ call, index })));
   const signals = calls.map(({ signal }) => signal).filter((signal) => signal !== undefined);
-  const completions = await (calls[0] as Call).model.generate(
+  const before = { ...model.usage };
+  const completions = await model.generate(
     calls.flatMap(({ requests }) => requests),
     (position, completion) => {
       const { call, index } = origin[position] as (typeof origin)[number];
@@ -82,18 +93,53 @@ async function generateAll(calls: readonly Call[]): Promise<void> {
     },
     signals.length === 0 ? undefined : AbortSignal.any([...new Set(signals)]),
   );
+  const total = workOf(completions);
   let from = 0;
-  for (const { requests, resolve } of calls) {
-    resolve(completions.slice(from, from + requests.length));
+  for (const { requests, usage, resolve } of calls) {
+    const own = completions.slice(from, from + requests.length);
+    addShare(usage, own, total === 0 ? 0 : workOf(own) / total, [before, model.usage]);
+    resolve(own);
     from += requests.length;
   }
 }
 
+const workOf = (completions: readonly Completion[]): number =>
+  completions.reduce((sum, { promptTokens, generatedTokens }) => sum + promptTokens + generatedTokens, 0);
+
+/**
+ * Adds a seat's part of a call to its usage: its own completions, and of what the call took as a whole (time, and
+ * prompt tokens evaluated) a share by its tokens.
+ */
+function addShare(
+  usage: Usage,
+  own: readonly Completion[],
+  share: number,
+  [before, after]: readonly [Readonly<Usage>, Readonly<Usage>],
+): void {
+  usage.completions += own.length;
+  usage.promptTokensAsked += own.reduce((sum, { promptTokens }) => sum + promptTokens, 0);
+  usage.tokensGenerated += own.reduce((sum, { generatedTokens }) => sum + generatedTokens, 0);
+  usage.promptTokensEvaluated += share * (after.promptTokensEvaluated - before.promptTokensEvaluated);
+  usage.seconds += share * (after.seconds - before.seconds);
+}
+
+type SeatedGenerate = (
+  usage: Usage,
+  ...asked: Parameters<LanguageModel["generate"]>
+) => Promise<Completion[]>;
+
+/** A run's place at a model, with the usage of this run alone. */
 class SeatedModel implements LanguageModel {
+  readonly usage = emptyUsage();
+
   constructor(
     private readonly model: LanguageModel,
-    readonly generate: LanguageModel["generate"],
+    private readonly ask: SeatedGenerate,
   ) {}
+
+  generate(...asked: Parameters<LanguageModel["generate"]>): Promise<Completion[]> {
+    return this.ask(this.usage, ...asked);
+  }
 
   get fingerprint() {
     return this.model.fingerprint;
@@ -101,10 +147,6 @@ class SeatedModel implements LanguageModel {
 
   get contextSize() {
     return this.model.contextSize;
-  }
-
-  get usage() {
-    return this.model.usage;
   }
 
   /** What is asked for together depends on the other runs. */

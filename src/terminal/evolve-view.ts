@@ -1,17 +1,17 @@
-/** What is seen of a run while it goes on: in a terminal a bar with figures and the tree; elsewhere a line a round. */
-import type { Budget } from "../evolve/config.js";
-import type { EventFile } from "../journal/event-log.js";
+/** A run as it goes on: in a terminal a bar with figures and the tree; elsewhere a line for each round. */
+import type { EvolveConfig } from "../evolve/config.js";
+import { METHODS, savedByFailure } from "../evolve/methods.js";
 import type { RunEvent } from "../journal/journal.js";
-import type { RunConfig } from "../runs/config.js";
+import type { RunStart } from "../runs/run-in-folder.js";
 import { Progress } from "./progress.js";
 
 type NodeEvent = Extract<RunEvent, { type: "node" }>;
 
-/** Nodes shown as the newest. */
+/** How many nodes are shown as the newest. */
 const NEWEST = 4;
 
 export class EvolveView implements Disposable {
-  readonly #config: RunConfig["evolve"];
+  readonly #config: EvolveConfig;
   readonly #progress: Progress;
   readonly #nodes: NodeEvent[];
   readonly #started = performance.now();
@@ -19,15 +19,14 @@ export class EvolveView implements Disposable {
   #tokens = 0;
   #editing: string | null = null;
 
-  /** @param events what an earlier process did of the run */
-  constructor({ evolve }: RunConfig, budget: Budget, events: EventFile) {
+  constructor({ config: { evolve }, plan, journal }: RunStart) {
     this.#config = evolve;
     const failed = Array.from({ length: evolve.rounds }, (_, i) =>
-      events.recall("edit", `${i + 1}/${evolve.tries}`),
+      journal.recall("edit", `${i + 1}/${evolve.tries}`),
     ).filter((edit) => edit != null && edit.rejected !== null).length;
-    const total = budget.answers - failed * this.#savedByFailure();
-    this.#progress = new Progress("answers", total, events.count("answer"));
-    this.#nodes = [...events.all("node")];
+    const total = plan.budget.answers - failed * savedByFailure(evolve);
+    this.#progress = new Progress("answers", total, journal.count("answer"));
+    this.#nodes = [...journal.all("node")];
   }
 
   /** Takes in what has happened. */
@@ -45,19 +44,19 @@ export class EvolveView implements Disposable {
         break;
       case "node":
         this.#nodes.push(event);
-        progress.say(`${this.#named(event.round)}: node ${event.node} scores ${event.reward.toFixed(3)}`);
+        progress.say(`${this.#named(event.round)}: node ${event.node} scores ${event.score.toFixed(3)}`);
         break;
       case "edit":
         this.#tokens += event.tokens;
         if (event.rejected === null) break;
         progress.say(`${this.#named(event.round)}: edit ${event.attempt} is not usable: ${event.rejected}`);
-        if (event.attempt === this.#config.tries) progress.drop(this.#savedByFailure());
+        if (event.attempt === this.#config.tries) progress.drop(savedByFailure(this.#config));
         break;
       case "gate":
         if (!event.adopted) progress.say(`${this.#named(event.round)}: ${whyNotAdopted(event)}`);
         break;
       case "refined":
-        progress.say(`node ${event.node} scores ${event.reward.toFixed(3)} with the answers that were left`);
+        progress.say(`node ${event.node} scores ${event.score.toFixed(3)} with the answers that were left`);
         break;
       case "done":
         progress.complete();
@@ -73,13 +72,8 @@ export class EvolveView implements Disposable {
   }
 
   #named(round: number): string {
-    return this.#config.method === "gepa" ? `round ${round}` : `round ${round} of ${this.#config.rounds}`;
-  }
-
-  /** Answers that need not be asked for after a round without a usable edit. */
-  #savedByFailure(): number {
-    const { method, spendAll, holdout, samples } = this.#config;
-    return method === "gepa" || spendAll ? 0 : holdout * samples;
+    const { method, rounds } = this.#config;
+    return METHODS[method].hasFixedRounds ? `round ${round} of ${rounds}` : `round ${round}`;
   }
 }
 
@@ -87,7 +81,7 @@ export class EvolveView implements Disposable {
 export function treeLines(nodes: readonly NodeEvent[]): string[] {
   const [root, ...edited] = nodes;
   if (root === undefined) return [];
-  const best = nodes.reduce((one, other) => (other.reward > one.reward ? other : one));
+  const best = nodes.reduce((one, other) => (other.score > one.score ? other : one));
   const path = [best];
   for (let node = best; node.parent !== null; ) {
     const parent = nodes.find((one) => one.node === node.parent);
@@ -95,7 +89,7 @@ export function treeLines(nodes: readonly NodeEvent[]): string[] {
     path.unshift(parent);
     node = parent;
   }
-  const scored = ({ node, reward }: NodeEvent) => `${node} (${reward.toFixed(3)})`;
+  const scored = ({ node, score }: NodeEvent) => `${node} (${score.toFixed(3)})`;
   const newest = edited.slice(-NEWEST).reverse();
   return [
     `best:   node ${path.map(scored).join(" → ")} ± ${best.standardError.toFixed(3)} on the holdout`,

@@ -1,20 +1,25 @@
+/** Work that Ctrl-C may end. */
+
 /** Exit code of a program that Ctrl-C ended. */
 const INTERRUPTED = 130;
 
 /**
- * Carries out work that Ctrl-C may end.
+ * Carries out work that Ctrl-C may end cleanly.
  * @param next what to do then, such as "Continue with `lse evolve --resume runs/x`"
- * @returns null when it was interrupted, which has been told then
+ * @param from "now", or "armed": until the work calls `arm`, Ctrl-C ends the process at once
+ * @returns null when it was interrupted; that has been printed then
  */
 export async function untilInterrupted<T>(
   next: string,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, arm: () => void) => Promise<T>,
+  from: "now" | "armed" = "now",
 ): Promise<T | null> {
   const interrupt = new AbortController();
   const onInterrupt = () => interrupt.abort();
-  process.once("SIGINT", onInterrupt);
+  const arm = () => process.once("SIGINT", onInterrupt);
+  if (from === "now") arm();
   try {
-    return await work(interrupt.signal);
+    return await work(interrupt.signal, arm);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     console.error(`lse: interrupted. ${next}.`);

@@ -1,4 +1,6 @@
+/** The progress bar of long work. */
 import { MultiBar, type SingleBar } from "cli-progress";
+import { formatSeconds } from "./numbers.js";
 
 /** Counts work done on standard error: a bar in a terminal; elsewhere, and in CI, only what is said. */
 export class Progress implements Disposable {
@@ -44,6 +46,12 @@ export class Progress implements Disposable {
     this.#update();
   }
 
+  /** What there is to do in all, once it is known, and what an earlier process did of it. */
+  start(total: number, done: number): void {
+    this.#total = total;
+    this.skip(done);
+  }
+
   /** Work that an earlier process did. */
   skip(count: number): void {
     this.#done += count;
@@ -57,13 +65,13 @@ export class Progress implements Disposable {
     this.#update();
   }
 
-  /** All that was to be done is done, though it was less than expected. */
+  /** Everything is done, though it was less than expected. */
   complete(): void {
     this.#total = this.#done;
     this.#update();
   }
 
-  /** Shown behind the bar. */
+  /** Shown after the bar. */
   note(text: string): void {
     this.#note = ` · ${text}`;
     this.#update();
@@ -104,11 +112,4 @@ export class Progress implements Disposable {
     const secondsEach = (performance.now() - this.#started) / 1000 / doneHere;
     return `${formatSeconds(secondsEach * (this.#total - this.#done))} left`;
   }
-}
-
-export function formatSeconds(seconds: number): string {
-  const rounded = Math.round(seconds);
-  if (rounded < 60) return `${rounded} s`;
-  if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${rounded % 60} s`;
-  return `${Math.floor(rounded / 3600)} h ${Math.floor((rounded % 3600) / 60)} min`;
 }

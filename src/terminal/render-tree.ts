@@ -1,9 +1,11 @@
+/** The tree of a run in text, and what its edits changed. */
 import { styleText } from "node:util";
 import { diffLines } from "diff";
 import type { EvolutionTree, TreeNode } from "../evolve/tree.js";
+import { signed } from "./numbers.js";
 
 /**
- * A tree in text, one node a line: id, holdout reward with its standard error, how often it was selected,
+ * A tree in text, one node a line: id, score with its standard error, how often it was selected,
  * and a mark on the best node.
  */
 export function renderTree(tree: EvolutionTree): string {
@@ -12,7 +14,7 @@ export function renderTree(tree: EvolutionTree): string {
   const draw = (node: TreeNode, own: string, below: string) => {
     const mark = node.id === best ? styleText("green", " ← best") : "";
     lines.push(
-      `${own}${styleText("bold", `node ${node.id}`)}  ${rewardText(node)}  selected ${node.visits}×${mark}`,
+      `${own}${styleText("bold", `node ${node.id}`)}  ${scoreText(node)}  selected ${node.visits}×${mark}`,
     );
     const children = tree.children(node.id);
     for (const [i, child] of children.entries()) {
@@ -29,24 +31,20 @@ export function renderEdits(tree: EvolutionTree): string {
   const edits = tree.nodes.flatMap((node) => {
     if (node.parent === null) return [];
     const parent = tree.node(node.parent);
-    const title = `node ${parent.id} → node ${node.id}, round ${node.round}: ${signed(node.reward - parent.reward)}`;
+    const title = `node ${parent.id} → node ${node.id}, round ${node.round}: ${difference(node.score - parent.score)}`;
     return [`${styleText("bold", title)}\n${diffText(parent.instructions, node.instructions)}`];
   });
   return edits.join("\n\n");
 }
 
-export function rewardText({ reward, standardError }: TreeNode): string {
-  if (Number.isNaN(reward)) return "not scored";
-  return Number.isNaN(standardError)
-    ? reward.toFixed(3)
-    : `${reward.toFixed(3)} ± ${standardError.toFixed(3)}`;
+export function scoreText({ score, standardError }: TreeNode): string {
+  if (Number.isNaN(score)) return "not scored";
+  return Number.isNaN(standardError) ? score.toFixed(3) : `${score.toFixed(3)} ± ${standardError.toFixed(3)}`;
 }
 
-function signed(difference: number): string {
-  if (Number.isNaN(difference)) return "not scored";
-  return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(3)}`;
-}
+const difference = (value: number) => (Number.isNaN(value) ? "not scored" : signed(value));
 
+/** What changed between two texts, line by line. */
 export function diffText(before: string, after: string): string {
   const changes = diffLines(`${printable(before)}\n`, `${printable(after)}\n`);
   return changes

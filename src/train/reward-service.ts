@@ -7,7 +7,7 @@ import { type Journal, MemoryJournal, type RewardDocument } from "../journal/jou
 import { hashJson } from "../lib/hash.js";
 import type { LanguageModel } from "../model.js";
 import type { EditState } from "./rl/edit-states.js";
-import { type JudgedEdit, scoreEdits } from "./rl/rollouts.js";
+import { type RatedEdit, scoreEdits, type WrittenEdit } from "./rl/rollouts.js";
 
 /** A node's name: its run's folder and its number. */
 export const stateName = ({ run, node }: EditState) => `${basename(run.origin)}/${node}`;
@@ -111,7 +111,8 @@ function send(response: ServerResponse, status: number, body: object, headers = 
 interface Waiting {
   readonly key: string;
   readonly state: EditState;
-  readonly text: string;
+  /** Callers say nothing of how it ended: it is taken to be whole. */
+  readonly completion: WrittenEdit["completion"];
   readonly resolve: (reward: RewardDocument) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -146,7 +147,8 @@ class Rewards {
     if (this.#queue.length >= this.options.waiting)
       throw new Refusal(503, `${this.#queue.length} edits are waiting already`, { "Retry-After": "5" });
     const reward = new Promise<RewardDocument>((resolve, reject) => {
-      this.#queue.push({ key, state, text, resolve, reject });
+      const completion = { text, finishReason: "stop", generatedTokens: 0 } as const;
+      this.#queue.push({ key, state, completion, resolve, reject });
     });
     this.#asked.set(key, reward);
     void this.#work();
@@ -167,7 +169,7 @@ class Rewards {
       try {
         const { scored } = await scoreEdits(batch, this.options.policy, new MemoryJournal());
         for (const [i, { key, resolve }] of batch.entries()) {
-          const reward = documentOf(scored[i] as JudgedEdit);
+          const reward = documentOf(scored[i] as RatedEdit);
           this.options.journal.record({ type: "reward", key, reward });
           resolve(reward);
         }
@@ -179,11 +181,12 @@ class Rewards {
   }
 }
 
-function documentOf({ state, score, reward, standardError }: JudgedEdit): RewardDocument {
-  const invalid = Number.isNaN(standardError);
+function documentOf({ state, score, reward, standardError, isValid }: RatedEdit): RewardDocument {
   return {
-    ...{ reward, score, performance: state.score },
-    standard_error: invalid ? null : standardError,
-    invalid,
+    reward,
+    score,
+    performance: state.score,
+    standard_error: isValid ? standardError : null,
+    invalid: !isValid,
   };
 }

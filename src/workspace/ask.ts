@@ -16,6 +16,13 @@ export interface Answered {
   readonly result: SqlTable | SqlFailure;
 }
 
+/** What a question is asked with. */
+export interface AskWith {
+  readonly model: LanguageModel;
+  readonly sampling: Sampling;
+  readonly executor: SqlExecutor;
+}
+
 /**
  * Asks a question with the manual, or with the seed instructions where there is none yet, executes the answer and
  * writes both down.
@@ -24,9 +31,7 @@ export interface Answered {
 export async function ask(
   folder: OwnFolder,
   { question, evidence }: { readonly question: string; readonly evidence: string },
-  model: LanguageModel,
-  sampling: Sampling,
-  executor: SqlExecutor,
+  { model, sampling, executor }: AskWith,
 ): Promise<Answered> {
   const form = formOf(folder.config.prompts, folder.config.engine);
   const instructions = folder.manual() ?? form.seedInstructions;

@@ -119,8 +119,8 @@ export class OwnFolder {
   }
 
   /** Keeps what models are to be used from now on; `parts` has absolute paths. */
-  remember(parts: Pick<OwnConfig, "model" | "evolver">): OwnFolder {
-    const inside = (section: OwnConfig["model"]) => withPaths(section, (path) => relativeTo(this.path, path));
+  remember(parts: { readonly model: object; readonly evolver: object }): OwnFolder {
+    const inside = (section: object) => withPaths(part.parse(section), (path) => relativeTo(this.path, path));
     const config = { ...this.config, model: inside(parts.model), evolver: inside(parts.evolver) };
     replaceFile(this.configPath, configText(config));
     return new OwnFolder(this.path, config);

@@ -3,7 +3,7 @@ import type { EvolveConfig } from "../evolve/config.js";
 import type { Evolution } from "../evolve/evolve.js";
 import { EventFile, EventLog } from "../journal/event-log.js";
 import type { RunFolder } from "../journal/run-folder.js";
-import { bootstrapMean, type Interval } from "../lib/statistics.js";
+import { bootstrapMean, type Interval, mean } from "../lib/statistics.js";
 import type { LanguageModel } from "../model.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { Task } from "../task.js";
@@ -19,9 +19,9 @@ export async function measureGain(run: {
   readonly config: { readonly evolve: EvolveConfig };
   readonly evolution: Evolution;
   readonly task: Task;
-  readonly model: LanguageModel;
+  readonly policy: LanguageModel;
 }): Promise<Interval | null> {
-  const { folder, config, evolution, task, model } = run;
+  const { folder, config, evolution, task, policy } = run;
   const { tree, split, test } = evolution;
   if (test === null || test.node === 0) return null;
   const chosen = new Map<string, number[]>();
@@ -29,10 +29,11 @@ export async function measureGain(run: {
     if (phase === "test") chosen.set(problem, [...(chosen.get(problem) ?? []), outcome.score]);
   using journal = new EventLog(join(folder.path, MEASURED));
   const start = await scoresOf(tree.root.instructions, split.test, "test", {
-    ...{ task, model: new CachedModel(model, journal), config: config.evolve, journal },
+    task,
+    model: new CachedModel(policy, journal),
+    config: config.evolve,
+    journal,
   });
   const differences = split.test.map((problem, i) => mean(chosen.get(problem) ?? []) - (start[i] as number));
   return bootstrapMean(differences, config.evolve.seed);
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

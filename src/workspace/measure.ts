@@ -1,4 +1,4 @@
-import { answerProblems, eachSample, problemScores } from "../evolve/answer.js";
+import { answer, answerSeeds, eachSample, gradesIn, problemScores } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { AnswerPhase, Journal } from "../journal/journal.js";
 import { deriveSeed } from "../lib/random.js";
@@ -30,7 +30,13 @@ export async function scoresOf(
   const { seed, samples, sampling } = config;
   // With all that an answer and its grade depend on: the data and the model may have changed since the last measurement.
   const node = deriveSeed("instructions", task.fingerprint, model.fingerprint, instructions);
-  const asked = eachSample(problems, samples);
-  const plan = { node, instructions, phase, round: 0, asked, seed };
-  return problemScores(await answerProblems(plan, task, model, sampling, journal, signal));
+  const answers = await answer(task, model, {
+    instructions,
+    asked: eachSample(problems, samples),
+    sampling,
+    seedOf: answerSeeds(seed, phase),
+    ...gradesIn(journal, { node, phase, round: 0 }),
+    signal,
+  });
+  return problemScores(answers);
 }

@@ -66,7 +66,8 @@ export function settle(folder: OwnFolder, run: string, gain: Settled["gain"]): S
   );
   const settled: Settled = {
     ...{ outcome, questions: questions.length, holdout: holdout.size },
-    ...{ start: tree.root.reward, best: best.reward },
+    start: tree.root.score,
+    best: best.score,
     test:
       test === undefined
         ? null

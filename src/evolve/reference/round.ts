@@ -1,3 +1,4 @@
+/** A round in the published code's order of steps. */
 import type { Run } from "../run.js";
 
 /**
@@ -10,7 +11,7 @@ import type { Run } from "../run.js";
  */
 export async function referenceRound(run: Run, round: number): Promise<void> {
   const current = run.tree.node(run.tree.nodes.length - 1);
-  await run.score(current);
+  await run.scoreNode(current);
   run.review(current, await run.answerBatch(current, round));
   const parent = run.select(round);
   const edit = await run.edit(parent, round, 1);

@@ -5,6 +5,12 @@ import type { Task } from "../../task.js";
 import type { EvolveConfig } from "../config.js";
 import type { Split } from "../split.js";
 
+/** What a task may have beside the contract. */
+export interface PublishedNames {
+  /** By what names the published code seeds the draws of holdout and test, where it does not by the seed alone. */
+  readonly publishedNames?: readonly string[];
+}
+
 /**
  * Draws the holdout (its "dev") from all problems, the test from the others, and leaves the rest in the order of the
  * file as the pool. Each is drawn by a generator of its own with the same seed, as there. A task that keeps problems
@@ -12,7 +18,7 @@ import type { Split } from "../split.js";
  * @throws LseError when there are too few problems
  */
 export function referenceSplit(
-  { id, problemIds, testIds, publishedNames }: Pick<Task, "id" | "problemIds" | "testIds" | "publishedNames">,
+  { id, problemIds, testIds, publishedNames }: Pick<Task, "id" | "problemIds" | "testIds"> & PublishedNames,
   {
     holdout: holdoutSize,
     test: testSize = 0,
@@ -23,7 +29,7 @@ export function referenceSplit(
   if (problemIds.length < holdoutSize + batch + (testIds === undefined ? testSize : 0))
     throw new LseError(
       `${id} has ${problemIds.length} problems: too few for a holdout of ${holdoutSize}, batches of ${batch} and a test of ${testSize}`,
-      "Lower --holdout, --batch or --test",
+      "Lower `evolve.holdout`, `evolve.batch` or `evolve.test`",
     );
   const without = (all: readonly string[], some: readonly string[]) => {
     const taken = new Set(some);

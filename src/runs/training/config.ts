@@ -1,3 +1,4 @@
+/** What a training of the evolver does: its configuration. */
 import { resolve } from "node:path";
 import { z } from "zod";
 import { checked } from "../../lib/json-file.js";
@@ -68,7 +69,9 @@ export function checkTrainConfig(value: unknown, origin: string): TrainConfig {
   const { model, policy, start, trees, validation, data } = config;
   return {
     ...config,
-    ...{ model: resolve(model), trees: resolve(trees), validation: resolve(validation) },
+    model: resolve(model),
+    trees: resolve(trees),
+    validation: resolve(validation),
     ...(policy === undefined ? {} : { policy: resolve(policy) }),
     ...(start === undefined ? {} : { start: resolve(start) }),
     ...(data === undefined ? {} : { data: resolve(data) }),

@@ -1,3 +1,4 @@
+/** The engine that answers and edits while the evolver is trained. */
 import type { LlamaModel } from "../../runtime/llama/llama-model.js";
 import type { TrainConfig } from "./config.js";
 
@@ -9,7 +10,9 @@ export async function openTrainEngine(
   const { LlamaModel } = await import("../../runtime/llama/llama-model.js");
   const { context, decodeBatch, ...settings } = engine;
   return await LlamaModel.open({
-    ...{ modelPath, threads, repeatable: true },
+    modelPath,
+    threads,
+    repeatable: true,
     ...(Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as object),
     ...(context === undefined ? {} : { contextSize: context }),
     ...(decodeBatch === undefined ? {} : { batchSize: decodeBatch }),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { LseError } from "../../errors.js";
 import { readSizes } from "../../gguf/read-model.js";
 import { readJson } from "../../lib/json-file.js";
+import { mean } from "../../lib/statistics.js";
 import { estimateStep } from "../../train/estimate.js";
 import { KNOWN_MODELS, knownSizes } from "../../train/model/known-models.js";
 import type { ModelSpec } from "../../train/model/spec.js";
@@ -13,7 +14,7 @@ import { resolveConfig } from "../config.js";
 import type { TrainConfig } from "./config.js";
 
 /** Of the speed of plain products, what a training step reaches (`npm run bench:train`). */
-const SHARE_OF_PRODUCTS = 0.8;
+export const SHARE_OF_PRODUCTS = 0.8;
 /** Of a model that is not here yet: as F16. */
 const HALF_BYTES = 2;
 
@@ -56,7 +57,11 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
   const positions = spec.contextLength;
   const predicted = Math.min(positions, config.rollouts * maxTokens);
   const step = estimateStep({
-    ...{ spec, lora: config.lora ?? undefined, recompute: config.recompute, positions, predicted },
+    spec,
+    lora: config.lora ?? undefined,
+    recompute: config.recompute,
+    positions,
+    predicted,
   });
   const edits = config.updates * config.nodes * config.rollouts;
   const perEdit = meanOf(runConfigs(config.trees).map(({ evolve }) => evolve.holdout * evolve.samples));
@@ -71,36 +76,20 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
   const flops = step.flops * config.nodes;
   return {
     model: { from, parameters: step.parameters, trained: step.trained },
-    ...{ positions, edits, answers: perEdit === null ? null : Math.round(edits * perEdit) },
+    positions,
+    edits,
+    answers: perEdit === null ? null : Math.round(edits * perEdit),
     memory: {
       ...memory,
       total: memory.weights + memory.optimizer + memory.activations + memory.engine,
       free: gibibytes(freemem()),
     },
     gradient: {
-      ...{ petaflop: flops / 1e15, speed },
+      petaflop: flops / 1e15,
+      speed,
       hours: (config.updates * flops) / (SHARE_OF_PRODUCTS * speed * 1e9) / 3600,
     },
   };
-}
-
-export function describePlan(plan: TrainPlan, config: TrainConfig): string {
-  const { model, memory, gradient, edits, answers, positions } = plan;
-  const gib = (value: number) => `${value.toFixed(1)} GiB`;
-  const fits = memory.total <= memory.free ? "it fits" : "it does not fit";
-  return [
-    `${config.model}: ${millions(model.parameters)} parameters, ${millions(model.trained)} ${config.lora === null ? "of them" : "of an adapter"} trained` +
-      (model.from === "file" ? "" : " (the file is not here yet; published sizes)"),
-    `${config.updates} updates of ${config.nodes} nodes × ${config.rollouts} edits: ${edits} edits` +
-      (answers === null
-        ? `; no finished runs in ${config.trees} yet, so the answers cannot be counted`
-        : `, scored by at most ${answers} answers`),
-    `memory for nodes of up to ${positions} tokens, computed ${config.recompute ? "layer by layer" : "as one graph"}: ` +
-      `weights ${gib(memory.weights)}, optimizer ${gib(memory.optimizer)}, activations ${gib(memory.activations)}, ` +
-      `engine ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
-    `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP an update, ${describeHours(gradient.hours)} in all at ` +
-      `${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
-  ].join("\n");
 }
 
 async function sizesOf(model: string): Promise<{ sizes: ModelSpec; from: TrainPlan["model"]["from"] }> {
@@ -132,9 +121,5 @@ function runConfigs(folder: string) {
     .map((path) => resolveConfig(readJson(path), path));
 }
 
-const meanOf = (values: readonly number[]) =>
-  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+const meanOf = (values: readonly number[]) => (values.length === 0 ? null : mean(values));
 const gibibytes = (bytes: number) => bytes / 2 ** 30;
-const millions = (count: number) => `${(count / 1e6).toFixed(count < 1e7 ? 2 : 0)} million`;
-const describeHours = (hours: number) =>
-  hours < 1 ? `${Math.ceil(60 * hours)} minutes` : `${Math.ceil(hours).toLocaleString("en")} hours`;

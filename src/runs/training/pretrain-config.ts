@@ -1,3 +1,4 @@
+/** What `lse pretrain` does: its configuration. */
 import { z } from "zod";
 import { checked } from "../../lib/json-file.js";
 

@@ -1,9 +1,9 @@
+/** A training of the evolver in a folder, from its checkpoint if it has one. */
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";
 import { readLora, readSizes } from "../../gguf/read-model.js";
 import type { Sampling } from "../../model.js";
-import { Progress } from "../../terminal/progress.js";
 import { CURVE, readCurve } from "../../train/curve.js";
 import type { ModelSpec, Parameters } from "../../train/model/spec.js";
 import { adamW } from "../../train/optimizer/groups.js";
@@ -17,7 +17,7 @@ import { TrainedEvolver } from "./trained-evolver.js";
 /** Makes the folder of a training. @throws LseError when it exists */
 export function prepareTraining(folder: string, config: TrainConfig): void {
   if (existsSync(folder))
-    throw new LseError(`${folder} exists already`, "Name a new folder, or go on with --resume");
+    throw new LseError(`${folder} exists already`, "Name a new folder, or resume that training");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }
@@ -31,8 +31,25 @@ export interface TrainResult {
   readonly untrained: number;
 }
 
-/** Trains in a folder with a `config.json`, from its checkpoint if it has one. */
-export async function train(folder: string, config: TrainConfig, signal?: AbortSignal): Promise<TrainResult> {
+/** Who is told what while an evolver is trained. */
+export interface TrainHooks {
+  /** @param done updates of earlier processes */
+  readonly onStart?: (done: number) => void;
+  readonly onUpdate?: (point: UpdatePoint) => void;
+  readonly onValidation?: (point: ValidationPoint) => void;
+  /** Ends the training at once; what was paid for is kept. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains in a folder with a `config.json`, from its checkpoint if it has one.
+ * @throws LseError for trees and models that do not fit each other
+ */
+export async function train(
+  folder: string,
+  config: TrainConfig,
+  { onStart, onUpdate, onValidation, signal }: TrainHooks = {},
+): Promise<TrainResult> {
   await using tasks = new TaskPool();
   const states = await trainStates(config, tasks);
   const spec = await trainedSizes(config);
@@ -42,45 +59,51 @@ export async function train(folder: string, config: TrainConfig, signal?: AbortS
   await using other = config.policy === undefined ? undefined : await openTrainEngine(config.policy, config);
 
   checkScorer(states, other ?? engine, config);
-  using progress = new Progress("updates", config.updates);
-  const openWeights = (path: string) => openTrainEngine(path, config);
-  await using trained = new TrainedEvolver(folder, config.model, engine, openWeights, spec, lora);
+  await using trained = new TrainedEvolver({
+    folder,
+    modelPath: config.model,
+    engine,
+    openModel: (path) => openTrainEngine(path, config),
+    spec,
+    lora,
+  });
   const best = join(folder, "best.gguf");
   const curve = join(folder, CURVE);
   await learn({
-    ...{ folder, states: states.training, validation: states.validation, policy: other ?? engine },
+    folder,
+    states: states.training,
+    validation: states.validation,
+    policy: other ?? engine,
     start: { from: "file", path: config.model, ...adapter, seed: config.seed },
-    ...{
-      updates: config.updates,
-      nodes: config.nodes,
-      rollouts: config.rollouts,
-      clip: config.clip,
-      kl: config.kl,
-    },
-    ...{ estimator: config.estimator, seed: config.seed, validateEvery: config.validateEvery },
-    ...(signal === undefined ? {} : { signal }),
+    updates: config.updates,
+    nodes: config.nodes,
+    rollouts: config.rollouts,
+    clip: config.clip,
+    kl: config.kl,
+    estimator: config.estimator,
+    seed: config.seed,
+    validateEvery: config.validateEvery,
     sampling: { ...EDITS, maxTokens: states.training[0]?.run.config.sampling.maxTokens ?? 1 },
     trainer: {
-      ...{ spec, ...(lora && { lora }), clipNorm: config.clipNorm, threads: config.threads },
-      ...{ microTokens: config.microTokens, recompute: config.recompute, provider: "cpu" },
+      spec,
+      ...(lora && { lora }),
+      clipNorm: config.clipNorm,
+      threads: config.threads,
+      microTokens: config.microTokens,
+      recompute: config.recompute,
+      provider: "cpu",
       groups: adamW(config.rate),
       schedule: { kind: config.schedule, warmup: 0, steps: config.updates, floor: 0.1 },
     },
     encode: (messages) => engine.encode(messages),
     evolverOf: (parameters) => trained.open(parameters),
-    onStart: (done) => progress.skip(done),
-    onUpdate: (point) => {
-      progress.tick();
-      progress.note(`reward ${signed(point.reward)}`);
-      progress.say(describeUpdate(point, config.updates));
-    },
+    ...(onStart && { onStart }),
+    ...(onUpdate && { onUpdate }),
     onValidation: (point) => {
       if (isBest(point, curve)) copyFileSync(trained.path, best);
-      progress.say(
-        `update ${point.step}: an edit of validation trees brings ${signed(point.reward)} ± ${(1.96 * point.rewardError).toFixed(3)}, ` +
-          `${(100 * point.invalid).toFixed(0)} % invalid`,
-      );
+      onValidation?.(point);
     },
+    signal,
   });
   const validations = validationsIn(curve);
   const chosen = validations.reduce((a, b) => (b.reward > a.reward ? b : a));
@@ -106,7 +129,12 @@ async function startFrom(path: string, lora: TrainConfig["lora"]): Promise<Param
 
 /** The evolver's own distribution: what the policy gradient is computed for. */
 const EDITS: Omit<Sampling, "maxTokens"> = {
-  ...{ temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0, stop: [] },
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  presencePenalty: 0,
+  stop: [],
 };
 
 const validationsIn = (curve: string) =>
@@ -115,18 +143,3 @@ const validationsIn = (curve: string) =>
 /** Whether a validation beats all that the curve holds, of earlier updates. */
 const isBest = ({ step, reward }: ValidationPoint, curve: string): boolean =>
   validationsIn(curve).every((earlier) => earlier.step >= step || earlier.reward < reward);
-
-function describeUpdate(
-  { step, reward, rewardError, invalid, editTokens, seconds }: UpdatePoint,
-  updates: number,
-) {
-  const { edits, answers, gradient, rest } = seconds;
-  const parts = [edits, answers, gradient, rest].map((part) => part.toFixed(1)).join(" + ");
-  return (
-    `update ${step} of ${updates}: reward ${signed(reward)} ± ${(1.96 * rewardError).toFixed(3)}, ` +
-    `${(100 * invalid).toFixed(0)} % invalid, ${editTokens.toFixed(0)} tokens an edit; ` +
-    `${parts} s (edits, answers, gradient, rest)`
-  );
-}
-
-const signed = (value: number) => (value < 0 ? "" : "+") + value.toFixed(3);

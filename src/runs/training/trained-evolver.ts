@@ -6,36 +6,41 @@ import type { LanguageModel } from "../../model.js";
 import { AdaptedModel } from "../../runtime/adapted-model.js";
 import type { LoraSpec, ModelSpec, Parameters } from "../../train/model/spec.js";
 
+/** What a trained evolver is made from. */
+export interface TrainedEvolverParts {
+  /** Where its file is written. */
+  readonly folder: string;
+  readonly modelPath: string;
+  /** Has the weights that an adapter is for. */
+  readonly engine: LanguageModel;
+  /** Opens a model's file, for evolvers that are trained whole. */
+  readonly openModel: (path: string) => Promise<LanguageModel>;
+  readonly spec: ModelSpec;
+  /** Null where all parameters are trained. */
+  readonly lora: LoraSpec | null;
+}
+
+/** The evolver after each update. */
 export class TrainedEvolver implements AsyncDisposable {
   /** The file of the last update. */
   readonly path: string;
   #weights: LanguageModel | undefined;
 
-  /**
-   * @param openModel opens a model's file, for evolvers that are trained whole
-   * @param engine has the weights that an adapter is for
-   */
-  constructor(
-    folder: string,
-    private readonly model: string,
-    private readonly engine: LanguageModel,
-    private readonly openModel: (path: string) => Promise<LanguageModel>,
-    private readonly spec: ModelSpec,
-    private readonly lora: LoraSpec | null,
-  ) {
-    this.path = join(folder, lora === null ? "model.gguf" : "adapter.gguf");
+  constructor(private readonly parts: TrainedEvolverParts) {
+    this.path = join(parts.folder, parts.lora === null ? "model.gguf" : "adapter.gguf");
   }
 
   /** @param parameters what is trained. The model opened before must not be used again. */
   async open(parameters: Parameters): Promise<LanguageModel> {
-    if (this.lora !== null) {
-      const { spec, lora, path } = this;
+    const { path } = this;
+    const { spec, lora, engine, modelPath, openModel } = this.parts;
+    if (lora !== null) {
       await writeLora(path, { ...spec, rank: lora.rank, alpha: lora.alpha, parameters, name: "lse evolver" });
-      return await AdaptedModel.open(this.engine, path);
+      return await AdaptedModel.open(engine, path);
     }
     await this[Symbol.asyncDispose]();
-    await writeReweighted(this.path, this.model, parameters);
-    this.#weights = await this.openModel(this.path);
+    await writeReweighted(path, modelPath, parameters);
+    this.#weights = await openModel(path);
     return this.#weights;
   }
 

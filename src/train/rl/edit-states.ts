@@ -46,14 +46,14 @@ export type Order = (typeof ORDERS)[number];
 export function editStates(runs: readonly SavedRun[], order: Order, seed: number): EditState[] {
   const states = new Map<string, EditState>();
   for (const run of runs) {
-    const best = run.tree.best().reward;
-    for (const { id, instructions, reward, standardError } of run.tree.nodes) {
+    const best = run.tree.best().score;
+    for (const { id, instructions, score, standardError } of run.tree.nodes) {
       const messages = run.prompts[id];
-      if (messages == null || Number.isNaN(reward)) continue;
+      if (messages == null || Number.isNaN(score)) continue;
       const key = JSON.stringify([run.task.fingerprint, messages]);
       if (states.has(key)) continue;
-      const potential = best - reward;
-      states.set(key, { run, node: id, messages, instructions, score: reward, standardError, potential });
+      const potential = best - score;
+      states.set(key, { run, node: id, messages, instructions, score, standardError, potential });
     }
   }
   const all = shuffled([...states.values()], deriveSeed("edit states", seed));

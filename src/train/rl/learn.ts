@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { EventLog } from "../../journal/event-log.js";
+import { mean } from "../../lib/statistics.js";
 import type { ChatMessage, LanguageModel, Sampling } from "../../model.js";
 import type { Row } from "../batch.js";
 import { CHECKPOINT } from "../checkpoint.js";
@@ -193,7 +194,7 @@ function gapOf(rows: readonly Row[], trained: readonly Float32Array[][]): number
 }
 
 export function figuresOf(rollouts: readonly Rollout[]): EditFigures {
-  const valid = rollouts.filter(({ standardError }) => !Number.isNaN(standardError));
+  const valid = rollouts.filter(({ isValid }) => isValid);
   const groups = new Map<number, number[]>();
   for (const { group, reward } of rollouts) groups.set(group, [...(groups.get(group) ?? []), reward]);
   const means = [...groups.values()].map(mean);
@@ -209,8 +210,6 @@ export function figuresOf(rollouts: readonly Rollout[]): EditFigures {
     editTokens: mean(rollouts.map(({ completion }) => completion.tokens.length)),
   };
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The completions since the last checkpoint: a killed training pays for none of them again. */
 class InWork {

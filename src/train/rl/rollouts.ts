@@ -1,15 +1,14 @@
 /** Edits of saved nodes by the evolver as it is now, and what they are worth. */
-import { answerProblems, eachSample, rewardOf } from "../../evolve/answer.js";
-import { MIN_INSTRUCTIONS_CHARS } from "../../evolve/evolver.js";
-import { roomCheck } from "../../evolve/room.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "../../evolve/answer.js";
+import { judgeEdit } from "../../evolve/judge-edit.js";
+import { roomIn } from "../../evolve/room.js";
 import type { Journal } from "../../journal/journal.js";
-import { extractTag } from "../../lib/extract.js";
 import { deriveSeed } from "../../lib/random.js";
 import type { Completion, LanguageModel, Sampling } from "../../model.js";
 import { CachedModel } from "../../runtime/cached-model.js";
 import { together } from "../../runtime/together.js";
 import { INVALID, type ScoredEdit } from "./advantages.js";
-import type { EditState } from "./edit-states.js";
+import type { EditState, SavedRun } from "./edit-states.js";
 
 /** Which nodes are edited, how often, and how edits are drawn. */
 export interface RolloutPlan {
@@ -29,6 +28,8 @@ export interface Rollout extends ScoredEdit {
   readonly completion: Completion;
   /** What was taken out of the completion; empty when there was nothing. */
   readonly instructions: string;
+  /** Whether it can be used as instructions; one that changes nothing can, and has the reward 0. */
+  readonly isValid: boolean;
   /**
    * Of the reward, as if score and node's score came from different problems; they come from the same ones, so it
    * is rather too large. NaN for an invalid edit.
@@ -63,7 +64,9 @@ export async function rollOut(
   );
   const completions = await new CachedModel(models.evolver, journal).generate(
     asked.map(({ state, group, sample }) => ({
-      ...{ messages: state.messages, sampling, sample },
+      messages: state.messages,
+      sampling,
+      sample,
       seed: deriveSeed(seed, "rollout", round, group),
     })),
     undefined,
@@ -71,7 +74,7 @@ export async function rollOut(
   );
   const written = performance.now();
 
-  const edits = asked.map(({ state }, i) => ({ state, text: completions[i]?.text ?? "" }));
+  const edits = asked.map(({ state }, i) => ({ state, completion: completions[i] as Completion }));
   const { scored, asked: answers } = await scoreEdits(edits, models.policy, journal, signal);
   const times = {
     edits: (written - started) / 1000,
@@ -91,10 +94,11 @@ export async function rollOut(
 /** What an evolver wrote for a node. */
 export interface WrittenEdit {
   readonly state: EditState;
-  readonly text: string;
+  readonly completion: Pick<Completion, "text" | "finishReason" | "generatedTokens">;
 }
 
-export type JudgedEdit = Omit<Rollout, "group" | "completion">;
+/** An edit without the draw that it came from. */
+export type RatedEdit = Omit<Rollout, "group" | "completion">;
 
 /**
  * Scores what was written for saved nodes, each on the holdout of its run. Equal edits are scored once.
@@ -105,28 +109,23 @@ export async function scoreEdits(
   policy: LanguageModel,
   journal: Journal,
   signal?: AbortSignal,
-): Promise<{ scored: JudgedEdit[]; asked: number }> {
-  const edits = written.map(({ state, text }) => ({
-    state,
-    instructions: extractTag(text, "prompt").trim(),
-  }));
-  const isUsable = usability(
-    edits.map(({ state }) => state),
-    policy,
-  );
-  const changed = edits.filter((edit) => isUsable(edit) && edit.instructions !== edit.state.instructions);
+): Promise<{ scored: RatedEdit[]; asked: number }> {
+  const unusable = roomChecks(written, policy);
+  const edits = written.map(({ state, completion }) => {
+    const rules = { parent: state.instructions, tag: "prompt", unusable: unusable(state.run) };
+    return { state, ...judgeEdit(completion, rules) };
+  });
+  const changed = edits.filter(({ verdict }) => verdict === "usable");
   const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));
   const cached = new CachedModel(policy, journal);
   const scores = await together(
-    [...distinct.values()].map(
-      (edit) => (seat) => scoreOf(edit, seat(cached), [...distinct.keys()], journal, signal),
-    ),
+    [...distinct.values()].map((edit) => (seat) => holdoutScore(edit, seat(cached), signal)),
   );
   const scoreByName = new Map([...distinct.keys()].map((name, i) => [name, scores[i]]));
   return {
-    scored: edits.map((edit) => ({
+    scored: edits.map(({ verdict, reason, ...edit }) => ({
       ...edit,
-      ...(isUsable(edit) ? worthOf(edit, scoreByName.get(nameOf(edit))) : WORTHLESS),
+      ...(verdict === "invalid" ? WORTHLESS : worthOf(edit.state, scoreByName.get(nameOf(edit)))),
     })),
     asked: [...distinct.values()].reduce((sum, { state }) => sum + answersFor(state), 0),
   };
@@ -137,41 +136,47 @@ interface Edit {
   readonly instructions: string;
 }
 
-const WORTHLESS = { score: INVALID, reward: INVALID, standardError: Number.NaN };
+interface Score {
+  readonly score: number;
+  readonly standardError: number;
+}
 
-/** Whether an edit is long enough to be meant, and short enough for its task's prompts to fit the context. */
-function usability(states: readonly EditState[], policy: LanguageModel): (edit: Edit) => boolean {
-  const fits = new Map(states.map(({ run }) => [run, roomCheck(run.task, policy, run.config)] as const));
-  return ({ state, instructions }) =>
-    instructions.length >= MIN_INSTRUCTIONS_CHARS && fits.get(state.run)?.(instructions) === null;
+const WORTHLESS = { score: INVALID, reward: INVALID, standardError: Number.NaN, isValid: false };
+
+/** Whether instructions leave room in the policy's context, by the run that they are for. */
+function roomChecks(written: readonly WrittenEdit[], policy: LanguageModel) {
+  const runs = new Set(written.map(({ state }) => state.run));
+  const checks = new Map([...runs].map((run) => [run, roomIn(run.task, run.config)(policy)]));
+  return (run: SavedRun) => (instructions: string) => checks.get(run)?.(instructions) ?? null;
 }
 
 const nameOf = ({ state, instructions }: Edit) => JSON.stringify([state.run.origin, instructions]);
 const answersFor = ({ run: { holdout, config } }: EditState) => holdout.length * config.samples;
 
-function worthOf({ state }: Edit, scored?: { reward: number; standardError: number }) {
-  if (scored === undefined) return { score: state.score, reward: 0, standardError: 0 };
+/** @param edited the score under the edit; left out where it changes nothing */
+function worthOf(state: EditState, edited?: Score) {
+  if (edited === undefined) return { score: state.score, reward: 0, standardError: 0, isValid: true };
   return {
-    score: scored.reward,
-    reward: scored.reward - state.score,
-    standardError: Math.hypot(scored.standardError, state.standardError),
+    score: edited.score,
+    reward: edited.score - state.score,
+    standardError: Math.hypot(edited.standardError, state.standardError),
+    isValid: true,
   };
 }
 
-/** The score of an edit, measured as its run measured the nodes. */
-async function scoreOf(
+/** The score under an edit, measured as its run measured the nodes. */
+async function holdoutScore(
   { state: { run }, instructions }: Edit,
   policy: LanguageModel,
-  names: readonly string[],
-  journal: Journal,
-  signal?: AbortSignal,
-) {
-  const { task, config, holdout, origin } = run;
-  const plan = {
-    // Tells the edits of a set apart in the journal, which knows answers by node.
-    node: names.indexOf(JSON.stringify([origin, instructions])),
-    ...{ instructions, phase: "holdout" as const, round: 0 },
-    ...{ asked: eachSample(holdout, config.samples), seed: config.seed },
-  };
-  return rewardOf(await answerProblems(plan, task, policy, config.sampling, journal, signal));
+  signal: AbortSignal | undefined,
+): Promise<Score> {
+  const { task, config, holdout } = run;
+  const answers = await answer(task, policy, {
+    instructions,
+    asked: eachSample(holdout, config.samples),
+    sampling: config.sampling,
+    seedOf: answerSeeds(config.seed, "holdout"),
+    signal,
+  });
+  return scoreOf(answers);
 }

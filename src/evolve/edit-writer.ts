@@ -1,15 +1,13 @@
-import { extractTag } from "../lib/extract.js";
+/** What asks an evolver for new instructions: the contract of all methods, and the paper's way. */
 import { deriveSeed } from "../lib/random.js";
 import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
 import type { evolverMessages } from "./evolver-prompt.js";
+import { judgeEdit } from "./judge-edit.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
-
-/** Shorter instructions are taken for an accident (the published reward function draws the line here too). */
-export const MIN_INSTRUCTIONS_CHARS = 10;
 
 /**
  * What a constrained edit keeps to, as GBNF: any text, the instructions between the tags, and nothing more. Small
@@ -41,9 +39,9 @@ export interface EditAttempt {
   readonly tokens: number;
 }
 
-/** Proposes new instructions for a node, from how the model did under its old ones. */
-export interface Evolver {
-  /** The messages it answers; saved with the node, since they are what the evolver is trained on. */
+/** Asks the evolver for new instructions of a node, from how the model did under its old ones. */
+export interface EditWriter {
+  /** The messages that the evolver answers; saved with the node, since they are what it is trained on. */
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[];
   propose(
     parent: TreeNode,
@@ -53,27 +51,35 @@ export interface Evolver {
   ): Promise<EditAttempt>;
 }
 
+/** Names an attempt at an edit: its random numbers come from these. */
 export interface EditSeed {
   readonly seed: number;
   readonly round: number;
   readonly attempt: number;
 }
 
-/** The evolver of the paper: one prompt, one answer, the new instructions between prompt tags. */
-export class LseEvolver implements Evolver {
+/** What every way of writing edits works with. */
+export interface WriterParts {
+  readonly evolver: LanguageModel;
+  readonly task: Task;
+  /** How edits are drawn. */
+  readonly sampling: Sampling;
+  /** As in `EditRules`. */
+  readonly unusable: (instructions: string) => string | null;
+}
+
+/** The paper's way: one prompt, one answer, the new instructions between prompt tags. */
+export class LseWriter implements EditWriter {
   constructor(
-    private readonly model: LanguageModel,
-    private readonly task: Task,
-    private readonly sampling: Sampling,
-    /** Why instructions cannot be used even though they are well-formed; null when they can. */
-    private readonly unusable: (instructions: string) => string | null,
+    private readonly parts: WriterParts,
     private readonly messagesFor: typeof evolverMessages,
   ) {}
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
-    const limit = evolverPromptLimit(this.model.contextSize, this.sampling.maxTokens);
-    const fits = (messages: readonly ChatMessage[]) => this.model.countTokens(messages) <= limit;
-    return this.messagesFor(this.task, parent.instructions, batch, fits);
+    const { evolver, sampling, task } = this.parts;
+    const limit = evolverPromptLimit(evolver.contextSize, sampling.maxTokens);
+    const fits = (messages: readonly ChatMessage[]) => evolver.countTokens(messages) <= limit;
+    return this.messagesFor(task, parent.instructions, batch, fits);
   }
 
   async propose(
@@ -82,43 +88,29 @@ export class LseEvolver implements Evolver {
     at: EditSeed,
     signal?: AbortSignal,
   ): Promise<EditAttempt> {
-    const seed = deriveSeed(at.seed, "edit", at.round, at.attempt);
-    const completion = await complete(this.model, messages, this.sampling, seed, signal);
-    const instructions = extractTag(completion.text, "prompt").trim();
-    const rejected = whyRejected(instructions, completion, parent, "prompt") ?? this.unusable(instructions);
+    const { unusable } = this.parts;
+    const completion = await complete(this.parts, messages, editSeed(at, "edit"), signal);
     const { text, promptTokens, generatedTokens: tokens } = completion;
+    const rules = { parent: parent.instructions, tag: "prompt", unusable };
+    const { instructions, reason: rejected } = judgeEdit(completion, rules);
     const replies = [{ role: "assistant" as const, content: text }];
     return { instructions, rejected, replies, promptTokens, tokens };
   }
 }
 
-/** One answer. */
+/** The seed of one call of an attempt. @param step tells the calls of an attempt apart */
+export const editSeed = ({ seed, round, attempt }: EditSeed, step: string): number =>
+  deriveSeed(seed, step, round, attempt);
+
+/** One answer of the evolver. */
 export async function complete(
-  model: LanguageModel,
+  { evolver, sampling }: Pick<WriterParts, "evolver" | "sampling">,
   messages: readonly ChatMessage[],
-  sampling: Sampling,
   seed: number,
   signal?: AbortSignal,
 ): Promise<Completion> {
   const request = { messages, sampling, seed, sample: 0 };
-  const [completion] = await model.generate([request], undefined, signal);
+  const [completion] = await evolver.generate([request], undefined, signal);
   if (completion === undefined) throw new Error("the model returned no completion");
   return completion;
 }
-
-/** @param tag that the instructions were to stand between */
-export function whyRejected(
-  instructions: string,
-  completion: Completion,
-  parent: TreeNode,
-  tag: string,
-): string | null {
-  if (completion.finishReason === "length") return `cut off after ${completion.generatedTokens} tokens`;
-  if (instructions === "") return `no <${tag}>…</${tag}> in the answer`;
-  if (instructions.length < MIN_INSTRUCTIONS_CHARS) {
-    return `only ${instructions.length} characters long`;
-  }
-  return sameText(instructions, parent.instructions) ? "the same as its parent" : null;
-}
-
-const sameText = (a: string, b: string) => a.replace(/\s+/g, " ").trim() === b.replace(/\s+/g, " ").trim();

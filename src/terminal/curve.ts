@@ -1,28 +1,11 @@
-/** `lse train curve`: how a training went, in the terminal. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { Command } from "@commander-js/extra-typings";
+/** The course of a training, drawn in a terminal. */
 import plot from "simple-ascii-chart";
-import { LseError } from "../errors.js";
-import { CURVE, readCurve } from "../train/curve.js";
 import type { LearnPoint } from "../train/rl/learn.js";
 
 const WIDTH = 61;
 const HEIGHT = 14;
 const TRAINING = "·";
 const VALIDATION = "●";
-
-export function curveCommand() {
-  return new Command("curve")
-    .description("draw the rewards of a training")
-    .argument("<training>", "folder of `lse train`")
-    .action((folder) => {
-      const path = join(folder, CURVE);
-      if (!existsSync(path))
-        throw new LseError(`${path}: no such file`, "Give a folder of `lse train` that has a checkpoint");
-      console.log(drawCurve(readCurve<LearnPoint>(path)));
-    });
-}
 
 /** Mean reward of an edit, by update: of the nodes it learnt from, and of validation nodes. */
 export function drawCurve(points: readonly LearnPoint[]): string {
@@ -31,11 +14,13 @@ export function drawCurve(points: readonly LearnPoint[]): string {
   const [training, validation] = [of("update"), of("validation")];
   if (training.length === 0) return "no update yet";
   const chart = plot([training, validation], {
-    ...{ width: WIDTH, height: HEIGHT },
+    width: WIDTH,
+    height: HEIGHT,
     customXAxisTicks: validation.map(([step]) => step),
     formatter: (value, { axis }) => (axis === "y" ? value.toFixed(2) : value),
     lineFormatter: ({ x, y, plotX, plotY }) => ({
-      ...{ x: plotX, y: plotY },
+      x: plotX,
+      y: plotY,
       symbol: validation.some(([step, reward]) => step === x && reward === y) ? VALIDATION : TRAINING,
     }),
   });

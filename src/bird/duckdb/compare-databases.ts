@@ -1,0 +1,45 @@
+/** What SQLite and DuckDB make of the gold queries of BIRD's databases, database by database. */
+import { DatabaseSync } from "@photostructure/sqlite";
+import { defaultCacheFolder } from "../../lib/cache-folder.js";
+import { type BirdData, questionsOf } from "../dataset.js";
+import type { SqlValue } from "../sql/rows.js";
+import { copyOf } from "./copy.js";
+import { DuckDbDatabase } from "./database.js";
+import { compareDialects, type Dialects } from "./dialects.js";
+
+const MEMORY_MB = 4096;
+
+/** Limits of a comparison, and who is told of it. */
+export interface CompareDatabasesOptions {
+  /** Of a query in DuckDB. */
+  readonly timeoutMs: number;
+  /** Folder for copies of databases. Defaults to the user's cache folder. */
+  readonly cacheFolder?: string | undefined;
+  readonly onQuery?: () => void;
+}
+
+/** Executes the gold queries of databases in both engines. @returns figures by database */
+export async function compareDatabases(
+  data: BirdData,
+  databases: readonly string[],
+  { timeoutMs, cacheFolder = defaultCacheFolder(), onQuery = () => undefined }: CompareDatabasesOptions,
+): Promise<Record<string, Dialects>> {
+  const all: Record<string, Dialects> = {};
+  for (const name of databases) {
+    const file = data.databasePath(name);
+    const sqlite = new DatabaseSync(file, {
+      readOnly: true,
+      readBigInts: true,
+      returnArrays: true,
+      enableDoubleQuotedStringLiterals: true,
+    });
+    try {
+      using duckdb = await DuckDbDatabase.open(await copyOf(file, cacheFolder), MEMORY_MB);
+      const rowsOf = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
+      all[name] = await compareDialects(questionsOf(data, name), rowsOf, duckdb, timeoutMs, onQuery);
+    } finally {
+      sqlite.close();
+    }
+  }
+  return all;
+}

@@ -1,0 +1,273 @@
+/** The options of `lse evolve`, a row each: flags, the field of the configuration that it sets, description, values. */
+import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import { METHOD_NAMES } from "../evolve/config.js";
+import type { PartialConfig } from "../runs/config.js";
+import { GPUS } from "../runtime/gpu-time.js";
+import { decimal, integer, isTaskFile, price, taskName, taskOptionValues } from "./options.js";
+
+/** How a value is read: by a function, or as one of several. */
+type Values = ((text: string, before?: Record<string, string>) => unknown) | readonly string[];
+
+/** Flags; the field, such as "evolve.holdout", empty for what is not part of the configuration; description. */
+type Row = readonly [flags: string, field: string, description: string, values?: Values];
+
+const GROUPS: Readonly<Record<string, readonly Row[]>> = {
+  "Data:": [
+    ["--task <name>", "", "bird, mini, mmlu, or the path of a task's own file (bird)", taskName],
+    [
+      "--data <path>",
+      "task.data",
+      "bird: BIRD's folder, or its question file; mmlu: a folder of subjects, the folder of one, or its file",
+    ],
+    ["--db <name>", "task.db", "which of the databases; mini: split and seed, such as test/3 (test/0)"],
+    ["--subject <name>", "task.db", "mmlu: which of the subjects"],
+    ["--test-db <name>", "task.testDb", "another database, whose problems are the test"],
+    [
+      "--task-option <name=value>",
+      "task.options",
+      "an option of a task's own file; may be repeated",
+      taskOptionValues,
+    ],
+    [
+      "--answers <form>",
+      "task.answers",
+      "bird: where queries stand, between answer tags or in ```sql fences (tags)",
+      ["tags", "fenced"],
+    ],
+    [
+      "--cut-repetition",
+      "task.cutRepetition",
+      "bird: cut off what a response repeats at its end, before it is read",
+    ],
+    [
+      "--sql-engine <name>",
+      "task.sqlEngine",
+      "bird: what runs the queries; scores in DuckDB are not BIRD's (sqlite)",
+      ["sqlite", "duckdb"],
+    ],
+    ["--timeout <seconds>", "task.timeout", "time limit of a predicted query (30)", decimal(0.001)],
+    ["--cache <folder>", "task.cache", "where gold results are kept (your cache folder)"],
+  ],
+  "Models:": [
+    [
+      "--model <file>",
+      "model.path",
+      "answers: a GGUF file, an ONNX model's folder, openai:<model>, anthropic:<model>, or a run's events.jsonl to replay",
+    ],
+    [
+      "--evolver-model <file>",
+      "evolver.model",
+      "writes the edits: a GGUF file, ONNX folder or service's model (the model that answers)",
+    ],
+    ["--evolver-adapter <file>", "evolver.adapter", "a trained adapter on the model that writes the edits"],
+    ["--base-url <url>", "model.remote.baseUrl", "another server that speaks like OpenAI's or Anthropic's"],
+    [
+      "--price <input,output>",
+      "model.remote.price",
+      "dollars for a million tokens of the service's model",
+      price,
+    ],
+    ["--parallel <count>", "model.remote.parallel", "requests to the service at once (16)", integer(1)],
+    [
+      "--requests-per-minute <count>",
+      "model.remote.requestsPerMinute",
+      "limit of requests to the service (none)",
+      decimal(0.01),
+    ],
+    ["--evolver-base-url <url>", "evolver.remote.baseUrl", "--base-url for the evolver"],
+    ["--evolver-price <input,output>", "evolver.remote.price", "--price for the evolver", price],
+    ["--reuse <folder>", "reuse", "runs whose completions are used again where the request is the same"],
+  ],
+  "Budget:": [
+    ["--rounds <count>", "evolve.rounds", "edits to make (25)", integer(1)],
+    ["--holdout <count>", "evolve.holdout", "problems that score each node (50)", integer(1)],
+    ["--batch <count>", "evolve.batch", "problems the evolver reads about in a round (10)", integer(1)],
+    [
+      "--test <count>",
+      "evolve.test",
+      "problems for the chosen node alone, at the end (as many as the holdout)",
+      integer(0),
+    ],
+    [
+      "--samples <count>",
+      "evolve.samples",
+      "completions per holdout or test problem (1; the paper takes 8)",
+      integer(1),
+    ],
+    [
+      "--max-cost <dollars>",
+      "evolve.stop.cost",
+      "stop before models with a price cost more",
+      decimal(0.000001),
+    ],
+    ["--stop-minutes <time>", "evolve.stop.minutes", "stop after so long", decimal(0.01)],
+    [
+      "--stop-answers <count>",
+      "evolve.stop.answers",
+      "begin no round that could take more answers, the test's included",
+      integer(1),
+    ],
+    ["--stop-tokens <count>", "evolve.stop.tokens", "stop when so many tokens were generated", integer(1)],
+    ["--stop-score <share>", "evolve.stop.score", "stop at this holdout score", decimal(0, 1)],
+    [
+      "--stop-stagnation <rounds>",
+      "evolve.stop.stagnation",
+      "stop after so many rounds without a better node",
+      integer(1),
+    ],
+  ],
+  "Method:": [
+    ["--method <name>", "evolve.method", "how the node to edit is chosen, and edited (ucb)", METHOD_NAMES],
+    ["--seed <number>", "evolve.seed", "seed of everything random (0)", integer(0)],
+    [
+      "--schedule <name>",
+      "evolve.schedule",
+      "reference: the published code's order of steps (algorithm1)",
+      ["algorithm1", "reference"],
+    ],
+    ["--ucb-c <weight>", "evolve.ucbC", "weight of exploration in ucb and ucb-se (2)", decimal(0)],
+    ["--tries <count>", "evolve.tries", "attempts at a valid edit in a round (3)", integer(1)],
+    [
+      "--constrain-edits",
+      "evolve.constrainEdits",
+      "a grammar makes the evolver write its tags; fast engine only",
+    ],
+    [
+      "--k-fold <folds>",
+      "evolve.kFold",
+      "cross-validate the choice of a node, in place of a test",
+      integer(2),
+    ],
+    [
+      "--spend-all",
+      "evolve.spendAll",
+      "answers left at the end score the best node again: methods use equally many",
+    ],
+  ],
+  "Sampling:": [
+    [
+      "--temperature <value>",
+      "evolve.sampling.temperature",
+      "0 takes the most likely token (0.7)",
+      decimal(0),
+    ],
+    ["--edit-temperature <value>", "evolve.editTemperature", "of edits only (that of answers)", decimal(0)],
+    ["--top-k <count>", "evolve.sampling.topK", "0 keeps all tokens (20)", integer(0)],
+    ["--top-p <share>", "evolve.sampling.topP", "1 keeps all tokens (0.8)", decimal(0, 1)],
+    ["--min-p <share>", "evolve.sampling.minP", "0 drops no token (0)", decimal(0, 1)],
+    [
+      "--presence-penalty <value>",
+      "evolve.sampling.presencePenalty",
+      "on tokens generated before (0.5)",
+      decimal(-2, 2),
+    ],
+    ["--max-tokens <count>", "evolve.sampling.maxTokens", "longest answer and edit (4096)", integer(1)],
+  ],
+  "Engine:": [
+    ["--context <tokens>", "model.context", "tokens of context (the model's, at most 16384)", integer(1)],
+    [
+      "--engine <name>",
+      "model.engine",
+      "fast: all answers at once; exact: one at a time (fast)",
+      ["fast", "exact"],
+    ],
+    ["--gpu-layers <count>", "model.gpuLayers", "layers on the GPU (as many as fit)", integer(0)],
+    ["--threads <count>", "model.threads", "CPU threads (measured; exact: all cores but one)", integer(1)],
+    [
+      "--decode-batch <tokens>",
+      "model.decodeBatch",
+      "fast: most tokens evaluated at once (measured)",
+      integer(1),
+    ],
+    [
+      "--sequences <count>",
+      "model.sequences",
+      "fast: answers generated at once, up to 120 (measured)",
+      integer(1),
+    ],
+    ["--flash-attention", "model.flashAttention", "fast: use flash attention (measured)"],
+    ["--no-flash-attention", "", "fast: do not use it"],
+  ],
+  "Run and output:": [
+    ["--config <file>", "", "a config.json to start from; other options override it"],
+    ["--out <folder>", "", "new folder for the run"],
+    ["--resume <folder>", "", "continue the run in this folder, with its own configuration"],
+    ["--dry-run", "", "print what the run would ask for and take, and stop"],
+    ["--gpu <name>", "", "with --dry-run: how long it would take there", Object.keys(GPUS)],
+    ["--json", "", "print one JSON document"],
+  ],
+};
+
+/** Those that `--help` shows; the others come with `--help --all`. */
+const BASIC: readonly string[] = [
+  "task",
+  "data",
+  "db",
+  "model",
+  "evolver-model",
+  "rounds",
+  "holdout",
+  "max-cost",
+  "stop-minutes",
+  "method",
+  "seed",
+  "config",
+  "out",
+  "resume",
+  "dry-run",
+  "json",
+];
+
+const ROWS = Object.entries(GROUPS).flatMap(([group, rows]) =>
+  rows.map(([flags, field, description, values]) => ({ group, flags, field, description, values })),
+);
+
+/** Adds all options to a command; its help shows the basic ones, or every one. */
+export function addEvolveOptions(command: CommandUnknownOpts, isAll: boolean): void {
+  for (const { group, flags, description, values } of ROWS) {
+    const option = new Option(flags, description).helpGroup(group);
+    if (typeof values === "function")
+      option.argParser<unknown>((text, before) => values(text, before as Record<string, string> | undefined));
+    else if (values !== undefined) option.choices(values);
+    if (option.name() === "subject") option.conflicts("db");
+    if (!isAll && !BASIC.includes(option.name())) option.hideHelp();
+    command.addOption(option);
+  }
+}
+
+/** The fields of the configuration that options give. @param options by their names, as commander has them */
+export function fieldsOf(options: Readonly<Record<string, unknown>>): PartialConfig {
+  const config: Record<string, unknown> = {};
+  for (const { flags, field } of ROWS) {
+    const value = options[new Option(flags).attributeName()];
+    if (field !== "" && value !== undefined) setField(config, field.split("."), value);
+  }
+  const { task } = options;
+  if (typeof task === "string")
+    setField(config, ["task"], {
+      ...(config.task as object | undefined),
+      ...(isTaskFile(task) ? { name: "module", path: task } : { name: task }),
+    });
+  return config;
+}
+
+function setField(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [first = "", ...rest] = path;
+  if (rest.length === 0) {
+    target[first] = value;
+    return;
+  }
+  const inner = { ...(target[first] as Record<string, unknown> | undefined) };
+  target[first] = inner;
+  setField(inner, rest, value);
+}
+
+/** A message of the library in the words of the command line: `evolve.holdout` becomes --holdout. */
+export function withFlags(message: string): string {
+  const flagOf = (field: string) =>
+    OTHERS[field] ?? ROWS.find((row) => row.field === field)?.flags.split(" ")[0];
+  return message.replace(/`([a-z]\w*(?:\.\w+)*)`/g, (whole, field: string) => flagOf(field) ?? whole);
+}
+
+/** Fields that options of other commands set. */
+const OTHERS: Readonly<Record<string, string>> = { to: "--to", quant: "--quant" };

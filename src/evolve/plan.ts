@@ -1,0 +1,100 @@
+/** What a run will do, found out before anything is paid for. */
+import { LseError } from "../errors.js";
+import type { LanguageModel } from "../model.js";
+import type { Task } from "../task.js";
+import type { EvolveConfig } from "./config.js";
+import { answersOfPaperRound, METHODS } from "./methods.js";
+import { type RoomCheck, roomIn } from "./room.js";
+import { type Split, splitProblems } from "./split.js";
+
+/** What a run will ask for, before it starts. */
+export interface Budget {
+  /** As many as the answers allow, if there is a limit; of GEPA, at most. */
+  readonly rounds: number;
+  /** At most `tries` times as many when edits are invalid. */
+  readonly edits: number;
+  /** Fewer where rounds have no usable edit, and of GEPA, unless `spendAll` is set. */
+  readonly answers: number;
+  /** Of these, answers to test problems. */
+  readonly testAnswers: number;
+  /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
+  readonly promptTokens: number;
+  /** Of these, what is evaluated: what prompts of a round share once. */
+  readonly promptTokensEvaluated: number;
+  /** Of these, prompts of edits. */
+  readonly editPromptTokens: number;
+  /** If every answer and edit uses all of `maxTokens`. */
+  readonly generatedTokensAtMost: number;
+}
+
+/** A run that can be made: how its problems are divided, what it asks for, and what fits into a context. */
+export interface RunPlan {
+  readonly split: Split;
+  readonly budget: Budget;
+  /** Whether the task can be answered and evolved under given instructions, with a given model. */
+  roomFor(model: Pick<LanguageModel, "contextSize" | "countTokens">): RoomCheck;
+}
+
+/**
+ * Divides the problems, counts what the run asks for, and checks that there are problems enough and that prompts fit
+ * the model's context.
+ * @param model null where it is not at hand: its context is not checked then
+ * @throws LseError naming the field to change
+ */
+export function planRun(task: Task, model: LanguageModel | null, config: EvolveConfig): RunPlan {
+  const split = splitProblems(task, config);
+  requireAnswers(task, split, config);
+  const roomFor = roomIn(task, config);
+  const tooLong = model === null ? null : roomFor(model)(task.seedInstructions);
+  if (tooLong !== null)
+    throw new LseError(
+      `${task.id}: ${tooLong}`,
+      "Raise `model.context`, if the model was trained for more, or give a shorter schema",
+    );
+  return { split, budget: budgetOf(task, split, config), roomFor };
+}
+
+/** @throws LseError where the limit of answers does not suffice for the scores of the seed instructions and the test */
+function requireAnswers(task: Task, split: Split, { samples, stop }: EvolveConfig): void {
+  const least = (split.holdout.length + split.test.length) * samples;
+  if (stop.answers === undefined || stop.answers >= least) return;
+  throw new LseError(
+    `${task.id}: ${stop.answers} answers are not enough: scoring the seed instructions and the test take ${least}`,
+    "Raise `evolve.stop.answers`, or lower `evolve.holdout`, `evolve.test` or `evolve.samples`",
+  );
+}
+
+function budgetOf(task: Task, split: Split, config: EvolveConfig): Budget {
+  const { batch, holdout, samples, sampling, stop } = config;
+  const testProblems = split.test.length;
+  const testAnswers = testProblems * samples;
+  const perRound = answersOfPaperRound(config);
+  // In the published code's order a node is scored at the start of a round, and the last one never.
+  const seedAnswers = config.schedule === "reference" ? 0 : holdout * samples;
+  const affordable = Math.floor(((stop.answers ?? Infinity) - seedAnswers - testAnswers) / perRound);
+  const paidFor = Math.max(0, Math.min(config.rounds, affordable));
+  const answers = seedAnswers + perRound * paidFor + testAnswers;
+  const rounds = METHODS[config.method].roundsFor(paidFor, config);
+  const lengths = task.problemIds.map((id) =>
+    task.prompt(id, task.seedInstructions).reduce((sum, { content }) => sum + content.length, 0),
+  );
+  const answerPrompt = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const shared = task.systemPrompt(task.seedInstructions).length;
+  const editPrompt = batch * REPORT_CHARS + shared;
+  const asked = (seedAnswers === 0 ? 0 : holdout) + paidFor * (holdout + batch) + testProblems;
+  const evaluated = (paidFor + 1) * shared + asked * (answerPrompt - shared) + rounds * editPrompt;
+  return {
+    rounds,
+    edits: rounds,
+    answers,
+    testAnswers,
+    promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
+    promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
+    editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
+    generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
+  };
+}
+
+const CHARS_PER_TOKEN = 4;
+/** A problem's report in the evolver's prompt, its response included, at a guess. */
+const REPORT_CHARS = 1000;

@@ -1,0 +1,71 @@
+/** Asking a workspace's database a question with its manual. */
+import { existsSync } from "node:fs";
+import { LseError } from "../errors.js";
+import { RunFolder } from "../journal/run-folder.js";
+import { readJson } from "../lib/json-file.js";
+import { type Answered, ask } from "../workspace/ask.js";
+import { openExecutor } from "../workspace/executor.js";
+import type { OwnFolder } from "../workspace/folder.js";
+import { formOf } from "../workspace/forms.js";
+import { overrideConfig, type RunConfig, resolveConfig } from "./config.js";
+import { openModels } from "./open-models.js";
+
+/** A question, with hints that belong to it. */
+export interface WorkspaceQuery {
+  readonly question: string;
+  readonly evidence: string;
+}
+
+/**
+ * Opens the workspace's model, asks it, and executes its query.
+ * @param model in place of the workspace's own
+ * @throws LseError where there is no model, or the database cannot be used
+ */
+export async function askWorkspace(
+  folder: OwnFolder,
+  { question, evidence }: WorkspaceQuery,
+  model?: string,
+): Promise<Answered> {
+  const config = answeringConfig(folder, model);
+  const { prompts, engine } = folder.config;
+  const form = formOf(prompts, engine);
+  await using executor = openExecutor(folder);
+  await using models = await openModels(config, {
+    problemIds: ["asked"],
+    seedInstructions: form.seedInstructions,
+    prompt: (_, instructions) => form.prompt(folder.schema(), { question, evidence }, instructions),
+  });
+  const { sampling } = config.evolve;
+  return await ask(folder, { question, evidence }, { model: models.policy, sampling, executor });
+}
+
+/** The configuration for single answers: the model with the settings that its last run found to be fast. */
+function answeringConfig(folder: OwnFolder, model: string | undefined): RunConfig {
+  const own = folder.models().model;
+  if (model === undefined && own.path === undefined)
+    throw new LseError(
+      `${folder.configPath}: it names no model yet`,
+      "Give one with --model; lse evolve keeps it",
+    );
+  const { prompts, engine, evolve, timeout } = folder.config;
+  const usual = { evolve: formOf(prompts, engine).evolve };
+  const { evolve: chosen } = overrideConfig(usual, { evolve });
+  const config = resolveConfig(
+    {
+      task: { name: "own", data: folder.path, db: folder.name, timeout },
+      model: model === undefined ? own : { path: model },
+      evolve: { sampling: chosen?.sampling },
+    },
+    folder.configPath,
+  );
+  const last = folder.runs().at(-1);
+  const measured = last === undefined ? undefined : modelOf(folder.runPath(last));
+  return measured?.path === config.model.path
+    ? { ...config, model: { ...measured, ...config.model } }
+    : config;
+}
+
+function modelOf(run: string): RunConfig["model"] | undefined {
+  const { configPath } = RunFolder.open(run);
+  return existsSync(configPath) ? resolveConfig(readJson(configPath), configPath).model : undefined;
+}

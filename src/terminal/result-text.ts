@@ -1,0 +1,78 @@
+/** The result of a run, for people and as a JSON document. */
+import { dollars } from "../evolve/stops.js";
+import type { TreeNode } from "../evolve/tree.js";
+import type { CrossValidatedScore } from "../journal/journal.js";
+import type { Usage } from "../model.js";
+import type { RunOutcome } from "../runs/run-in-folder.js";
+import { count, formatSeconds, intervalText, plural } from "./numbers.js";
+import { renderTree, scoreText } from "./render-tree.js";
+
+/** What `--json` prints. */
+export function resultDocument({ folder, evolution, stopReason, ...run }: RunOutcome) {
+  const { tree, rejectedEdits, test, crossValidation, spent } = evolution;
+  const summary = ({ id, score, standardError, instructions }: TreeNode) => ({
+    node: id,
+    score,
+    standard_error: Number.isNaN(standardError) ? null : standardError,
+    instructions,
+  });
+  return {
+    run: folder.path,
+    stop_reason: stopReason,
+    seed: summary(tree.root),
+    best: summary(tree.best()),
+    test,
+    cross_validation: crossValidation,
+    nodes: tree.nodes.length,
+    rejected_edits: rejectedEdits,
+    answers: run.answers,
+    generations: run.generations,
+    reused: run.reused,
+    cost: { answers: spent.answersCost, edits: spent.editsCost },
+    usage: run.usage,
+  };
+}
+
+export function resultText({
+  folder,
+  config,
+  evolution,
+  stopReason,
+  answers,
+  reused,
+  usage,
+}: RunOutcome): string {
+  const { tree, rejectedEdits, test, crossValidation, spent } = evolution;
+  const best = tree.best();
+  return [
+    renderTree(tree),
+    "",
+    best.id === 0
+      ? `No edit scored higher than the seed instructions (${scoreText(best)} on the holdout).`
+      : `Best: node ${best.id}, ${scoreText(best)} on the holdout; the seed instructions ${scoreText(tree.root)}. ` +
+        "It was chosen on that holdout, so this score is too high.",
+    ...(crossValidation === null ? [] : [crossValidationText(crossValidation)]),
+    test === null
+      ? "There was no test: expect less on new problems."
+      : `On ${test.problems} test problems that nothing else has seen: ${intervalText(test)} (95 % interval).`,
+    `Ended because ${stopReason}: ${count(answers)} answers, ${plural(rejectedEdits, "edit")} not usable. ` +
+      `This process: ${usageText(usage)}.`,
+    ...(spent.answersCost + spent.editsCost === 0
+      ? []
+      : [`The answers cost ${dollars(spent.answersCost)}, the edits ${dollars(spent.editsCost)}.`]),
+    ...(config.reuse === undefined ? [] : [`${reused} completions came from other runs.`]),
+    `Instructions: ${folder.path}/best.md. What each edit changed: lse tree ${folder.path}`,
+  ].join("\n");
+}
+
+const crossValidationText = ({ folds, mean, deviation, nodes }: CrossValidatedScore) =>
+  `Chosen without a fold of the holdout and scored on it, nodes ${[...new Set(nodes)].join(", ")} reach ` +
+  `${mean.toFixed(3)} ± ${deviation.toFixed(3)} (${folds} folds).`;
+
+function usageText(usage: Usage): string {
+  const { completions, promptTokensAsked, promptTokensEvaluated, tokensGenerated, seconds } = usage;
+  return (
+    `${count(completions)} completions, ${count(tokensGenerated)} tokens generated, ` +
+    `${count(promptTokensEvaluated)} of ${count(promptTokensAsked)} prompt tokens evaluated, in ${formatSeconds(seconds)}`
+  );
+}
