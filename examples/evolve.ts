@@ -12,14 +12,14 @@ await using model = new ToyModel(); // or: await openLlama({ modelPath: "model.g
 const config = evolveConfigSchema.parse({ rounds: 10, batch: 6, holdout: 20, test: 20, seed: 1, ucbC: 0.1 });
 
 const { tree, test } = await evolve(task, model, config, new MemoryJournal(), {
-  onRound: ({ tree }, round) => console.log(`round ${round}: best ${tree.best().reward.toFixed(2)}`),
+  onRound: ({ tree }, round) => console.log(`round ${round}: best ${tree.best().score.toFixed(2)}`),
 });
 const best = tree.best();
 console.log(`\n${best.instructions}\n`);
 console.log(
   best.id === 0
     ? "No edit was better than the seed instructions."
-    : `${tree.root.reward.toFixed(2)} before, ${best.reward.toFixed(2)} after, on the holdout that chose it.`,
+    : `${tree.root.score.toFixed(2)} before, ${best.score.toFixed(2)} after, on the holdout that chose it.`,
 );
 if (test !== null)
   console.log(

@@ -3,7 +3,7 @@
  *
  *   npx tsx examples/score-predictions.ts bird/dev predictions.json
  */
-import { ExecutionAccuracy, evaluatePredictions, openBird, readPredictions } from "lse";
+import { ExecutionAccuracy, evaluatePredictions, openBird, readPredictions } from "lse/bird";
 
 const [folder = "", file = ""] = process.argv.slice(2);
 const data = openBird(folder);

@@ -17,7 +17,7 @@ const program = new Command("convert-supergpqa")
       .choices(["field", "subfield"] as const)
       .default("field" as const),
   )
-  .option("--minimum <count>", "a subfield with fewer questions goes to its field", integer(1), 100)
+  .option("--minimum <count>", "a subfield with fewer questions goes to its field", Number, 100)
   .option("--seed <number>", "seed of the choices that stay, and of their order", Number, 42)
   .parse();
 const [file, folder] = program.processedArgs;

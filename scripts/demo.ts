@@ -7,24 +7,19 @@
  * The model is asked with empty instructions, evolves them with the UCB tree, and is asked again. Both times it
  * answers questions that evolution has not seen, so the difference is not owed to the choice of the best node.
  */
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
-import { answerProblems, eachSample } from "#lse/evolve/answer.js";
-import { evolveConfigSchema } from "#lse/evolve/config.js";
-import { evolve } from "#lse/evolve/evolve.js";
-import { MemoryJournal } from "#lse/journal/journal.js";
+import { answer, answerSeeds, eachSample } from "#lse/evolve/answer.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
 import { parseRules } from "#lse/mini/rules.js";
 import { parseAddress } from "#lse/mini/splits.js";
 import { MiniTask } from "#lse/mini/task.js";
-import type { Sampling } from "#lse/model.js";
+import { resolveConfig } from "#lse/runs/config.js";
+import { runInFolder } from "#lse/runs/run-in-folder.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
 import { renderTree } from "#lse/terminal/render-tree.js";
 
-/** As the model was trained: no penalty, nothing truncated. */
-const sampling: Sampling = {
-  ...{ temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0 },
-  ...{ maxTokens: 160, stop: [] },
-};
 const TIMEOUT_MS = 2000;
 
 const { db, rounds, seed, json } = new Command("demo")
@@ -39,18 +34,36 @@ const { db, rounds, seed, json } = new Command("demo")
 const started = performance.now();
 const say = (text: string) => json || console.log(text);
 const modelPath = fileURLToPath(new URL("../models/mini.gguf", import.meta.url));
-await using model = await openLlama({ modelPath, gpuLayers: 0 });
+// Measuring takes longer than what it would save here.
+await using model = await openLlama({ modelPath, gpuLayers: 0, tuning: null });
 await using task = MiniTask.open(parseAddress(db), TIMEOUT_MS);
 say(`${task.id}: ${task.database.domain}. Its business terms have meanings that the schema does not show.\n`);
 
 const before = await test(task.seedInstructions);
 say(`Without rules: ${percent(before)} of ${task.testIds.length} test questions are answered right.\n`);
 
-const config = { rounds, seed, batch: 5, holdout: 40, test: 0, ucbC: 0.3, sampling };
-const { tree } = await evolve(task, model, evolveConfigSchema.parse(config), new MemoryJournal(), {
-  onRound: ({ tree }, round) =>
-    say(`round ${round} of ${rounds}: best ${tree.best().reward.toFixed(3)} on the holdout`),
-});
+const config = resolveConfig(
+  {
+    task: { name: "mini", db },
+    model: { path: modelPath, gpuLayers: 0 },
+    evolve: { rounds, seed, holdout: 40, test: 0 },
+  },
+  "the demo",
+);
+// A demo's run is made anew each time; `lse tree`, `lse report` and `lse query` show it afterwards.
+const path = `runs/demo-${db.replaceAll("/", "-")}`;
+rmSync(path, { recursive: true, force: true });
+const { evolution } = await runInFolder(
+  RunFolder.create(path, config),
+  config,
+  { task, policy: model },
+  {
+    onEvent: (event) =>
+      event.type === "node" &&
+      say(`round ${event.round} of ${rounds}: ${event.score.toFixed(3)} on the holdout`),
+  },
+);
+const { tree } = evolution;
 const best = tree.best();
 say(`\n${renderTree(tree)}\n`);
 
@@ -68,7 +81,7 @@ const answers = model.usage.completions;
 say(
   `\nTest questions answered right: ${percent(before)} before, ${percent(after)} after, with 95 % intervals.`,
 );
-say(`${answers} answers and edits in ${minutes.toFixed(1)} minutes.`);
+say(`${answers} answers and edits in ${minutes.toFixed(1)} minutes. Look at them: npx lse report ${path}`);
 if (json) console.log(JSON.stringify({ seed: before, best: after, answers, minutes }));
 
 interface Share {
@@ -79,10 +92,12 @@ interface Share {
 
 /** The share of the test questions that is answered right under some instructions. */
 async function test(instructions: string): Promise<Share> {
-  const plan = { node: 0, instructions, phase: "holdout", round: 0, seed } as const;
-  const asked = eachSample(task.testIds, 1);
-  const greedy = { ...sampling, temperature: 0 };
-  const graded = await answerProblems({ ...plan, asked }, task, model, greedy, new MemoryJournal());
+  const graded = await answer(task, model, {
+    instructions,
+    asked: eachSample(task.testIds, 1),
+    sampling: { ...config.evolve.sampling, temperature: 0 },
+    seedOf: answerSeeds(seed, "holdout"),
+  });
   return wilson(graded.filter(({ outcome }) => outcome.correct).length, graded.length);
 }
 

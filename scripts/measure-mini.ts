@@ -5,10 +5,9 @@
  *   npm run measure-mini -- --model models/mini.gguf --adapter models/mini-lse.gguf     with a trained adapter
  */
 import { Command, Option } from "@commander-js/extra-typings";
-import { answerProblems, eachSample, rewardOf } from "#lse/evolve/answer.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "#lse/evolve/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
-import { MemoryJournal } from "#lse/journal/journal.js";
-import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
+import { bootstrapMean } from "#lse/lib/statistics.js";
 import { Draw } from "#lse/mini/draw.js";
 import { editGains, editStarts, perfectGains } from "#lse/mini/edit-gains.js";
 import { rulesText } from "#lse/mini/rules.js";
@@ -18,6 +17,7 @@ import type { LanguageModel } from "#lse/model.js";
 import { AdaptedModel } from "#lse/runtime/adapted-model.js";
 import { LlamaModel } from "#lse/runtime/llama/open.js";
 import { together } from "#lse/runtime/together.js";
+import { intervalText } from "#lse/terminal/numbers.js";
 
 const options = new Command("measure-mini")
   .description("How well a model of the miniature world acts, and what its edits are worth.")
@@ -35,14 +35,24 @@ const { model, adapter, databases, samples, only, threads, json } = options;
 const SEED = 1;
 const TIMEOUT_MS = 2000;
 const greedy = {
-  ...{ temperature: 0, topK: 0, topP: 1, minP: 0, presencePenalty: 0 },
-  ...{ maxTokens: 160, stop: [] },
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  presencePenalty: 0,
+  maxTokens: 160,
+  stop: [],
 };
 const config = evolveConfigSchema.parse({ batch: 5, holdout: 20, seed: SEED, sampling: greedy });
 
 await using policy = await LlamaModel.open({
-  ...{ modelPath: model, threads, gpuLayers: 0, repeatable: true },
-  ...{ contextSize: 768, kvCells: 1536, flashAttention: true },
+  modelPath: model,
+  threads,
+  gpuLayers: 0,
+  repeatable: true,
+  contextSize: 768,
+  kvCells: 1536,
+  flashAttention: true,
 });
 const evolver = adapter === undefined ? policy : await AdaptedModel.open(policy, adapter);
 await using grader = new MiniGrader(TIMEOUT_MS);
@@ -61,21 +71,24 @@ async function acting() {
   for (const split of ["dev", "test"] as const) {
     const tasks = tasksOf(split);
     for (const state of ["complete", "half", "none"] as const) {
-      const scores = await together(tasks.map((task) => (seat) => scoreOf(seat(policy), task, state)));
+      const scores = await together(tasks.map((task) => (seat) => exOf(seat(policy), task, state)));
       const row = { split, state, ex: bootstrapMean(scores, SEED) };
       rows.push(row);
-      if (!json) console.log(`${split}, rules ${state}: EX ${text(row.ex)}`);
+      if (!json) console.log(`${split}, rules ${state}: EX ${intervalText(row.ex)}`);
     }
   }
   return rows;
 }
 
-async function scoreOf(model: LanguageModel, task: MiniTask, state: State) {
+async function exOf(model: LanguageModel, task: MiniTask, state: State) {
   const rules = rulesInState(task.database, state, new Draw("figures", state, task.database.seed));
-  const plan = { node: 0, instructions: rulesText(rules), phase: "holdout" as const, round: 0 };
-  const asked = eachSample(task.testIds, 1);
-  const whole = { ...plan, asked, seed: SEED };
-  return rewardOf(await answerProblems(whole, task, model, greedy, new MemoryJournal())).reward;
+  const answers = await answer(task, model, {
+    instructions: rulesText(rules),
+    asked: eachSample(task.testIds, 1),
+    sampling: greedy,
+    seedOf: answerSeeds(SEED, "holdout"),
+  });
+  return scoreOf(answers).score;
 }
 
 /** What an edit changes of EX on test databases, from no rules and from half of the true ones. */
@@ -98,14 +111,10 @@ async function edits() {
       rows.push(row);
       if (json) continue;
       console.log(
-        `from ${state}, temperature ${temperature}: an edit ${text(row.gain)}, a perfect one ${text(row.perfect)}, ` +
+        `from ${state}, temperature ${temperature}: an edit ${intervalText(row.gain)}, a perfect one ${intervalText(row.perfect)}, ` +
           `${(100 * row.invalid).toFixed(0)} % invalid`,
       );
     }
   }
   return rows;
-}
-
-function text({ mean, low, high }: Interval): string {
-  return `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
 }

@@ -9,6 +9,7 @@ export type { EvolutionTree, TreeNode } from "./evolve/tree.js";
 export { type Journal, MemoryJournal, type RunEvent } from "./journal/journal.js";
 export { RunFolder } from "./journal/run-folder.js";
 export { RunQuery } from "./journal/run-query.js";
+export { extractTag } from "./lib/extract.js";
 export { MmluTask } from "./mmlu/task.js";
 export {
   type ChatMessage,
@@ -32,7 +33,7 @@ export { askWorkspace } from "./runs/workspace-ask.js";
 export { type OpenLlamaOptions, openLlama } from "./runtime/llama/open.js";
 export { openRemote } from "./runtime/remote/open.js";
 export type { Outcome, ProblemText, Task, ValidationReport } from "./task.js";
-export { openTaskFile } from "./task-file/task-file.js";
+export { openTaskFile, type TaskFactory } from "./task-file/task-file.js";
 export { type Answered, giveFeedback } from "./workspace/ask.js";
 export { OwnFolder } from "./workspace/folder.js";
 export { initFolder } from "./workspace/init.js";

@@ -11,7 +11,7 @@ export function savedRun(origin: string, known: readonly number[], problems = 10
   for (const count of known.slice(1)) tree.add(0, text(count), 1);
   for (const [i, count] of known.entries()) {
     const node = tree.node(i);
-    node.reward = count / 4;
+    node.score = count / 4;
     node.standardError = 0.1;
   }
   return {

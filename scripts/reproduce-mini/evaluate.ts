@@ -1,9 +1,10 @@
 /** Runs of evolution on test databases: what a method reaches after so many rounds, and what it costs. */
-import { answerProblems, eachSample, rewardOf } from "#lse/evolve/answer.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "#lse/evolve/answer.js";
 import type { EvolveConfig } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import type { TreeNode } from "#lse/evolve/tree.js";
 import { type Journal, MemoryJournal } from "#lse/journal/journal.js";
+import { mean } from "#lse/lib/statistics.js";
 import { parseRules } from "#lse/mini/rules.js";
 import type { MiniTask } from "#lse/mini/task.js";
 import type { LanguageModel } from "#lse/model.js";
@@ -64,42 +65,43 @@ async function evaluateRun(
   const journal = new MemoryJournal();
   const { tree, rejectedEdits } = await evolve(task, policy, config, journal, { evolver });
   const known = new Map<number, Promise<Scores>>();
-  const scoresOf = ({ id, instructions, reward }: TreeNode): Promise<Scores> => {
-    const scores = known.get(id) ?? testScore(instructions).then((honest) => ({ paper: reward, honest }));
+  const scoresOf = ({ id, instructions, score }: TreeNode): Promise<Scores> => {
+    const scores = known.get(id) ?? testScore(instructions).then((honest) => ({ paper: score, honest }));
     known.set(id, scores);
     return scores;
   };
   const testScore = async (instructions: string) => {
-    const plan = { node: 0, instructions, phase: "holdout" as const, round: 0, seed: 0 };
-    const asked = eachSample(task.testIds, 1);
-    const graded = await answerProblems(
-      { ...plan, asked },
-      task,
-      policy,
-      config.sampling,
-      new MemoryJournal(),
-    );
-    return rewardOf(graded).reward;
+    const answers = await answer(task, policy, {
+      instructions,
+      asked: eachSample(task.testIds, 1),
+      sampling: config.sampling,
+      seedOf: answerSeeds(0, "holdout"),
+    });
+    return scoreOf(answers).score;
   };
   const start = await scoresOf(tree.root);
   const reached: Record<string, Scores> = {};
   for (const rounds of after) {
     const made = tree.nodes.filter(({ round }) => round <= rounds);
-    reached[rounds] = await scoresOf(made.reduce((a, b) => (b.reward > a.reward ? b : a)));
+    reached[rounds] = await scoresOf(made.reduce((a, b) => (b.score > a.score ? b : a)));
   }
   const made = tree.nodes.slice(1);
   const counts = made.map(({ instructions }) => ({
     rules: parseRules(instructions).length,
     all: instructions.split(/\smeans\s/).length - 1,
   }));
-  const mean = (values: readonly number[]) =>
-    values.reduce((sum, value) => sum + value, 0) / (values.length || 1);
   return {
-    ...{ database: task.id, seed: config.seed, start, after: reached },
+    database: task.id,
+    seed: config.seed,
+    start,
+    after: reached,
     answers: journal.events.filter(({ type }) => type === "answer").length,
     edits: made.length + rejectedEdits,
     invalid: rejectedEdits,
-    rules: mean(counts.map(({ rules }) => rules)),
-    duplicates: mean(counts.map(({ rules, all }) => all - rules)),
+    rules: meanOr0(counts.map(({ rules }) => rules)),
+    duplicates: meanOr0(counts.map(({ rules, all }) => all - rules)),
   };
 }
+
+/** A run whose edits all failed has no nodes to speak of. */
+const meanOr0 = (values: readonly number[]) => (values.length === 0 ? 0 : mean(values));

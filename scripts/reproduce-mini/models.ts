@@ -21,8 +21,14 @@ export async function openModels(adapters: Adapters, threads: number): Promise<M
   const open = (name: string) =>
     LlamaModel.open({
       modelPath: join(HOME, "models", name),
-      ...{ gpuLayers: 0, threads, repeatable: true, flashAttention: true },
-      ...{ contextSize: 768, kvCells: 1536, sequences: 32, batchSize: 512 },
+      gpuLayers: 0,
+      threads,
+      repeatable: true,
+      flashAttention: true,
+      contextSize: 768,
+      kvCells: 1536,
+      sequences: 32,
+      batchSize: 512,
     });
   const policies = { mini: await open("mini-q8_0.gguf"), "mini-b": await open("mini-b.gguf") };
   const mini = await open("mini.gguf");

@@ -25,7 +25,9 @@ export function partsOf(plan: Plan): Part[] {
   return plan.temperatures.flatMap((temperature) =>
     chunks.flatMap((from) =>
       plan.methods.map((method) => ({
-        ...{ method, temperature, from },
+        method,
+        temperature,
+        from,
         key: `${method.name} / ${temperature} / ${from}`,
       })),
     ),
@@ -46,18 +48,21 @@ export function partsDone(folder: string): Map<string, RunResult[]> {
   );
 }
 
-/**
- * Carries out the parts that are missing, every `workers`-th chunk of databases.
- * @param onPart told of each that is done
- */
-export async function carryOut(
-  plan: Plan,
-  folder: string,
-  models: Models,
-  config: EvolveConfig,
-  { worker, workers }: { readonly worker: number; readonly workers: number },
-  onPart: (part: Part, runs: readonly RunResult[]) => void,
-): Promise<void> {
+/** Which parts are carried out, where, and by whom. */
+export interface PartsOptions {
+  readonly plan: Plan;
+  readonly folder: string;
+  readonly models: Models;
+  readonly config: EvolveConfig;
+  readonly worker: number;
+  readonly workers: number;
+  /** Told of each part that is done. */
+  readonly onPart: (part: Part, runs: readonly RunResult[]) => void;
+}
+
+/** Carries out the parts that are missing, every `workers`-th chunk of databases. */
+export async function carryOut(options: PartsOptions): Promise<void> {
+  const { plan, folder, models, config, worker, workers, onPart } = options;
   const done = partsDone(folder);
   const missing = partsOf(plan).filter(
     ({ key, from }) => !done.has(key) && (from / CHUNK) % workers === worker,
@@ -76,12 +81,10 @@ export async function carryOut(
     );
     const configs = Array.from({ length: plan.seeds }, (_, i) => ({
       ...config,
-      ...{
-        seed: i + 1,
-        method: method.method,
-        editTemperature: temperature,
-        rounds: Math.max(...plan.rounds),
-      },
+      seed: i + 1,
+      method: method.method,
+      editTemperature: temperature,
+      rounds: Math.max(...plan.rounds),
     }));
     const runs = await evaluate(models.of(method), tasks, configs, plan.rounds, answered);
     appendFileSync(join(folder, `parts-${worker}.jsonl`), `${JSON.stringify({ key, runs })}\n`);

@@ -24,8 +24,9 @@ import { collectHooks } from "#lse/terminal/collect-view.js";
 import { Progress } from "#lse/terminal/progress.js";
 import { trainingHooks } from "#lse/terminal/training-text.js";
 import { CURVE } from "#lse/train/curve.js";
+import type { RunResult } from "./evaluate.js";
 import { type Adapters, HOME, openModels } from "./models.js";
-import { carryOut, partsDone, partsOf } from "./parts.js";
+import { carryOut, type Part, partsDone, partsOf } from "./parts.js";
 import { FULL, type Plan, QUICK } from "./plan.js";
 import { describeSingleEdits, measureSingleEdits, type SingleEdits } from "./single-edits.js";
 import { type Cell, printTable, tableOf } from "./table.js";
@@ -138,12 +139,13 @@ async function compare(): Promise<void> {
 async function work(worker: number): Promise<void> {
   await using models = await openModels(adapters(), 1);
   const last = Math.max(...plan.rounds);
-  await carryOut(plan, folder, models, config.evolve, { worker, workers }, ({ key }, runs) => {
+  const onPart = ({ key }: Part, runs: readonly RunResult[]) => {
     const honest = runs.reduce((sum, { after }) => sum + (after[last]?.honest ?? 0), 0) / runs.length;
     const line = `${key}: ${honest.toFixed(3)} after ${last} rounds`;
     if (process.send === undefined) console.error(line);
     else process.send(line);
-  });
+  };
+  await carryOut({ plan, folder, models, config: config.evolve, worker, workers, onPart });
   process.disconnect?.();
 }
 

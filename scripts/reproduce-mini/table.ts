@@ -1,5 +1,5 @@
 /** From runs to the table: means over databases with intervals, and paired differences. */
-import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
+import { bootstrapMean, type Interval, mean } from "#lse/lib/statistics.js";
 import type { RunResult } from "./evaluate.js";
 import { COMPARISONS } from "./plan.js";
 
@@ -43,7 +43,13 @@ export function tableOf(
     if (cell === undefined) continue;
     const name = policy === "" ? "seed instructions" : `seed instructions, ${policy}`;
     rows.unshift({
-      ...{ method: name, temperature: null, rounds: 0, answers: 0, rules: 0, duplicates: 0, invalid: 0 },
+      method: name,
+      temperature: null,
+      rounds: 0,
+      answers: 0,
+      rules: 0,
+      duplicates: 0,
+      invalid: 0,
       honest: overDatabases(cell.runs, ({ start }) => start.honest),
       paper: overDatabases(cell.runs, ({ start }) => start.paper),
     });
@@ -51,7 +57,9 @@ export function tableOf(
   for (const { method, temperature, runs } of cells) {
     for (const round of rounds) {
       rows.push({
-        ...{ method, temperature, rounds: round },
+        method,
+        temperature,
+        rounds: round,
         honest: overDatabases(runs, ({ after }) => after[round]?.honest ?? Number.NaN),
         paper: overDatabases(runs, ({ after }) => after[round]?.paper ?? Number.NaN),
         // Counted over all rounds only.
@@ -182,5 +190,4 @@ function byDatabase(runs: readonly RunResult[], value: (run: RunResult) => numbe
   return new Map([...values].map(([database, own]) => [database, mean(own)]));
 }
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const points = (share: number) => (100 * share).toFixed(1);

@@ -266,7 +266,12 @@ function setField(target: Record<string, unknown>, path: readonly string[], valu
 export function withFlags(message: string): string {
   const flagOf = (field: string) =>
     OTHERS[field] ?? ROWS.find((row) => row.field === field)?.flags.split(" ")[0];
-  return message.replace(/`([a-z]\w*(?:\.\w+)*)`/g, (whole, field: string) => flagOf(field) ?? whole);
+  return message
+    .replace(/^the command line: field ([\w.]+): /, (whole, field: string) => {
+      const flag = flagOf(field);
+      return flag === undefined ? whole : `${flag}: `;
+    })
+    .replace(/`([a-z]\w*(?:\.\w+)*)`/g, (whole, field: string) => flagOf(field) ?? whole);
 }
 
 /** Fields that options of other commands set. */

@@ -6,7 +6,7 @@ import { Progress } from "../terminal/progress.js";
 import { settledText } from "../terminal/workspace-text.js";
 import { OwnFolder } from "../workspace/folder.js";
 import { isDone } from "../workspace/settle.js";
-import { type EvolveOptions, followed, printDryRun, printOutcome } from "./evolve.js";
+import { type EvolveOptions, followed, printDryRun, printOutcome } from "./follow-run.js";
 
 export async function evolveInWorkspace(
   path: string,

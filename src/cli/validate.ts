@@ -4,7 +4,7 @@ import { readJson } from "../lib/json-file.js";
 import { overrideConfig, type PartialConfig } from "../runs/config.js";
 import { openTask, taskConfigOf } from "../runs/tasks.js";
 import { promptProblems } from "../task-file/prompt-problems.js";
-import { plural } from "../terminal/numbers.js";
+import { count } from "../terminal/numbers.js";
 import { Progress } from "../terminal/progress.js";
 import { fieldsOf } from "./evolve-options.js";
 import { taskName, taskOptionValues, timeoutOption } from "./options.js";
@@ -36,9 +36,10 @@ export function validateCommand() {
       const prompts = settings.name === "module" ? promptProblems(task) : [];
       if (json) console.log(JSON.stringify({ task: task.id, total, passed, failures, prompts }));
       else {
-        const share =
-          passed === total ? `all ${plural(total, "problem")}` : `${passed} of ${plural(total, "problem")}`;
-        console.log(`${task.id}: ${share}: the gold answer is right by the task's own grader`);
+        const share = passed === total ? `all ${count(total)}` : `${count(passed)} of ${count(total)}`;
+        const what =
+          settings.name === "own" ? "questions: the SQL runs" : "gold answers pass the task's own grader";
+        console.log(`${task.id}: ${share} ${what}`);
         for (const { problem, error } of failures) {
           const question = task.describe?.(problem).question ?? "";
           console.log(`${problem}${question === "" ? "" : ` (${question})`}: ${error}`);

@@ -47,8 +47,10 @@ const bySelection =
   ({ tree, config }) =>
     tree.choose(selection, config.ucbC);
 
-const fromFrontier: NodeChoice = ({ tree, config, holdoutScores }, round) =>
-  tree.node(chooseFromFrontier(holdoutScores(), uniformStream(deriveSeed(config.seed, "pareto", round))()));
+const fromFrontier: NodeChoice = (run, round) => {
+  const draw = uniformStream(deriveSeed(run.config.seed, "pareto", round))();
+  return run.tree.node(chooseFromFrontier(run.holdoutScores(), draw));
+};
 
 /** A method that plays the paper's rounds with the paper's edits. */
 const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow => ({
@@ -101,7 +103,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
   },
 };
 
-/** How the node to edit is chosen, and why the search ended when nothing stopped it earlier, in words. */
+/** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>
   METHODS[method].hasFixedRounds ? "all rounds were done" : `the answers of ${rounds} rounds were used`;
 

@@ -91,6 +91,8 @@ export interface RunParts {
 
 /** A run of evolution: its tree so far, and the steps that rounds are made of. Every step is journaled. */
 export class Run implements ChoiceView {
+  readonly config: EvolveConfig;
+  readonly split: Split;
   readonly tree: EvolutionTree;
   /** By node id. */
   readonly records: NodeRecord[] = [];
@@ -107,16 +109,10 @@ export class Run implements ChoiceView {
   readonly #editPrompts: ChatMessage[][] = [];
 
   constructor(private readonly parts: RunParts) {
+    this.config = parts.config;
+    this.split = parts.split;
     this.tree = new EvolutionTree(parts.task.seedInstructions);
     this.records.push(newRecord(null));
-  }
-
-  get config(): EvolveConfig {
-    return this.parts.config;
-  }
-
-  get split(): Split {
-    return this.parts.split;
   }
 
   holdoutScores(): number[][] {

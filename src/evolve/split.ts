@@ -3,17 +3,10 @@ import { LseError } from "../errors.js";
 import { deriveSeed, shuffled } from "../lib/random.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
+import type { Split } from "./problem-parts.js";
 import { referenceSplit } from "./reference/split.js";
 
-/** A task's problems, divided by their part in a run. */
-export interface Split {
-  /** Problems that score every node, and so choose the best. Never shown to the evolver. */
-  readonly holdout: readonly string[];
-  /** Problems the batches come from, in their seeded order. */
-  readonly pool: readonly string[];
-  /** Problems that only the chosen node answers, once, at the end. */
-  readonly test: readonly string[];
-}
+export type { Split } from "./problem-parts.js";
 
 /**
  * Divides a task's problems by a seeded shuffle: the first `holdout` of them score nodes, the last ones are the test,

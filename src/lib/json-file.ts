@@ -36,7 +36,7 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, origin: string,
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   if (issue?.code === "invalid_type" && issue.message.endsWith("received undefined"))
-    throw new LseError(`${origin}: \`${issue.path.join(".")}\` is missing`, "Give it, too");
+    throw new LseError(`${origin}: field ${issue.path.join(".")}: it is missing`, "Add it");
   throw new LseError(
     `${origin}: field ${issue?.path.join(".") || "(whole file)"}: ${issue?.message}`,
     nextStep,

@@ -58,7 +58,7 @@ export const runConfigSchema = z.strictObject({
     .default({}),
   /** Runs whose completions are used where they are the same. */
   reuse: path.optional(),
-  evolve: evolveConfigSchema,
+  evolve: evolveConfigSchema.prefault({}),
 });
 
 export type RunConfig = Omit<z.infer<typeof runConfigSchema>, "$schema">;

@@ -161,7 +161,7 @@ describe("lse evolve", () => {
     expect(result).toMatchObject({
       run: path("json"),
       answers: expect.any(Number),
-      seed: { node: 0, reward: 0 },
+      seed: { node: 0, score: 0 },
     });
     expect(result.generations).toBe(total());
     expect(result.rejected_edits).toBe(read("json", "events.jsonl").match(/"rejected":"/g)?.length ?? 0);

@@ -60,8 +60,8 @@ it("piped, a run is a line a round and a result, without escapes", () => {
 });
 
 describe("the tree in a few lines", () => {
-  const node = (node: number, parent: number | null, reward: number) =>
-    ({ type: "node", key: `${node}`, node, parent, round: node, reward, standardError: 0.05 }) as const;
+  const node = (node: number, parent: number | null, score: number) =>
+    ({ type: "node", key: `${node}`, node, parent, round: node, score, standardError: 0.05 }) as const;
 
   it("is the way to the best node, the oldest of equal ones, and the newest", () => {
     const nodes = [node(0, null, 0.4), node(1, 0, 0.5), node(2, 0, 0.3), node(3, 1, 0.7), node(4, 3, 0.7)];

@@ -141,19 +141,19 @@ describe("lse evolve with services", () => {
     await using server = await ChatServer.start(answer);
     const options = optionsFor(server, "dry").filter((option) => option !== "--json");
     const { stdout } = await start(...options, "--dry-run").ended;
-    expect(stdout).toMatch(/3 rounds, 3 edits, 27 answers.*for \$\d+\.\d\d at most/s);
+    expect(stdout).toMatch(/3 rounds.*3 edits and 27 answers.*cost +at most \$\d+\.\d\d$/ms);
     expect(server.asked).toEqual([]);
   });
 });
 
 describe("what does not go together is refused", () => {
   it.each([
-    [["--model", "openai:small", "--threads", "2"], /model\.threads: a model behind a service/],
-    [["--model", "openai:small", "--evolver-adapter", "a.gguf"], /evolver\.adapter: no adapter/],
-    [["--model", "openai:small", "--constrain-edits"], /evolve\.constrainEdits: a service's model/],
+    [["--model", "openai:small", "--threads", "2"], /--threads: a model behind a service/],
+    [["--model", "openai:small", "--evolver-adapter", "a.gguf"], /--evolver-adapter: no adapter/],
+    [["--model", "openai:small", "--constrain-edits"], /--constrain-edits: a service's model/],
     [["--model", "a.gguf", "--price", "1,2"], /model\.remote: .*a\.gguf is not behind a service/],
     [["--model", "openai:small", "--evolver-price", "1,2"], /evolver\.remote: the evolver is not/],
-    [["--model", "openai:small", "--base-url", "nowhere"], /model\.remote\.baseUrl/],
+    [["--model", "openai:small", "--base-url", "nowhere"], /--base-url: /],
     [["--model", "openai:small", "--price", "1"], /--price.*two numbers/s],
   ])("%j", async (options, message) => {
     const { status, stderr } = await start(

@@ -9,6 +9,7 @@ import { openTaskFile } from "#lse/task-file/task-file.js";
 import { reply } from "../../examples/toy-model.js";
 import { ChatServer } from "../chat-server.js";
 import { lse, MAIN } from "../cli.js";
+import { buildTinyBird } from "../tiny-bird/build.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-custom-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -106,7 +107,7 @@ describe("a task's own file", () => {
 describe("lse validate", () => {
   it("passes the example", () => {
     const { status, stdout } = lse("validate", "--task", TICKETS, "--task-option", "things=2");
-    expect(stdout).toBe("tickets: the gold answers of 24 of 24 problems score 1\n");
+    expect(stdout).toBe("tickets: all 24 gold answers pass the task's own grader\n");
     expect(status).toBe(0);
   });
 
@@ -117,7 +118,7 @@ describe("lse validate", () => {
     );
     const { status, stdout } = lse("validate", "--task", path);
     expect(status).toBe(1);
-    expect(stdout).toMatch(/gold answers of 1 of 2 problems score 1\nb: is no\n/);
+    expect(stdout).toMatch(/: 1 of 2 gold answers pass the task's own grader\nb: is no\n/);
     expect(stdout).toMatch(/the instructions are not in the prompt of "a"/);
     expect(stdout).toMatch(/no two problems share their first message/);
     const { prompts, passed } = JSON.parse(lse("validate", "--task", path, "--json").stdout);
@@ -127,7 +128,7 @@ describe("lse validate", () => {
   it("checks the tasks that come along, too", () => {
     const { status, stdout } = lse("validate", "--task", "mini", "--db", "test/3");
     expect(status).toBe(0);
-    expect(stdout).toContain("mini/test/3: the gold answers of 120 of 120 problems score 1");
+    expect(stdout).toContain("mini/test/3: all 120 gold answers pass the task's own grader");
   });
 });
 
@@ -160,8 +161,8 @@ describe("evolution of a task's own file", () => {
     const { stdout, status } = await running(options);
     expect(status).toBe(0);
     const result = JSON.parse(stdout);
-    expect(result.seed.reward).toBeLessThan(0.4);
-    expect(result.test.low).toBeGreaterThan(result.seed.reward);
+    expect(result.seed.score).toBeLessThan(0.4);
+    expect(result.test.low).toBeGreaterThan(result.seed.score);
     expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8")).task).toEqual({
       ...{ name: "module", path: copy, options: { things: "4" } },
     });
@@ -181,7 +182,7 @@ async function running(options: string[]) {
   return { stdout, status };
 }
 
-it("the library's examples run", () => {
+it("the library's examples run", async () => {
   const run = (name: string, ...options: string[]) =>
     spawnSync(process.execPath, ["--import", "tsx", join(root, "examples", name), ...options], {
       ...{ encoding: "utf8", cwd: root },
@@ -191,5 +192,32 @@ it("the library's examples run", () => {
   const [, before, after] = /^([\d.]+) before, ([\d.]+) after/m.exec(stdout) ?? [];
   expect(Number(after)).toBeGreaterThan(Number(before));
   expect(stdout).toMatch(/On 20 unseen problems: \d/);
+  await using server = await ChatServer.start(({ body }) => ({
+    text: `<answer>SELECT COUNT(*) FROM products /* ${body.seed} */</answer><prompt>Rule ${body.seed}: count.</prompt>`,
+  }));
+  buildTinyBird(join(folder, "bird"));
+  const compared = spawn(
+    process.execPath,
+    [
+      "--import",
+      "tsx",
+      join(root, "examples", "compare-methods.ts"),
+      join(folder, "bird"),
+      "bakery",
+      "openai:small",
+      join(folder, "compared"),
+    ],
+    { cwd: root, env: { ...process.env, OPENAI_API_KEY: "sk-test", OPENAI_BASE_URL: `${server.url}/v1` } },
+  );
+  let output = "";
+  for (const stream of [compared.stdout, compared.stderr])
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  const [status] = await once(compared, "close");
+  expect([status, output]).toEqual([
+    0,
+    expect.stringMatching(/^UCB tree \(c = 2\) − chain: -?\d\.\d{3} \[/m),
+  ]);
   expect(run("score-predictions.ts", "nowhere", "x.json").stderr).toMatch(/LseError: nowhere: no such file/);
 });

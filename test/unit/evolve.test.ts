@@ -52,17 +52,17 @@ describe("evolve", () => {
     expect(tree.nodes.map(({ parent }) => parent)).toEqual([null, 0, 0, 1, 1]);
   });
 
-  it("a node's reward is the share of the holdout that its instructions solve", async () => {
+  it("a node's score is the share of the holdout that its instructions solve", async () => {
     const { tree, split } = await evolve(
       new NumberTask(14),
       learner(),
       config({ holdout: 8 }),
       new MemoryJournal(),
     );
-    for (const { instructions, reward } of tree.nodes) {
+    for (const { instructions, score } of tree.nodes) {
       const known = numbersIn(instructions);
       const solved = split.holdout.filter((id) => known.includes(id.slice(1))).length;
-      expect(reward).toBe(solved / 8);
+      expect(score).toBe(solved / 8);
     }
   });
 
@@ -114,8 +114,8 @@ describe("evolve", () => {
         : "<prompt>forget everything</prompt>";
     });
     const { tree } = await evolve(new NumberTask(30), model, config(), new MemoryJournal());
-    expect(tree.best()).toMatchObject({ id: 1, reward: 1 });
-    expect(tree.nodes.at(-1)?.reward).toBe(0);
+    expect(tree.best()).toMatchObject({ id: 1, score: 1 });
+    expect(tree.nodes.at(-1)?.score).toBe(0);
   });
 });
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { budgetOf, type EvolveConfig, evolveConfigSchema, METHODS } from "#lse/evolve/config.js";
+import { type EvolveConfig, evolveConfigSchema, METHOD_NAMES } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { chooseFromFrontier, winsOnFrontier } from "#lse/evolve/pareto.js";
+import { planRun } from "#lse/evolve/plan.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import type { GenerateRequest } from "#lse/model.js";
 import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
@@ -86,7 +87,7 @@ async function run(model: ScriptedModel, over: Partial<EvolveConfig> = {}, journ
     journal,
     gates,
     answers,
-    budget: budgetOf(task, config(over)),
+    budget: planRun(task, null, config(over)).budget,
   };
 }
 
@@ -100,7 +101,7 @@ describe("GEPA", () => {
       { round: 1, before: 0, edited: 0, adopted: false },
       { round: 2, before: 0, edited: 3, adopted: true },
     ]);
-    expect(tree.nodes.map(({ round, reward }) => [round, reward])).toEqual([
+    expect(tree.nodes.map(({ round, score }) => [round, score])).toEqual([
       [0, 0],
       [2, 1],
     ]);
@@ -168,9 +169,7 @@ describe("GEPA", () => {
       await expect(run(mortal, { spendAll: true }, journal)).rejects.toThrow("killed");
       const edits = journal.events.filter((event) => event.type === "edit").length;
       const again = await run(learner(lists.slice(edits)), { spendAll: true }, journal);
-      expect(again.tree.nodes.map(({ reward }) => reward)).toEqual(
-        whole.tree.nodes.map(({ reward }) => reward),
-      );
+      expect(again.tree.nodes.map(({ score }) => score)).toEqual(whole.tree.nodes.map(({ score }) => score));
       expect(again.answers).toHaveLength(whole.answers.length);
     }
   });
@@ -180,7 +179,9 @@ describe("an equal budget", () => {
   it("is the same number of answers for every method, on the same problems", async () => {
     // Some edits fail, some help, some do not.
     const lists = [[1, 2], [], [3, 4, 5, 6, 7, 8], all.slice(0, 15), [], all, all, [4]];
-    const runs = await Promise.all(METHODS.map((method) => run(learner(lists), { method, spendAll: true })));
+    const runs = await Promise.all(
+      METHOD_NAMES.map((method) => run(learner(lists), { method, spendAll: true })),
+    );
     for (const { answers, budget, split } of runs) {
       expect(answers).toHaveLength(budget.answers);
       expect(split).toEqual(runs[0]?.split);
@@ -197,7 +198,7 @@ describe("an equal budget", () => {
     const scored = answers.filter(({ phase }) => phase === "holdout");
     expect(scored).toHaveLength(10 * 5);
     expect(new Set(scored.map(({ problem, sample }) => `${problem}/${sample}`)).size).toBe(50);
-    expect(journal.recall("refined", "0")).toMatchObject({ node: 0, reward: 0 });
+    expect(journal.recall("refined", "0")).toMatchObject({ node: 0, score: 0 });
   });
 
   it("is not spent where a condition ended the run", async () => {

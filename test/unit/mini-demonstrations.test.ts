@@ -238,8 +238,8 @@ describe("the task", () => {
       config,
       new MemoryJournal(),
     );
-    expect(tree.root.reward).toBeLessThan(0.3);
-    expect(tree.best().reward).toBeGreaterThan(0.85);
+    expect(tree.root.score).toBeLessThan(0.3);
+    expect(tree.best().score).toBeGreaterThan(0.85);
     expect(rejectedEdits).toBeLessThan(20);
   });
 });

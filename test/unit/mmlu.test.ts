@@ -250,7 +250,7 @@ describe("the task", () => {
     putSubject(path("anatomy"), [row({ correct_answer: 0 })]);
     const gold = async (over: object) => {
       const task = taskConfigSchema.parse({ name: "mmlu", data: folder, ...over });
-      await using opened = await openTask({ task });
+      await using opened = await openTask(task);
       return opened.report("0", await opened.grade("0", "")).match(/Correct answer: (.)/)?.[1];
     };
     expect(await gold({})).toBe("A");

@@ -61,7 +61,7 @@ async function run(own: OwnFolder, name: string, edit: string) {
   const evolution = await evolve(task, model, config.evolve, log);
   home.writeTree(treeToJson(evolution, config.evolve));
   home.writeBest(evolution.tree.best().instructions);
-  return { gain: await measureGain({ folder: home, config, evolution, task, model }), model };
+  return { gain: await measureGain({ folder: home, config, evolution, task, policy: model }), model };
 }
 
 describe("the manual", () => {
@@ -166,7 +166,11 @@ describe("asking and feedback", () => {
     const put = async (question: string, answer = "<answer>SELECT name FROM cakes ORDER BY id</answer>") => {
       await using executor = openExecutor(own);
       const model = new ScriptedModel(() => answer);
-      const { asked, result } = await ask(own, { question, evidence: "" }, model, PAPER_SAMPLING, executor);
+      const { asked, result } = await ask(
+        own,
+        { question, evidence: "" },
+        { model, sampling: PAPER_SAMPLING, executor },
+      );
       return { asked, result, request: model.requests[0] };
     };
     const say = async (verdict: "right" | "wrong", options: { id?: number; sql?: string } = {}) => {
@@ -204,7 +208,11 @@ describe("asking and feedback", () => {
     const own = OwnFolder.open(path("duck"));
     await using executor = openExecutor(own);
     const model = new ScriptedModel(() => "<answer>FROM cakes SELECT name AS cake, price</answer>");
-    const { result } = await ask(own, { question: "Which?", evidence: "" }, model, PAPER_SAMPLING, executor);
+    const { result } = await ask(
+      own,
+      { question: "Which?", evidence: "" },
+      { model, sampling: PAPER_SAMPLING, executor },
+    );
     expect(result).toMatchObject({ table: { columns: ["cake", "price"], rows: [["Sacher", 4.5]] } });
   });
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
-import { requireRunnable } from "#lse/evolve/evolve.js";
+import { planRun } from "#lse/evolve/plan.js";
 import { makeDatabase } from "#lse/mini/generator.js";
 import { writeDatabase } from "#lse/mini/rows.js";
 import { parseAddress } from "#lse/mini/splits.js";
@@ -139,7 +139,7 @@ describe("a task on your own database", () => {
     await using task = await open(path("wide"));
     const config = evolveConfigSchema.parse({ holdout: 4, batch: 3 });
     const model = new ScriptedModel(() => "", 4000);
-    expect(() => requireRunnable(task, model, config)).toThrow(
+    expect(() => planRun(task, model, config)).toThrow(
       /own\/wide: a problem's prompt takes \d+ tokens, and the context has room for 3936\. .*shorter schema/,
     );
     expect(model.requests).toEqual([]);

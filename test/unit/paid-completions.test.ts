@@ -37,7 +37,7 @@ beforeAll(async () => {
 
 /** A run that may use the first one's completions. */
 async function again(over: Partial<EvolveConfig>) {
-  const paid = new PaidCompletions(folder);
+  const paid = PaidCompletions.open(folder);
   const model = learner();
   const { tree } = await evolve(
     new NumberTask(30),
@@ -65,5 +65,5 @@ it("another method uses what is the same, and only that", async () => {
 });
 
 it("a folder without runs is refused", () => {
-  expect(() => new PaidCompletions(join(folder, "none"))).toThrow(/none: no runs here.*--reuse/s);
+  expect(() => PaidCompletions.open(join(folder, "none"))).toThrow(/none: no runs here.*`reuse`/s);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { budgetOf } from "#lse/evolve/config.js";
+import { planRun } from "#lse/evolve/plan.js";
 import { splitProblems } from "#lse/evolve/split.js";
 import { readJson } from "#lse/lib/json-file.js";
 import { SUBJECTS } from "#lse/mmlu/subjects.js";
@@ -54,9 +54,9 @@ it.each([
       { ...saved, task: { ...saved.task, data: path(data), db, cache: path("cache") } },
       file,
     );
-    await using task = await openTask(config);
+    await using task = await openTask(config.task);
     expect(task.id).toBe(`${data}/${db}`);
-    expect(budgetOf(task, config.evolve)).toMatchObject(BUDGET);
+    expect(planRun(task, null, config.evolve).budget).toMatchObject(BUDGET);
     const { holdout, pool } = splitProblems(task, config.evolve);
     expect([holdout.length, holdout.length + pool.length]).toEqual([50, task.problemIds.length]);
   }

@@ -34,16 +34,16 @@ const TESTS: Readonly<Record<string, () => void | Promise<void>>> = {
   Q1: () => {
     const tree = new EvolutionTree("seed");
     tree.add(0, "child", 1);
-    Object.assign(tree.node(0), { reward: 0.9 });
-    Object.assign(tree.node(1), { reward: 0.1 });
-    expect(tree.select("best", 2).id).toBe(0);
+    Object.assign(tree.node(0), { score: 0.9 });
+    Object.assign(tree.node(1), { score: 0.1 });
+    expect(tree.choose("best", 2).id).toBe(0);
   },
   Q2: () => {
     const tree = new EvolutionTree("seed");
-    tree.root.reward = 0.5;
+    tree.root.score = 0.5;
     const picks = Array.from({ length: 6 }, (_, i) => {
-      const { id } = tree.select("ucb", 2);
-      tree.add(id, `edit ${i}`, i + 1).reward = 0.5;
+      const { id } = tree.visit(tree.choose("ucb", 2).id);
+      tree.add(id, `edit ${i}`, i + 1).score = 0.5;
       return id;
     });
     expect(picks).toEqual([0, 0, 1, 1, 2, 2]);
@@ -163,7 +163,7 @@ it("the published code's order: score and batch of the newest node, selection, e
     ...["holdout 3", "batch 3", expect.stringMatching(/^select [0-3]$/), "edit"],
   ]);
   expect(tree.nodes).toHaveLength(5);
-  expect(tree.nodes.map(({ reward }) => Number.isNaN(reward))).toEqual([false, false, false, false, true]);
+  expect(tree.nodes.map(({ score }) => Number.isNaN(score))).toEqual([false, false, false, false, true]);
 });
 
 it("a node that is selected again is edited by the batch of its own round", async () => {
@@ -188,6 +188,6 @@ it("cross-validation: nodes chosen without a fold, scored on it, at no further a
   expect(count(journal)).toBe(count(plain.journal));
   // The last edit knows most of the problems: it is chosen without any of the folds.
   expect(crossValidation).toMatchObject({ folds: 5, nodes: [4, 4, 4, 4, 4] });
-  expect(crossValidation?.mean).toBeCloseTo(tree.node(4).reward, 12);
+  expect(crossValidation?.mean).toBeCloseTo(tree.node(4).score, 12);
   expect(journal.recall("kfold", "kfold")).toMatchObject({ folds: 5 });
 });

@@ -26,7 +26,7 @@ const sampling = {
 describe("the data of training", () => {
   it("has each prompt once, without nodes that have no score or no prompt", () => {
     const run = savedRun("a", [0, 2, 1, 3]);
-    (run.tree.node(2) as { reward: number }).reward = Number.NaN;
+    run.tree.node(2).score = Number.NaN;
     const states = editStates([{ ...run, prompts: run.prompts.with(3, null) }, run], "potential", 1);
     expect(states.map(({ node, potential }) => [node, potential])).toEqual([
       [0, 0.75],

@@ -43,9 +43,9 @@ describe("a query over a run", () => {
   it("knows how it went, round by round", async () => {
     const { tree } = evolution;
     expect(
-      await ask(`SELECT n.round, avg(a.score), any_value(n.reward), any_value(n.instructions) FROM nodes n
+      await ask(`SELECT n.round, avg(a.score), any_value(n.score), any_value(n.instructions) FROM nodes n
                  JOIN answers a USING (run, node) WHERE a.phase = 'holdout' GROUP BY n.round, n.node ORDER BY 1`),
-    ).toEqual(tree.nodes.map(({ round, reward, instructions }) => [round, reward, reward, instructions]));
+    ).toEqual(tree.nodes.map(({ round, score, instructions }) => [round, score, score, instructions]));
     expect(await ask("SELECT selected FROM rounds ORDER BY round")).toEqual(
       tree.nodes.slice(1).map(({ parent }) => [parent]),
     );
@@ -98,7 +98,9 @@ describe("a query over a run", () => {
       ["a run", BigInt(answered)],
       ["going", BigInt(answered)],
     ]);
-    expect(await ask("SELECT instructions FROM nodes WHERE node = 0", [going])).toEqual([[null]]);
+    expect(await ask("SELECT instructions FROM nodes WHERE node = 0", [going])).toEqual([
+      [evolution.tree.root.instructions],
+    ]);
   });
 
   it("says what DuckDB says, and which views there are", async () => {

@@ -66,7 +66,7 @@ it("in the published code's schedule too, a test larger than what the task keeps
 
 it("takes what uses up all problems, and no more", () => {
   expect(split({ holdout: 10, test: 9 }).pool).toHaveLength(4);
-  expect(() => split({ holdout: 10, test: 10 })).toThrow(/a test of 10.*--test/s);
+  expect(() => split({ holdout: 10, test: 10 })).toThrow(/a test of 10.*`evolve\.test`/s);
   expect(() => split({ holdout: 20 })).toThrow(LseError);
 });
 
@@ -98,5 +98,5 @@ it("problems that the task keeps for the holdout score nodes, or nothing", () =>
   expect(holdout.every((id) => kept.holdoutIds.includes(id))).toBe(true);
   expect([...pool].sort()).toEqual(ids.slice(8).sort());
   expect(test).toEqual(kept.testIds);
-  expect(() => splitOf(9)).toThrow(/keeps 8 problems for the holdout, not 9\. Lower --holdout/);
+  expect(() => splitOf(9)).toThrow(/keeps 8 problems for the holdout, not 9\. Lower `evolve\.holdout`/);
 });

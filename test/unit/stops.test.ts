@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { budgetOf, type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
+import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { type EvolveOptions, evolve } from "#lse/evolve/evolve.js";
+import { planRun } from "#lse/evolve/plan.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 
@@ -37,7 +38,7 @@ describe("a run ends", () => {
     15, 27, 28, 40, 41, 54, 1000,
   ])("within %i answers, having said how many rounds they buy", async (answers) => {
     const limited = config({ answers });
-    const budget = budgetOf(new NumberTask(30), limited);
+    const budget = planRun(new NumberTask(30), null, limited).budget;
     const { rounds, answers: spent, reason, test } = await run(limited);
     expect([rounds, spent]).toEqual([budget.rounds, budget.answers]);
     expect(spent).toBeLessThanOrEqual(answers);
@@ -51,7 +52,7 @@ describe("a run ends", () => {
 
   it("before it begins where the answers do not even suffice for that", async () => {
     await expect(run(config({ answers: 14 }))).rejects.toThrow(
-      /14 answers do not suffice.*take 15.*--stop-answers/s,
+      /14 answers are not enough.*take 15.*`evolve\.stop\.answers`/s,
     );
   });
 
@@ -66,8 +67,8 @@ describe("a run ends", () => {
 
   it("at a holdout score", async () => {
     const { tree, reason, rounds } = await run(config({ score: 0.5 }));
-    expect(tree.best().reward).toBeGreaterThanOrEqual(0.5);
-    expect(tree.nodes.slice(0, -1).every(({ reward }) => reward < 0.5)).toBe(true);
+    expect(tree.best().score).toBeGreaterThanOrEqual(0.5);
+    expect(tree.nodes.slice(0, -1).every(({ score }) => score < 0.5)).toBe(true);
     expect(reason).toBe("a holdout score of 0.5 was reached");
     expect(rounds).toBeLessThan(9);
   });

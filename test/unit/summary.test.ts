@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Answer } from "#lse/evolve/answer.js";
-import { rewardOf } from "#lse/evolve/answer.js";
+import { type Answer, scoreOf } from "#lse/evolve/answer.js";
 import { summarise } from "#lse/evolve/summary.js";
 import { NumberTask } from "../fakes.js";
 
@@ -53,22 +52,22 @@ describe("the summary of a batch", () => {
   });
 });
 
-describe("the reward of a node", () => {
+describe("the score of a node", () => {
   it("averages samples within problems and problems within the holdout", () => {
-    const { reward } = rewardOf([
+    const { score } = scoreOf([
       answer("a", "", 1),
       answer("a", "", 0),
       answer("b", "", 1),
       answer("b", "", 1),
     ]);
-    expect(reward).toBe(0.75);
+    expect(score).toBe(0.75);
   });
 
   it("has the standard error of a mean over problems", () => {
-    const { reward, standardError } = rewardOf([1, 1, 0, 0, 1].map((score, i) => answer(`p${i}`, "", score)));
-    expect(reward).toBe(0.6);
+    const { score, standardError } = scoreOf([1, 1, 0, 0, 1].map((one, i) => answer(`p${i}`, "", one)));
+    expect(score).toBe(0.6);
     // Sample standard deviation √(1.2 ∕ 4), divided by √5.
     expect(standardError).toBeCloseTo(Math.sqrt(1.2 / 4 / 5), 12);
-    expect(rewardOf([answer("a", "", 1)]).standardError).toBeNaN();
+    expect(scoreOf([answer("a", "", 1)]).standardError).toBeNaN();
   });
 });

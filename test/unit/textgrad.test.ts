@@ -76,12 +76,12 @@ describe("TextGrad", () => {
   it("goes on from the best version, and takes back what is not strictly better", async () => {
     const model = learner([20, 5, 20, 30]);
     const { tree, records } = await evolve(new NumberTask(30), model, config(), new MemoryJournal());
-    const rewards = tree.nodes.map(({ reward }) => reward);
-    expect(rewards[1]).toBeGreaterThan(0);
-    expect(rewards[2]).toBeLessThan(rewards[1] as number);
+    const scores = tree.nodes.map(({ score }) => score);
+    expect(scores[1]).toBeGreaterThan(0);
+    expect(scores[2]).toBeLessThan(scores[1] as number);
     // The third edit has the same numbers as the first: as good, so not better.
-    expect(rewards[3]).toBe(rewards[1]);
-    expect(rewards[4]).toBe(1);
+    expect(scores[3]).toBe(scores[1]);
+    expect(scores[4]).toBe(1);
     expect(tree.nodes.map(({ parent }) => parent)).toEqual([null, 0, 1, 1, 1]);
     // The whole of the chat is kept: critique asked for and given, rewrite asked for and given.
     expect(records[1]?.conversation?.map(({ role }) => role)).toEqual([

@@ -4,12 +4,12 @@ import { EvolutionTree, type Selection } from "#lse/evolve/tree.js";
 import { describeWithShared, sharedPath } from "../shared.js";
 
 /** The reference's experiment: score the newest node, select, add a child of the selected node. */
-function grow(rewards: readonly (number | null)[], selection: Selection, c: number) {
+function grow(scores: readonly (number | null)[], selection: Selection, c: number) {
   const tree = new EvolutionTree("seed");
   const selected: number[] = [];
-  for (const [i, reward] of rewards.entries()) {
-    tree.node(i).reward = reward ?? Number.NaN;
-    const node = tree.select(selection, c);
+  for (const [i, score] of scores.entries()) {
+    tree.node(i).score = score ?? Number.NaN;
+    const node = tree.visit(tree.choose(selection, c).id);
     selected.push(node.id);
     tree.add(node.id, `edit ${i}`, i + 1);
   }
@@ -25,7 +25,7 @@ describeWithShared("tree selection equals the published code's", ["notes/referen
     visits?: number[];
   }[] = JSON.parse(readFileSync(sharedPath("notes/reference_vectors.json"), "utf8")).tree;
 
-  it.each(vectors)("$selection, c = $ucb_c, rewards $perfs", ({
+  it.each(vectors)("$selection, c = $ucb_c, scores $perfs", ({
     perfs,
     selection,
     ucb_c,
@@ -50,10 +50,10 @@ it("deepest is a chain, best goes back to the best node", () => {
 it("ucb in units of the standard error explores what noise can explain, and takes what is clearly better", () => {
   const grown = (error: number) => {
     const tree = new EvolutionTree("seed");
-    const rewards = [0.5, 0.55, 0.5, 0.5, 0.5, 0.5];
-    return rewards.map((reward, i) => {
-      Object.assign(tree.node(i), { reward, standardError: error });
-      const { id } = tree.select("ucb-se", 2);
+    const scores = [0.5, 0.55, 0.5, 0.5, 0.5, 0.5];
+    return scores.map((score, i) => {
+      Object.assign(tree.node(i), { score, standardError: error });
+      const { id } = tree.visit(tree.choose("ucb-se", 2).id);
       tree.add(id, `edit ${i}`, i + 1);
       return id;
     });
@@ -69,9 +69,9 @@ it("an unscored node is never preferred to a scored one", () => {
   }
 });
 
-it("best at equal rewards: selection takes the newest, the result is the oldest", () => {
+it("best at equal scores: selection takes the newest, the result is the oldest", () => {
   const { tree } = grow([0.5, 0.5, 0.5], "best", 2);
-  tree.node(3).reward = 0.5;
-  expect(tree.select("best", 2).id).toBe(3);
+  tree.node(3).score = 0.5;
+  expect(tree.choose("best", 2).id).toBe(3);
   expect(tree.best().id).toBe(0);
 });

@@ -3,7 +3,7 @@ import { LseError } from "../../errors.js";
 import { PythonRandom, stableSeed } from "../../lib/python-random.js";
 import type { Task } from "../../task.js";
 import type { EvolveConfig } from "../config.js";
-import type { Split } from "../split.js";
+import type { Split } from "../problem-parts.js";
 
 /** What a task may have beside the contract. */
 export interface PublishedNames {

@@ -2,7 +2,7 @@ import koffi from "koffi";
 import { Grammar } from "./grammar.js";
 import type { CellMemory } from "./kv-cache.js";
 import type { BatchStruct, NativeLlama, Pointer } from "./native.js";
-import type { Decoder } from "./scheduler.js";
+import type { DecodeResult, Decoder } from "./scheduler.js";
 import { ThreadPool } from "./thread-pool.js";
 
 /** Sequences that one llama.cpp context can tell apart (LLAMA_MAX_SEQ in its llama-cparams.h). */
@@ -22,9 +22,6 @@ export interface ContextOptions {
 
 /** enum ggml_type of ggml.h */
 const GGML_TYPES = { F32: 0, F16: 1 } as const;
-
-/** What a decode ended with, as llama.h defines it. */
-export type DecodeResult = "done" | "no-room" | "failed";
 
 /**
  * A model with one context: weights, one KV cache that all sequences share, and the batch that is being put

@@ -1,4 +1,3 @@
-import type { DecodeResult } from "./context.js";
 import type { Branch, KvCache } from "./kv-cache.js";
 import { TrieNode } from "./prefix-trie.js";
 
@@ -13,6 +12,9 @@ export interface Job {
   /** Its first token is about to be evaluated, or its first row to be taken. */
   begin?(): void;
 }
+
+/** What a decode ended with, as llama.h defines it. */
+export type DecodeResult = "done" | "no-room" | "failed";
 
 /** What of llama.cpp the scheduler needs: a batch that is put together token by token, and evaluated. */
 export interface Decoder {
