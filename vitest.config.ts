@@ -1,10 +1,13 @@
+/** Which tests run beside each other, and which alone. */
 import { defineConfig } from "vitest/config";
 
-/** What minds its time or takes both cores: a model, or SQL processes at their limits. */
-const ALONE = ["test/model/**/*.test.ts", "test/data/**/*.test.ts"];
-const ALSO_ALONE = ["sql-executor", "duckdb", "trainer", "train-gradients"].map(
-  (name) => `test/unit/${name}.test.ts`,
-);
+/** Take both cores by themselves, or mind their time. */
+const ALONE = [
+  "test/model/**/*.test.ts",
+  "test/data/**/*.test.ts",
+  "test/process/sql-executor.test.ts",
+  "test/process/duckdb.test.ts",
+];
 
 // Tests import the built JavaScript through the `#lse/*` map of package.json, so they run what ships:
 // the child processes and bin of the package, with no TypeScript loader in between.
@@ -16,9 +19,9 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "side by side",
+          // No model, no child processes: `npm run test:unit`.
+          name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          exclude: ALSO_ALONE,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -26,10 +29,20 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: "alone",
-          include: [...ALONE, ...ALSO_ALONE],
-          fileParallelism: false,
+          name: "process",
+          include: ["test/process/**/*.test.ts"],
+          exclude: ALONE,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

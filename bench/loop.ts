@@ -12,7 +12,7 @@ import { BirdTask } from "#lse/bird/task.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
-import { EventLog } from "#lse/journal/event-log.js";
+import { JournalFile } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { emptyUsage, type LanguageModel } from "#lse/model.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
@@ -65,7 +65,7 @@ try {
     ...{ rounds, batch: 10, holdout, test: 0, sampling: { maxTokens: 48 } },
   });
   const run = RunFolder.create(join(folder, "run"), {});
-  using log = new EventLog(run.eventsPath);
+  using log = new JournalFile(run.eventsPath);
   const started = performance.now();
   const { tree } = await evolve(task, model, config, log, {
     evolver: addsRules(model),
@@ -119,7 +119,7 @@ function addsRules(model: LanguageModel): LanguageModel {
         onCompletion?.(index, made);
         return made;
       }),
-    score: () => Promise.reject(new Error("nobody scores here")),
+    logprobs: () => Promise.reject(new Error("nobody scores here")),
     useAdapter: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   };

@@ -43,7 +43,7 @@ export class ToyModel implements LanguageModel {
     });
   }
 
-  async score(_messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
+  async logprobs(_messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
     return new Float32Array(tokens.length);
   }
 

@@ -35,5 +35,5 @@ export { openRemote } from "./runtime/remote/open.js";
 export type { Outcome, ProblemText, Task, ValidationReport } from "./task.js";
 export { openTaskFile, type TaskFactory } from "./task-file/task-file.js";
 export { type Answered, giveFeedback } from "./workspace/ask.js";
-export { OwnFolder } from "./workspace/folder.js";
+export { Workspace } from "./workspace/folder.js";
 export { initFolder } from "./workspace/init.js";

@@ -78,11 +78,11 @@ export interface Usage {
   /** Prompt tokens that were really evaluated; the rest came out of the KV cache. */
   promptTokensEvaluated: number;
   tokensGenerated: number;
-  /** Seconds spent inside `generate` and `score`. */
+  /** Seconds spent inside `generate` and `logprobs`. */
   seconds: number;
 }
 
-/** Everything that generates: an engine in this process, a remote service, a recording. */
+/** Everything that generates: an engine in this process, a service elsewhere, the journal of an earlier run. */
 export interface LanguageModel extends AsyncDisposable {
   /** Identifies weights, adapter and vocabulary by content: the same fingerprint, the same answers. */
   readonly fingerprint: string;
@@ -108,7 +108,7 @@ export interface LanguageModel extends AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Completion[]>;
   /** Teacher-forced log-probabilities of `tokens` after the prompt, in nats, one per token. */
-  score(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array>;
+  logprobs(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array>;
   /** Puts a LoRA adapter (a GGUF file) on the weights, or takes it off with null. */
   useAdapter(path: string | null): Promise<void>;
 }

@@ -47,7 +47,7 @@ export class ScriptedModel implements LanguageModel {
     });
   }
 
-  async score(_messages: readonly ChatMessage[], tokens: readonly number[]) {
+  async logprobs(_messages: readonly ChatMessage[], tokens: readonly number[]) {
     return new Float32Array(tokens.length);
   }
 

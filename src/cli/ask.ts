@@ -5,7 +5,7 @@ import { askWorkspace } from "../runs/workspace-ask.js";
 import { answerText, feedbackText } from "../terminal/workspace-text.js";
 import { type Answered, giveFeedback } from "../workspace/ask.js";
 import { openExecutor } from "../workspace/executor.js";
-import { OwnFolder } from "../workspace/folder.js";
+import { Workspace } from "../workspace/folder.js";
 import { integer } from "./options.js";
 
 export function askCommand() {
@@ -26,7 +26,7 @@ export function askCommand() {
     .option("--id <number>", "with --feedback: another question than the last", integer(1))
     .option("--json", "print one JSON document")
     .action(async (path, question, options) => {
-      const folder = OwnFolder.open(path);
+      const folder = Workspace.open(path);
       if (options.feedback !== undefined) {
         if (question !== undefined)
           throw new LseError(

@@ -4,7 +4,7 @@ import type { PartialConfig } from "../runs/config.js";
 import { evolveWorkspace, type WorkspaceStep, workspaceConfig } from "../runs/workspace.js";
 import { Progress } from "../terminal/progress.js";
 import { settledText } from "../terminal/workspace-text.js";
-import { OwnFolder } from "../workspace/folder.js";
+import { Workspace } from "../workspace/folder.js";
 import { isDone } from "../workspace/settle.js";
 import { type EvolveOptions, followed, printDryRun, printOutcome } from "./follow-run.js";
 
@@ -19,7 +19,7 @@ export async function evolveInWorkspace(
       `--${refused} does not go with a workspace`,
       "Leave it out: the folder says what is evolved, and keeps the runs",
     );
-  const folder = OwnFolder.open(path);
+  const folder = Workspace.open(path);
   using steps = new Steps(folder);
   const onStep = (step: WorkspaceStep) => steps.show(step);
   if (options.dryRun) {
@@ -42,7 +42,7 @@ class Steps implements Disposable {
   settled = "";
   #checked: Progress | undefined;
 
-  constructor(private readonly folder: OwnFolder) {}
+  constructor(private readonly folder: Workspace) {}
 
   show(step: WorkspaceStep): void {
     switch (step.kind) {

@@ -5,7 +5,7 @@ import { untilInterrupted } from "../terminal/interrupt.js";
 import { Progress } from "../terminal/progress.js";
 import { printable } from "../terminal/render-tree.js";
 import { versionText, worthText } from "../terminal/workspace-text.js";
-import { OwnFolder } from "../workspace/folder.js";
+import { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { historyOf } from "../workspace/history.js";
 
@@ -17,7 +17,7 @@ export function manualCommand() {
     .option("--worth", "measure each rule by leaving it out; takes the model")
     .option("--json", "print one JSON document")
     .action(async (path, { history, worth, json }) => {
-      const folder = OwnFolder.open(path);
+      const folder = Workspace.open(path);
       const { prompts, engine } = folder.config;
       const form = formOf(prompts, engine);
       const manual = folder.manual();
@@ -39,7 +39,7 @@ export function manualCommand() {
     });
 }
 
-async function printWorth(folder: OwnFolder, json: boolean): Promise<void> {
+async function printWorth(folder: Workspace, json: boolean): Promise<void> {
   let progress: Progress | undefined;
   const work = async (signal: AbortSignal) => {
     try {

@@ -1,7 +1,7 @@
 /** `lse reward-server` and `lse train export-verl`: rewards for a trainer elsewhere. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { EventLog } from "../journal/event-log.js";
+import { JournalFile } from "../journal/journal-file.js";
 import { readJson } from "../lib/json-file.js";
 import { serveUntil } from "../lib/listen.js";
 import { TaskPool } from "../runs/tasks.js";
@@ -62,7 +62,7 @@ export function rewardServerCommand() {
       const states = await trainStates(config, tasks);
       await using policy = await openTrainEngine(config.policy ?? config.model, config);
       checkScorer(states, policy, config);
-      using journal = new EventLog(out);
+      using journal = new JournalFile(out);
       const all = [...states.training, ...states.validation];
       const server = rewardService({ states: all, policy, together, waiting, token, journal });
       await untilInterrupted("The rewards so far are kept", (signal) =>

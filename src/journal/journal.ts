@@ -36,7 +36,7 @@ export type RunEvent =
       readonly fingerprint: string;
       readonly completion: Completion;
     }
-  /** Length of a prompt, kept so that a recording without a tokenizer replays to the letter. */
+  /** Length of a prompt, kept so that a replay without a tokenizer asks for exactly the same. */
   | { readonly type: "tokens"; readonly key: string; readonly count: number }
   | {
       readonly type: "answer";

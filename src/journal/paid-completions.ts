@@ -2,8 +2,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { EventFile } from "./event-log.js";
 import type { Journal, RunEvent } from "./journal.js";
+import { SavedJournal } from "./journal-file.js";
 
 /**
  * The journals of other runs, read when this is opened. It keeps nothing itself, since every run keeps what it used.
@@ -24,10 +24,10 @@ export class PaidCompletions implements Journal {
       .filter((path) => existsSync(path));
     if (paths.length === 0)
       throw new LseError(`${folder}: no runs here`, "Give `reuse` the folder that runs lie in");
-    return new PaidCompletions(paths.map((path) => new EventFile(path)));
+    return new PaidCompletions(paths.map((path) => new SavedJournal(path)));
   }
 
-  private constructor(private readonly files: readonly EventFile[]) {}
+  private constructor(private readonly files: readonly SavedJournal[]) {}
 
   /** The same completions with a count of their own. */
   counted(): PaidCompletions {

@@ -21,7 +21,7 @@ export type { LlamaOptions } from "../runtime/llama/load.js";
 export { LlamaModel, NodeLlamaCppModel, type OpenLlamaOptions, openLlama } from "../runtime/llama/open.js";
 export { OnnxModel, type OnnxOptions } from "../runtime/onnx/onnx-model.js";
 export { type Price, Purse } from "../runtime/price.js";
-export { RecordedModel } from "../runtime/recorded-model.js";
 export { openRemote, type RemoteSettings } from "../runtime/remote/open.js";
+export { ReplayedModel } from "../runtime/replayed-model.js";
 export { type Seat, together } from "../runtime/together.js";
 export { UsageMeter } from "../runtime/usage-meter.js";

@@ -1,8 +1,8 @@
 /** A run's folder as what a page shows of it. Everything comes from its files; a run may still go on. */
 import { existsSync } from "node:fs";
 import { treeFromJson } from "../evolve/tree-file.js";
-import { EventFile } from "../journal/event-log.js";
 import type { RunEvent } from "../journal/journal.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import type { RunFolder } from "../journal/run-folder.js";
 import type { ProblemText } from "../task.js";
 import type { AnswerData, NodeData, PhaseData, RoundData, RunData } from "./types.js";
@@ -25,7 +25,7 @@ type AnswerEvent = Extract<RunEvent, { type: "answer" }>;
 
 /** @throws LseError when a file of the run cannot be read */
 export function runData({ folder, name, task, method, settings, describe }: RunSource): RunData {
-  const events = new EventFile(folder.eventsPath);
+  const events = new SavedJournal(folder.eventsPath);
   const nodes = nodesOf(folder, events);
   const answers = [...events.all("answer")];
   const holdout = answers.filter(({ phase }) => phase === "holdout");
@@ -35,7 +35,12 @@ export function runData({ folder, name, task, method, settings, describe }: RunS
   const [test] = events.all("test");
   const [crossValidation] = events.all("kfold");
   return {
-    ...{ name, task, method, settings, nodes, ...cells },
+    name,
+    task,
+    method,
+    settings,
+    nodes,
+    ...cells,
     ended: done?.reason ?? null,
     best: done?.best ?? bestOf(nodes),
     problems: problems.map((id) => ({ id, ...(describe?.(id) ?? { question: "", gold: "" }) })),
@@ -51,7 +56,7 @@ export function runData({ folder, name, task, method, settings, describe }: RunS
 }
 
 /** From tree.json; a round that has just ended, or a run without tree.json yet, has its nodes in the events alone. */
-function nodesOf(folder: RunFolder, events: EventFile): NodeData[] {
+function nodesOf(folder: RunFolder, events: SavedJournal): NodeData[] {
   const saved = existsSync(folder.treePath)
     ? treeFromJson(folder.readTree(), folder.treePath).tree.nodes
     : [];
@@ -62,10 +67,12 @@ function nodesOf(folder: RunFolder, events: EventFile): NodeData[] {
     if (event.node !== nodes.length) continue;
     const { score, standardError } = refined.get(event.node) ?? event;
     nodes.push({
-      ...{ id: event.node, parent: event.parent, round: event.round },
+      id: event.node,
+      parent: event.parent,
+      round: event.round,
       depth: event.parent === null ? 0 : (nodes[event.parent]?.depth ?? 0) + 1,
       visits: saved[event.node]?.visits ?? rounds.filter(({ selected }) => selected === event.node).length,
-      reward: finite(score),
+      score: finite(score),
       standardError: finite(standardError),
       instructions: event.instructions ?? saved[event.node]?.instructions ?? "",
     });
@@ -77,7 +84,7 @@ function nodesOf(folder: RunFolder, events: EventFile): NodeData[] {
 const finite = (value: number | null): number | null => (Number.isFinite(value) ? value : null);
 
 const bestOf = (nodes: readonly NodeData[]): number =>
-  nodes.reduce((best, node) => ((node.reward ?? -1) > (nodes[best]?.reward ?? -1) ? node.id : best), 0);
+  nodes.reduce((best, node) => ((node.score ?? -1) > (nodes[best]?.score ?? -1) ? node.id : best), 0);
 
 /** Scores and answers by node and problem. Of several samples the first wrong answer is shown, or else the first. */
 function cellsOf(answers: readonly AnswerEvent[], nodes: number, problems: readonly string[]) {
@@ -133,7 +140,9 @@ function roundOf({ round, seconds, models }: Extract<RunEvent, { type: "usage" }
   const sum = (of: (usage: (typeof models)[number]) => number) =>
     models.reduce((total, usage) => total + of(usage), 0);
   return {
-    ...{ round, seconds, modelSeconds: sum((usage) => usage.seconds) },
+    round,
+    seconds,
+    modelSeconds: sum((usage) => usage.seconds),
     promptTokensAsked: sum((usage) => usage.promptTokensAsked),
     promptTokensEvaluated: sum((usage) => usage.promptTokensEvaluated),
     tokensGenerated: sum((usage) => usage.tokensGenerated),

@@ -51,7 +51,7 @@ export interface NodeData {
   readonly round: number;
   readonly visits: number;
   /** Mean holdout score; null where it is unknown. */
-  readonly reward: number | null;
+  readonly score: number | null;
   readonly standardError: number | null;
   readonly instructions: string;
 }

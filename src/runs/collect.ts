@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
 import { planRun } from "../evolve/plan.js";
-import { EventFile } from "../journal/event-log.js";
 import type { RunEvent } from "../journal/journal.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { type Seat, together } from "../runtime/together.js";
@@ -58,7 +58,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const journals = jobs
     .map(({ path }) => join(path, "events.jsonl"))
     .filter((path) => existsSync(path))
-    .map((path) => new EventFile(path));
+    .map((path) => new SavedJournal(path));
   if (purse !== undefined)
     purse.spent = journals.reduce((sum, events) => sum + spentBefore(events, policy, config), 0);
   const { budget } = planRun(first, policy, config.evolve);
@@ -76,7 +76,8 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
       evolver: evolver && seat(evolver),
       paid,
     };
-    onRunOver?.(await runInFolder(folder, job.config, inputs, { onEvent, signal }));
+    const outcome = await runInFolder(folder, job.config, inputs, { onEvent, signal });
+    onRunOver?.(outcome);
   };
   for (let from = 0; from < jobs.length; from += atOnce) {
     signal?.throwIfAborted();
@@ -96,7 +97,7 @@ const jobsOf = ({ config, databases, runs, out }: CollectOptions): Job[] =>
   );
 
 const isOver = (folder: RunFolder): boolean =>
-  existsSync(folder.treePath) && new EventFile(folder.eventsPath).recall("done", "done") !== undefined;
+  existsSync(folder.treePath) && new SavedJournal(folder.eventsPath).recall("done", "done") !== undefined;
 
 /** Names, with ranges such as `train/0-3` written out. @throws LseError for a range that runs backwards */
 export function rangesOf(names: readonly string[]): string[] {

@@ -115,7 +115,7 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
   }
   if (model.path.endsWith(".jsonl") && Object.keys(evolver).length > 0) {
     throw new LseError(
-      `${origin}: field evolver: a recording answers for one model only`,
+      `${origin}: field evolver: a journal answers for one model only`,
       "Give a model file, or leave the evolver out",
     );
   }

@@ -1,7 +1,7 @@
 /** Starting a run in a new folder, and going on with one that was cut off. */
 
 import { planRun } from "../evolve/plan.js";
-import { EventFile } from "../journal/event-log.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
 import type { LanguageModel } from "../model.js";
@@ -58,7 +58,7 @@ export async function resumeRun(
   await using task = await openTask(config.task);
   await using models = await openModels(config, task);
   if (models.purse !== undefined)
-    models.purse.spent = spentBefore(new EventFile(folder.eventsPath), models.policy, config);
+    models.purse.spent = spentBefore(new SavedJournal(folder.eventsPath), models.policy, config);
   return await carryOut(folder, config, { ...models, task, paid }, hooks);
 }
 

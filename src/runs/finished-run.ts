@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { LseError } from "../errors.js";
 import type { FinishedRun } from "../evolve/compare.js";
 import { METHODS } from "../evolve/methods.js";
-import { EventFile } from "../journal/event-log.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { hashJson } from "../lib/hash.js";
 import { mean } from "../lib/statistics.js";
@@ -13,7 +13,7 @@ import { type RunConfig, resolveConfig } from "./config.js";
 export function finishedRun(path: string): FinishedRun {
   const folder = RunFolder.open(path);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
-  const events = new EventFile(folder.eventsPath);
+  const events = new SavedJournal(folder.eventsPath);
   const inputs = events.recall("inputs", "inputs");
   const done = events.recall("done", "done");
   if (inputs === undefined || done === undefined)

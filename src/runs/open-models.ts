@@ -1,13 +1,13 @@
-/** Opening the models of a configuration: engines in this process, services, recordings. */
+/** Opening the models of a configuration: engines in this process, services, journals that are replayed. */
 import type { Prices } from "../evolve/run.js";
-import { EventFile } from "../journal/event-log.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { defaultCacheFolder } from "../lib/cache-folder.js";
 import type { LanguageModel } from "../model.js";
 import { AdaptedModel } from "../runtime/adapted-model.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
 import { costOf, Purse } from "../runtime/price.js";
-import { RecordedModel } from "../runtime/recorded-model.js";
 import { isRemote } from "../runtime/remote/names.js";
+import { ReplayedModel } from "../runtime/replayed-model.js";
 import type { Task } from "../task.js";
 import { type RunConfig, remoteSchema } from "./config.js";
 
@@ -56,7 +56,7 @@ export async function openModels(config: RunConfig, workload: Workload, runs = 1
 }
 
 /** What a run's completions have cost until now, in dollars. */
-export function spentBefore(events: EventFile, policy: LanguageModel, config: RunConfig): number {
+export function spentBefore(events: SavedJournal, policy: LanguageModel, config: RunConfig): number {
   const { answers, edits } = pricesOf(config);
   let spent = 0;
   for (const { fingerprint, completion } of events.all("generation")) {
@@ -76,7 +76,7 @@ export async function openModel(
   purse?: Purse,
 ): Promise<{ model: LanguageModel; resolved: RunConfig["model"] }> {
   if (model.path.endsWith(".jsonl")) {
-    return { model: new RecordedModel(new EventFile(model.path), model.path), resolved: model };
+    return { model: new ReplayedModel(new SavedJournal(model.path), model.path), resolved: model };
   }
   if (isModelFolder(model.path)) return { model: await openOnnx(model.path, model), resolved: model };
   if (isRemote(model.path))

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { compareRuns } from "../evolve/compare.js";
-import { EventFile } from "../journal/event-log.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { runData } from "../report/run-data.js";
 import type { ReportData, RunData, TrainingData } from "../report/types.js";
@@ -99,7 +99,7 @@ export class ReportSource implements AsyncDisposable {
   }
 }
 
-const eventsOf = (path: string) => new EventFile(RunFolder.open(path).eventsPath);
+const eventsOf = (path: string) => new SavedJournal(RunFolder.open(path).eventsPath);
 
 const isOver = (path: string): boolean => eventsOf(path).recall("done", "done") !== undefined;
 

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { type Evolution, evolve } from "../evolve/evolve.js";
 import { planRun, type RunPlan } from "../evolve/plan.js";
 import { treeToJson } from "../evolve/tree-file.js";
-import { type EventFile, EventLog } from "../journal/event-log.js";
 import type { RunEvent } from "../journal/journal.js";
+import { JournalFile, type SavedJournal } from "../journal/journal-file.js";
 import type { PaidCompletions } from "../journal/paid-completions.js";
 import type { RunFolder } from "../journal/run-folder.js";
 import type { LanguageModel, Usage } from "../model.js";
@@ -33,7 +33,7 @@ export interface RunStart {
   readonly task: Task;
   readonly config: RunConfig;
   readonly plan: RunPlan;
-  readonly journal: EventFile;
+  readonly journal: SavedJournal;
 }
 
 /** Who is told what while a run goes on. */
@@ -71,7 +71,7 @@ export async function runInFolder(
   { task, policy, evolver, paid: allPaid, plan = planRun(task, policy, config.evolve) }: RunInputs,
   { onStart, onEvent, signal }: RunHooks = {},
 ): Promise<RunOutcome> {
-  using journal = new EventLog(folder.eventsPath);
+  using journal = new JournalFile(folder.eventsPath);
   onStart?.({ folder, task, config, plan, journal });
   journal.onEvent = onEvent;
   const paid = allPaid?.counted();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LseError } from "../errors.js";
 import { splitProblems } from "../evolve/split.js";
 import { treeFromJson } from "../evolve/tree-file.js";
-import { EventFile } from "../journal/event-log.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import type { SavedRun } from "../train/rl/edit-states.js";
 import { resolveConfig } from "./config.js";
@@ -36,7 +36,7 @@ export async function savedRuns(folder: string, tasks: TaskPool, data?: string):
 async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
   const folder = RunFolder.open(path);
   const { task: about, evolve: config } = resolveConfig(folder.readConfig(), folder.configPath);
-  const events = new EventFile(folder.eventsPath);
+  const events = new SavedJournal(folder.eventsPath);
   const inputs = events.recall("inputs", "inputs");
   if (events.recall("done", "done") === undefined || inputs === undefined)
     throw new LseError(

@@ -11,7 +11,7 @@ import { GOLD_RULES, type GoldRules } from "../mmlu/gold.js";
 import { MmluTask } from "../mmlu/task.js";
 import type { Task } from "../task.js";
 import { openTaskFile } from "../task-file/task-file.js";
-import { OwnTask } from "../workspace/task.js";
+import { WorkspaceTask } from "../workspace/task.js";
 
 const path = z.string().min(1);
 const shared = {
@@ -144,7 +144,7 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
       return { ...config, data: resolve(config.data) };
     },
     open: ({ data, timeout, cache }) =>
-      OwnTask.open({ dataPath: data, timeoutMs: timeout * 1000, cacheFolder: cache }),
+      WorkspaceTask.open({ dataPath: data, timeoutMs: timeout * 1000, cacheFolder: cache }),
   },
 };
 

@@ -5,7 +5,7 @@ import { RunFolder } from "../journal/run-folder.js";
 import { readJson } from "../lib/json-file.js";
 import { type Answered, ask } from "../workspace/ask.js";
 import { openExecutor } from "../workspace/executor.js";
-import type { OwnFolder } from "../workspace/folder.js";
+import type { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { overrideConfig, type RunConfig, resolveConfig } from "./config.js";
 import { openModels } from "./open-models.js";
@@ -22,7 +22,7 @@ export interface WorkspaceQuery {
  * @throws LseError where there is no model, or the database cannot be used
  */
 export async function askWorkspace(
-  folder: OwnFolder,
+  folder: Workspace,
   { question, evidence }: WorkspaceQuery,
   model?: string,
 ): Promise<Answered> {
@@ -40,7 +40,7 @@ export async function askWorkspace(
 }
 
 /** The configuration for single answers: the model with the settings that its last run found to be fast. */
-function answeringConfig(folder: OwnFolder, model: string | undefined): RunConfig {
+function answeringConfig(folder: Workspace, model: string | undefined): RunConfig {
   const own = folder.models().model;
   if (model === undefined && own.path === undefined)
     throw new LseError(

@@ -2,11 +2,11 @@
 import { join } from "node:path";
 import { LseError } from "../errors.js";
 import { splitProblems } from "../evolve/split.js";
-import { EventLog } from "../journal/event-log.js";
+import { JournalFile } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { CachedModel } from "../runtime/cached-model.js";
-import type { OwnFolder } from "../workspace/folder.js";
+import type { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { MEASURED } from "../workspace/measure.js";
 import { isDone } from "../workspace/settle.js";
@@ -26,7 +26,7 @@ export interface WorthHooks {
  * Measures each rule by leaving it out; answers are kept beside the last run, and found there when it is done again.
  * @throws LseError before the first run is over
  */
-export async function measureManual(folder: OwnFolder, hooks: WorthHooks = {}): Promise<Worth> {
+export async function measureManual(folder: Workspace, hooks: WorthHooks = {}): Promise<Worth> {
   const manual = folder.manual();
   const last = folder.runs().findLast((run) => isDone(folder, run));
   if (manual === null || last === undefined)
@@ -43,7 +43,7 @@ export async function measureManual(folder: OwnFolder, hooks: WorthHooks = {}): 
   const answers = answersFor(rules.length, holdout.length, config.evolve.samples);
   hooks.onStart?.({ rules: rules.length, problems: holdout.length, answers });
   await using models = await openModels(config, task);
-  using journal = new EventLog(join(home.path, MEASURED));
+  using journal = new JournalFile(join(home.path, MEASURED));
   journal.onEvent = ({ type }) => type === "answer" && hooks.onAnswer?.();
   const paid = new CachedModel(models.policy, PaidCompletions.open(folder.runsPath));
   return await measureWorth(manual, rules, holdout, {

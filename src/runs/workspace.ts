@@ -1,13 +1,13 @@
 /** Evolving the manual of a workspace: its configuration, the run, and what comes of it for the manual. */
 import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
-import { OwnFolder } from "../workspace/folder.js";
+import { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { measureGain } from "../workspace/gain.js";
 import { partsOf, problemsOf, requireEnough, writeProblems } from "../workspace/problems.js";
 import { type Parts, protocolFor } from "../workspace/protocol.js";
 import { isDone, readSettled, type Settled, settle } from "../workspace/settle.js";
-import { OwnTask } from "../workspace/task.js";
+import { WorkspaceTask } from "../workspace/task.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "./config.js";
 import { type EvolveHooks, resumeRun, startRun } from "./evolve.js";
 import type { RunHooks, RunOutcome } from "./run-in-folder.js";
@@ -47,12 +47,14 @@ export async function evolveWorkspace(
   over: PartialConfig = {},
   hooks: WorkspaceHooks = {},
 ): Promise<WorkspaceOutcome> {
-  const folder = OwnFolder.open(path);
+  const folder = Workspace.open(path);
   const last = folder.runs().at(-1);
   if (last !== undefined && !isDone(folder, last)) return await goOn(folder, last, over, hooks);
   // A kill came between the end of the run and the manual.
-  if (last !== undefined && readSettled(folder, last) === null)
-    hooks.onStep?.({ kind: "settled", run: last, settled: settle(folder, last, null), isEarlier: true });
+  if (last !== undefined && readSettled(folder, last) === null) {
+    const settled = settle(folder, last, null);
+    hooks.onStep?.({ kind: "settled", run: last, settled, isEarlier: true });
+  }
   return await begin(folder, await workspaceConfig(path, over, hooks), hooks);
 }
 
@@ -65,7 +67,7 @@ export async function workspaceConfig(
   over: PartialConfig = {},
   { onStep }: Pick<WorkspaceHooks, "onStep"> = {},
 ): Promise<WorkspaceRunConfig> {
-  const folder = OwnFolder.open(path);
+  const folder = Workspace.open(path);
   refuseFields(over);
   const problems = problemsOf(folder);
   const { evolve, prompts, engine, timeout } = folder.config;
@@ -111,9 +113,9 @@ function refuseFields({ task = {}, reuse, evolve = {} }: PartialConfig): void {
 }
 
 /** @throws LseError naming the questions whose gold fails */
-async function requireGold(folder: OwnFolder, config: RunConfig, onQuestion: () => void): Promise<void> {
+async function requireGold(folder: Workspace, config: RunConfig, onQuestion: () => void): Promise<void> {
   const { task } = withOwnTask(config);
-  await using opened = await OwnTask.open({
+  await using opened = await WorkspaceTask.open({
     dataPath: task.data,
     timeoutMs: task.timeout * 1000,
     cacheFolder: task.cache,
@@ -128,7 +130,7 @@ function withOwnTask(config: RunConfig): WorkspaceRunConfig {
 }
 
 async function begin(
-  folder: OwnFolder,
+  folder: Workspace,
   config: WorkspaceRunConfig,
   hooks: WorkspaceHooks,
 ): Promise<WorkspaceOutcome> {
@@ -144,7 +146,7 @@ async function begin(
 }
 
 async function goOn(
-  folder: OwnFolder,
+  folder: Workspace,
   run: string,
   over: PartialConfig,
   hooks: WorkspaceHooks,
@@ -176,7 +178,7 @@ function resumable(over: PartialConfig): { given: string[]; maxCost: number | un
 
 /** Carries out a run and settles, with its model still open, what comes of it for the manual. */
 async function settledAfter(
-  folder: OwnFolder,
+  folder: Workspace,
   run: string,
   { onStep, ...hooks }: WorkspaceHooks,
   carryOut: (hooks: EvolveHooks) => Promise<RunOutcome>,
@@ -199,7 +201,7 @@ async function settledAfter(
  * @returns whether that is something new
  */
 function keepModels(
-  folder: OwnFolder,
+  folder: Workspace,
   { model: { path, remote, context, gpuLayers }, evolver }: RunConfig,
 ): boolean {
   const known = folder.models();

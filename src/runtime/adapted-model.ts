@@ -46,8 +46,8 @@ export class AdaptedModel implements LanguageModel {
     return this.#adapted(() => this.engine.generate(requests, onCompletion, signal));
   }
 
-  score(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
-    return this.#adapted(() => this.engine.score(messages, tokens));
+  logprobs(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
+    return this.#adapted(() => this.engine.logprobs(messages, tokens));
   }
 
   useAdapter(): Promise<void> {

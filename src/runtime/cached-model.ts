@@ -78,8 +78,8 @@ export class CachedModel implements LanguageModel {
     return completions as Completion[];
   }
 
-  score(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
-    return this.inner.score(messages, tokens);
+  logprobs(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
+    return this.inner.logprobs(messages, tokens);
   }
 
   useAdapter(path: string | null): Promise<void> {

@@ -158,8 +158,8 @@ class SeatedModel implements LanguageModel {
     return this.model.countTokens(messages);
   }
 
-  score(...args: Parameters<LanguageModel["score"]>) {
-    return this.model.score(...args);
+  logprobs(...args: Parameters<LanguageModel["logprobs"]>) {
+    return this.model.logprobs(...args);
   }
 
   useAdapter(): Promise<void> {

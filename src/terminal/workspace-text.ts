@@ -2,7 +2,7 @@
 import { styleText } from "node:util";
 import type { SqlValue } from "../bird/sql/rows.js";
 import type { Answered, FeedbackGiven } from "../workspace/ask.js";
-import type { OwnFolder } from "../workspace/folder.js";
+import type { Workspace } from "../workspace/folder.js";
 import type { PromptForm } from "../workspace/forms.js";
 import type { Version } from "../workspace/history.js";
 import type { Settled } from "../workspace/settle.js";
@@ -12,7 +12,7 @@ import { diffText, printable } from "./render-tree.js";
 import { textTable } from "./text-table.js";
 
 /** What came of a run for the manual, in one line. */
-export function settledText(folder: OwnFolder, run: string, settled: Settled): string {
+export function settledText(folder: Workspace, run: string, settled: Settled): string {
   const { outcome, holdout, start, best, test, gain } = settled;
   const scores = `${start.toFixed(3)} → ${best.toFixed(3)} on the ${holdout} selection questions`;
   const onTest =
@@ -32,7 +32,7 @@ export function settledText(folder: OwnFolder, run: string, settled: Settled): s
 }
 
 /** An answer with its rows. @param most rows that are shown */
-export function answerText({ path }: OwnFolder, { asked, result }: Answered, most: number): string {
+export function answerText({ path }: Workspace, { asked, result }: Answered, most: number): string {
   const lines = [printable(asked.sql), ""];
   if (result.ok) {
     const { columns, rows } = result.table;
@@ -52,7 +52,7 @@ export function answerText({ path }: OwnFolder, { asked, result }: Answered, mos
 
 /** What became of feedback. */
 export function feedbackText(
-  { path, questionsPath }: OwnFolder,
+  { path, questionsPath }: Workspace,
   { asked, done, sameRows }: FeedbackGiven,
 ): string {
   const what = {

@@ -3,7 +3,7 @@ import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";
 import type { LanguageModel, Sampling } from "../model.js";
 import { AskedLog, type AskedQuestion } from "./asked.js";
-import type { OwnFolder } from "./folder.js";
+import type { Workspace } from "./folder.js";
 import { formOf } from "./forms.js";
 import { type Put, QuestionFile } from "./questions.js";
 
@@ -29,7 +29,7 @@ export interface AskWith {
  * @throws LseError where the database cannot be used, or the prompt does not fit the context
  */
 export async function ask(
-  folder: OwnFolder,
+  folder: Workspace,
   { question, evidence }: { readonly question: string; readonly evidence: string },
   { model, sampling, executor }: AskWith,
 ): Promise<Answered> {
@@ -68,7 +68,7 @@ export interface FeedbackGiven {
  * @throws LseError for a correction that fails, and for an answer that cannot be right
  */
 export async function giveFeedback(
-  folder: OwnFolder,
+  folder: Workspace,
   verdict: "right" | "wrong",
   options: { readonly id?: number | undefined; readonly sql?: string | undefined },
   executor: SqlExecutor,
@@ -94,7 +94,7 @@ export async function giveFeedback(
 }
 
 /** @returns whether it returns the rows that the answer does @throws LseError where it fails */
-async function requireRunning(folder: OwnFolder, sql: string, asked: AskedQuestion, executor: SqlExecutor) {
+async function requireRunning(folder: Workspace, sql: string, asked: AskedQuestion, executor: SqlExecutor) {
   const right = await executor.execute(folder.databasePath, sql);
   if (!right.ok)
     throw new LseError(`the corrected SQL fails: ${right.error}`, "Correct it; nothing was recorded");

@@ -1,9 +1,9 @@
 import { DUCKDB_MEMORY_MB } from "../bird/execution-accuracy.js";
 import { SqlExecutor } from "../bird/sql/executor.js";
-import type { OwnFolder } from "./folder.js";
+import type { Workspace } from "./folder.js";
 
 /** Runs single queries as graded ones are run: read-only, in the folder's engine, with its time limit. */
-export function openExecutor({ config: { engine, timeout } }: OwnFolder): SqlExecutor {
+export function openExecutor({ config: { engine, timeout } }: Workspace): SqlExecutor {
   const limits = {
     timeoutMs: timeout * 1000,
     ...(engine === "duckdb" ? { memoryMb: DUCKDB_MEMORY_MB } : {}),

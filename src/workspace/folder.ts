@@ -27,15 +27,15 @@ const configSchema = z.strictObject({
 });
 
 /** `lse.json`. Its paths are relative to the folder. */
-export type OwnConfig = z.infer<typeof configSchema>;
+export type WorkspaceConfig = z.infer<typeof configSchema>;
 
 /** Names of the files in a folder; `lse init` writes the first three. */
 export const FILES = { config: "lse.json", schema: "schema.sql", questions: "questions.yaml" } as const;
 
 /** The folder of a database of one's own: what `lse init` wrote, the manual, and the runs. */
-export class OwnFolder {
+export class Workspace {
   /** @throws LseError where `lse init` has not been, or a field of lse.json is wrong */
-  static open(path: string): OwnFolder {
+  static open(path: string): Workspace {
     const configPath = join(path, FILES.config);
     if (!existsSync(configPath))
       throw new LseError(
@@ -43,12 +43,12 @@ export class OwnFolder {
         `Make the folder with \`lse init <database> --to ${path}\``,
       );
     const config = checked(configSchema, readJson(configPath), configPath, "Correct that field");
-    return new OwnFolder(path, config);
+    return new Workspace(path, config);
   }
 
   private constructor(
     readonly path: string,
-    readonly config: OwnConfig,
+    readonly config: WorkspaceConfig,
   ) {}
 
   get name(): string {
@@ -119,22 +119,23 @@ export class OwnFolder {
   }
 
   /** Keeps what models are to be used from now on; `parts` has absolute paths. */
-  remember(parts: { readonly model: object; readonly evolver: object }): OwnFolder {
+  remember(parts: { readonly model: object; readonly evolver: object }): Workspace {
     const inside = (section: object) => withPaths(part.parse(section), (path) => relativeTo(this.path, path));
     const config = { ...this.config, model: inside(parts.model), evolver: inside(parts.evolver) };
     replaceFile(this.configPath, configText(config));
-    return new OwnFolder(this.path, config);
+    return new Workspace(this.path, config);
   }
 
   /** The models' parts of the configuration, with absolute paths. */
-  models(): Pick<OwnConfig, "model" | "evolver"> {
-    const absolute = (section: OwnConfig["model"]) => withPaths(section, (path) => resolve(this.path, path));
+  models(): Pick<WorkspaceConfig, "model" | "evolver"> {
+    const absolute = (section: WorkspaceConfig["model"]) =>
+      withPaths(section, (path) => resolve(this.path, path));
     return { model: absolute(this.config.model), evolver: absolute(this.config.evolver) };
   }
 }
 
 /** `lse.json` as it is written: without what is left at its default. */
-export function configText({ model, evolver, evolve, timeout, ...config }: OwnConfig): string {
+export function configText({ model, evolver, evolve, timeout, ...config }: WorkspaceConfig): string {
   const parts = Object.entries({ model, evolver, evolve }).filter(
     ([, value]) => Object.keys(value).length > 0,
   );
@@ -151,7 +152,10 @@ export function relativeTo(folder: string, path: string): string {
 /** Fields of `model` and `evolver` that are paths, unless they name a service's model. */
 const PATH_FIELDS = ["path", "model", "adapter"];
 
-function withPaths(section: OwnConfig["model"], change: (path: string) => string): OwnConfig["model"] {
+function withPaths(
+  section: WorkspaceConfig["model"],
+  change: (path: string) => string,
+): WorkspaceConfig["model"] {
   const changed = Object.entries(section).map(([name, value]) => {
     const isPath = PATH_FIELDS.includes(name) && typeof value === "string" && !isRemote(value);
     return [name, isPath ? change(value) : value];

@@ -14,7 +14,7 @@ import { NO_RULES, parseRules, rulesText } from "../mini/rules.js";
 import type { ChatMessage } from "../model.js";
 import type { Outcome } from "../task.js";
 import type { Prompts } from "./folder.js";
-import type { OwnQuestion } from "./questions.js";
+import type { WorkspaceQuestion } from "./questions.js";
 import { type RuleUnit, ruleUnits } from "./rule-units.js";
 
 /** What a model reads, and how its answer is read. */
@@ -25,7 +25,7 @@ export interface PromptForm {
   /** The query in a response; empty where there is none. */
   answerOf(response: string): string;
   /** One answered question as the evolver sees it. */
-  report(question: OwnQuestion, outcome: Outcome): string;
+  report(question: WorkspaceQuestion, outcome: Outcome): string;
   /** As `Task` has it. */
   readonly evolverPrompt: ((instructions: string, reports: readonly string[]) => string) | undefined;
   rules(instructions: string): RuleUnit[];

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { Evolution } from "../evolve/evolve.js";
-import { EventFile, EventLog } from "../journal/event-log.js";
+import { JournalFile, SavedJournal } from "../journal/journal-file.js";
 import type { RunFolder } from "../journal/run-folder.js";
 import { bootstrapMean, type Interval, mean } from "../lib/statistics.js";
 import type { LanguageModel } from "../model.js";
@@ -25,9 +25,9 @@ export async function measureGain(run: {
   const { tree, split, test } = evolution;
   if (test === null || test.node === 0) return null;
   const chosen = new Map<string, number[]>();
-  for (const { phase, problem, outcome } of new EventFile(folder.eventsPath).all("answer"))
+  for (const { phase, problem, outcome } of new SavedJournal(folder.eventsPath).all("answer"))
     if (phase === "test") chosen.set(problem, [...(chosen.get(problem) ?? []), outcome.score]);
-  using journal = new EventLog(join(folder.path, MEASURED));
+  using journal = new JournalFile(join(folder.path, MEASURED));
   const start = await scoresOf(tree.root.instructions, split.test, "test", {
     task,
     model: new CachedModel(policy, journal),

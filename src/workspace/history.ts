@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readText } from "../lib/files.js";
-import type { OwnFolder } from "./folder.js";
+import type { Workspace } from "./folder.js";
 import { readProblems } from "./problems.js";
 import { isDone, readSettled, type Settled } from "./settle.js";
 
@@ -17,7 +17,7 @@ export interface Version {
 }
 
 /** What became of the manual, run by run, and between them by hand. */
-export function historyOf(folder: OwnFolder): Version[] {
+export function historyOf(folder: Workspace): Version[] {
   const versions: Version[] = [];
   let current: string | null = null;
   const byHand = (text: string) => {

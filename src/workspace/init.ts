@@ -3,7 +3,7 @@ import { basename, extname, join } from "node:path";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
-import { configText, FILES, OwnFolder, type Prompts, relativeTo } from "./folder.js";
+import { configText, FILES, type Prompts, relativeTo, Workspace } from "./folder.js";
 import { importTables, isTableFile } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
 import { describeDatabase } from "./schema.js";
@@ -18,7 +18,7 @@ export interface InitOptions {
   readonly folder: string;
   readonly prompts: Prompts;
   /** The model's part of the configuration, with absolute paths. */
-  readonly model: OwnFolder["config"]["model"];
+  readonly model: Workspace["config"]["model"];
 }
 
 /** What `lse init` has written. */
@@ -60,7 +60,7 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
     join(folder, FILES.config),
     configText({ ...config, model: {}, evolver: {}, evolve: {}, timeout: 30 }),
   );
-  if (Object.keys(model).length > 0) OwnFolder.open(folder).remember({ model, evolver: {} });
+  if (Object.keys(model).length > 0) Workspace.open(folder).remember({ model, evolver: {} });
   return { engine, tables, bytes: statSync(database).size, characters: text.length, isCut };
 }
 

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
 import { checked, readJson } from "../lib/json-file.js";
-import { ENGINES, type OwnFolder, PROMPTS } from "./folder.js";
+import { ENGINES, PROMPTS, type Workspace } from "./folder.js";
 import { formOf } from "./forms.js";
 import { FEWEST_IN_BATCH, FEWEST_QUESTIONS, type Parts } from "./protocol.js";
 import { QuestionFile } from "./questions.js";
@@ -36,7 +36,7 @@ const problemsSchema = z.strictObject({
 export type Problems = z.infer<typeof problemsSchema>;
 
 /** The problems as the folder has them now. @throws LseError for files that cannot be used */
-export function problemsOf(folder: OwnFolder): Problems {
+export function problemsOf(folder: Workspace): Problems {
   const { engine, prompts } = folder.config;
   const { questions } = new QuestionFile(folder.questionsPath);
   const roles = assignRoles(
@@ -87,7 +87,7 @@ export function requireEnough(problems: Problems, questionsPath: string): void {
     );
 }
 
-function earlierRoles(folder: OwnFolder): Map<string, Role> {
+function earlierRoles(folder: Workspace): Map<string, Role> {
   const roles = new Map<string, Role>();
   for (const run of folder.runs()) {
     const path = folder.problemsPath(run);

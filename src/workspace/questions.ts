@@ -7,7 +7,7 @@ import { hashJson } from "../lib/hash.js";
 import { rowsAsSql } from "./row-gold.js";
 
 /** A question about a database of one's own, with what a right answer is compared with. */
-export interface OwnQuestion {
+export interface WorkspaceQuestion {
   /** From question and evidence: it stays when other questions come, and when the gold is corrected. */
   readonly id: string;
   readonly question: string;
@@ -47,7 +47,7 @@ export type Put = "added" | "replaced" | "known";
 export class QuestionFile {
   readonly #lines = new LineCounter();
   readonly #document: Document.Parsed;
-  readonly questions: readonly OwnQuestion[];
+  readonly questions: readonly WorkspaceQuestion[];
 
   /** @throws LseError naming the line, and the field where there is one */
   constructor(readonly path: string) {
@@ -91,7 +91,7 @@ export class QuestionFile {
     return known === undefined ? "added" : "replaced";
   }
 
-  #read(): OwnQuestion[] {
+  #read(): WorkspaceQuestion[] {
     const entries = this.#values() ?? [];
     if (!Array.isArray(entries))
       throw new LseError(`${this.path}: not a list of questions`, 'Begin each question with "- question:"');

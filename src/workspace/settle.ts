@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { treeFromJson } from "../evolve/tree-file.js";
-import { EventFile } from "../journal/event-log.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { replaceFile } from "../lib/files.js";
 import { checked, readJson } from "../lib/json-file.js";
-import type { OwnFolder } from "./folder.js";
+import type { Workspace } from "./folder.js";
 import { readProblems } from "./problems.js";
 
 const interval = { mean: z.number(), low: z.number(), high: z.number() };
@@ -30,7 +30,7 @@ export type Settled = z.infer<typeof settledSchema>;
 const FILE = "manual.json";
 
 /** Null before it is settled. @throws LseError for a file that cannot be read */
-export function readSettled(folder: OwnFolder, run: string): Settled | null {
+export function readSettled(folder: Workspace, run: string): Settled | null {
   const path = join(folder.runPath(run), FILE);
   return existsSync(path)
     ? checked(settledSchema, readJson(path), path, "Delete it, and run `lse evolve` once more")
@@ -38,19 +38,21 @@ export function readSettled(folder: OwnFolder, run: string): Settled | null {
 }
 
 /** Whether a run has come to its end. */
-export function isDone(folder: OwnFolder, run: string): boolean {
-  return new EventFile(RunFolder.open(folder.runPath(run)).eventsPath).recall("done", "done") !== undefined;
+export function isDone(folder: Workspace, run: string): boolean {
+  return (
+    new SavedJournal(RunFolder.open(folder.runPath(run)).eventsPath).recall("done", "done") !== undefined
+  );
 }
 
 /**
  * Makes the best instructions of a finished run the manual, if they did better on the holdout than what the run started
  * from, and if nobody has edited the manual meanwhile. The test decides nothing.
  */
-export function settle(folder: OwnFolder, run: string, gain: Settled["gain"]): Settled {
+export function settle(folder: Workspace, run: string, gain: Settled["gain"]): Settled {
   const home = RunFolder.open(folder.runPath(run));
   const { tree } = treeFromJson(home.readTree(), home.treePath);
   const { start, questions } = readProblems(folder.problemsPath(run));
-  const events = new EventFile(home.eventsPath);
+  const events = new SavedJournal(home.eventsPath);
   const test = events.recall("test", "test");
   if (events.recall("done", "done") === undefined)
     throw new LseError(`${home.path}: this run is not over`, "Let `lse evolve` finish it");

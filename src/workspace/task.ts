@@ -6,13 +6,13 @@ import { fullQuestion } from "../bird/prompts.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
-import { OwnFolder } from "./folder.js";
+import { Workspace } from "./folder.js";
 import { formOf, type PromptForm } from "./forms.js";
 import { type Problems, problemsOf, readProblems } from "./problems.js";
-import type { OwnQuestion } from "./questions.js";
+import type { WorkspaceQuestion } from "./questions.js";
 
 /** Which folder, and what its queries may take. */
-export interface OwnTaskOptions {
+export interface WorkspaceTaskOptions {
   /** A folder of `lse init`, or the problems of one of its runs. */
   readonly dataPath: string;
   /** Time limit of a query. */
@@ -22,19 +22,19 @@ export interface OwnTaskOptions {
 }
 
 /** Text-to-SQL on a database of one's own. */
-export class OwnTask implements Task {
+export class WorkspaceTask implements Task {
   readonly id: string;
   readonly seedInstructions: string;
   readonly problemIds: readonly string[];
   readonly holdoutIds: readonly string[];
   readonly testIds: readonly string[];
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
-  readonly #questions: ReadonlyMap<string, OwnQuestion>;
+  readonly #questions: ReadonlyMap<string, WorkspaceQuestion>;
 
   /** @throws LseError for files that cannot be used, the database among them */
-  static async open({ dataPath, timeoutMs, cacheFolder }: OwnTaskOptions): Promise<OwnTask> {
+  static async open({ dataPath, timeoutMs, cacheFolder }: WorkspaceTaskOptions): Promise<WorkspaceTask> {
     const isFolder = statSync(dataPath, { throwIfNoEntry: false })?.isDirectory() !== false;
-    const problems = isFolder ? problemsOf(OwnFolder.open(dataPath)) : readProblems(dataPath);
+    const problems = isFolder ? problemsOf(Workspace.open(dataPath)) : readProblems(dataPath);
     const accuracy = new ExecutionAccuracy(
       { databasePath: () => problems.database },
       timeoutMs,
@@ -45,7 +45,7 @@ export class OwnTask implements Task {
       const databaseHash = await accuracy.databaseHash(problems.name);
       const { database, name, questions, ...rest } = problems;
       const asked = questions.map(({ line, ...question }) => question);
-      return new OwnTask(problems, hashJson([databaseHash, rest, asked, timeoutMs]), accuracy);
+      return new WorkspaceTask(problems, hashJson([databaseHash, rest, asked, timeoutMs]), accuracy);
     } catch (error) {
       await accuracy[Symbol.asyncDispose]();
       throw error;
@@ -129,11 +129,11 @@ export class OwnTask implements Task {
     return this.accuracy[Symbol.asyncDispose]();
   }
 
-  #asBird({ id, question, evidence, sql }: OwnQuestion): BirdQuestion {
+  #asBird({ id, question, evidence, sql }: WorkspaceQuestion): BirdQuestion {
     return { id, questionId: 0, dbId: this.problems.name, question, evidence, sql, difficulty: "" };
   }
 
-  #question(id: string): OwnQuestion {
+  #question(id: string): WorkspaceQuestion {
     const question = this.#questions.get(id);
     if (question === undefined) throw new RangeError(`${this.id} has no problem ${id}`);
     return question;

@@ -152,7 +152,7 @@ describe("lse evolve", () => {
     expect(read("replayed", "tree.json")).toBe(read("whole", "tree.json"));
     const otherSeed = lse("evolve", ...replay, "--seed", "2", "--out", path("replayed-2"));
     expect(otherSeed.status).toBe(1);
-    expect(otherSeed.stderr).toMatch(/events\.jsonl: the recording does not have/);
+    expect(otherSeed.stderr).toMatch(/events\.jsonl: this journal does not have/);
   });
 
   it("--json prints one document on standard output and nothing else", () => {

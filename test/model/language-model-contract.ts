@@ -124,7 +124,7 @@ export function languageModelContract(
     it("the logprobs of a completion are those of teacher forcing", async () => {
       const asked = request("which country?", { temperature: 1, topK: 0, topP: 1 });
       const { tokens, logprobs } = await generateOne(asked);
-      const scored = await model.score(asked.messages, tokens);
+      const scored = await model.logprobs(asked.messages, tokens);
       expect(scored).toHaveLength(tokens.length);
       for (const [i, logprob] of logprobs.entries()) {
         expect(Math.abs(logprob - (scored[i] as number))).toBeLessThan(1e-4);

@@ -253,7 +253,7 @@ describe("LlamaModel under pressure", () => {
     expectSame(await evolver.generate(requests), adapted);
     expectSame(await model.generate(requests), await reference(requests));
     const [first] = adapted;
-    const scored = await evolver.score(requests[0]?.messages ?? [], first?.tokens ?? []);
+    const scored = await evolver.logprobs(requests[0]?.messages ?? [], first?.tokens ?? []);
     for (const [i, logprob] of scored.entries()) expect(logprob).toBeCloseTo(first?.logprobs[i] as number, 3);
     await expect(AdaptedModel.open(model, modelPath)).rejects.toBeInstanceOf(LseError);
   });
@@ -310,7 +310,7 @@ describe("LlamaModel under pressure", () => {
     await using model = await open();
     const [completion] = await model.generate([ask("s", "q", { maxTokens: 0 })]);
     expect(completion).toMatchObject({ text: "", tokens: [], finishReason: "length" });
-    expect(await model.score(ask("s", "q").messages, [])).toHaveLength(0);
+    expect(await model.logprobs(ask("s", "q").messages, [])).toHaveLength(0);
   });
 });
 

@@ -283,7 +283,7 @@ describe("the report of a run", () => {
         node: id,
         parent: id - 1,
         round: id,
-        reward: 0.5,
+        score: 0.5,
         standardError: 0.1,
       });
       for (let i = 0; i < 400; i++) {

@@ -64,7 +64,7 @@ async function train(trainer: Trainer, steps: number): Promise<number[]> {
 /** Mean absolute difference between the engine's logprobs and the trainer's, in nats a token. */
 async function disagreement(trainer: Trainer, model: NodeLlamaCppModel, prefix: number[]): Promise<number> {
   const tokens = Array.from({ length: 40 }, (_, i) => (i * 37) % 256);
-  const scored = await model.score(MESSAGES, tokens);
+  const scored = await model.logprobs(MESSAGES, tokens);
   const [row] = await trainer.logprobs([{ prefix, continuations: [{ tokens }] }]);
   const ours = row?.[0] ?? new Float32Array();
   expect(ours).toHaveLength(tokens.length);

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, expect, it } from "vitest";
 import { hashFile, hashFileOnce } from "#lse/lib/hash.js";
-import { scratch } from "../own-folder.js";
+import { scratch } from "../workspace-folder.js";
 
 const folder = scratch();
 afterAll(folder.remove);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
-import { EventLog } from "#lse/journal/event-log.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
+import { JournalFile } from "#lse/journal/journal-file.js";
 import { PaidCompletions } from "#lse/journal/paid-completions.js";
 import { CachedModel } from "#lse/runtime/cached-model.js";
 import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
@@ -31,7 +31,7 @@ const learner = () =>
 
 beforeAll(async () => {
   mkdirSync(join(folder, "first"));
-  using log = new EventLog(join(folder, "first", "events.jsonl"));
+  using log = new JournalFile(join(folder, "first", "events.jsonl"));
   await evolve(new NumberTask(30), learner(), config(), log);
 });
 

@@ -212,7 +212,7 @@ describe.each(["openai:small", "anthropic:large"])("%s", (name) => {
 
   it("cannot score, wear an adapter or keep to a grammar", async () => {
     await withModel(echo, { name }, async (model) => {
-      await expect(model.score()).rejects.toBeInstanceOf(LseError);
+      await expect(model.logprobs()).rejects.toBeInstanceOf(LseError);
       await expect(model.useAdapter("a.gguf")).rejects.toThrow(/a\.gguf.*no adapter/);
       await model.useAdapter(null);
       const constrained = request("a", { sampling: { ...PAPER_SAMPLING, grammar: 'root ::= "a"' } });

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { type Evolution, evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
-import { EventLog } from "#lse/journal/event-log.js";
+import { JournalFile } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { RunQuery } from "#lse/journal/run-query.js";
 import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
@@ -27,7 +27,7 @@ beforeAll(async () => {
     if (++edits === 2) return "no tags";
     return `<prompt>known: 100 ${Array.from({ length: 9 * edits }, (_, i) => i).join(" ")}</prompt>`;
   });
-  using log = new EventLog(folder.eventsPath);
+  using log = new JournalFile(folder.eventsPath);
   evolution = await evolve(new NumberTask(30), model, config, log);
   folder.writeTree(treeToJson(evolution, config));
   answered = log.count("answer");

@@ -11,7 +11,7 @@ class Echo implements LanguageModel {
   readonly calls: string[][] = [];
   constructor(private readonly failure?: Error) {}
   countTokens = () => 1;
-  score = async () => new Float32Array();
+  logprobs = async () => new Float32Array();
   useAdapter = async () => {};
   async [Symbol.asyncDispose]() {}
 

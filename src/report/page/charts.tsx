@@ -29,7 +29,7 @@ export function Chart({ options, label }: { options: (width: number) => Plot.Plo
 }
 
 export function RoundScores({ run, selected }: { run: RunData; selected: number }) {
-  const nodes = run.nodes.flatMap((node) => (node.reward === null ? [] : [{ ...node, reward: node.reward }]));
+  const nodes = run.nodes.flatMap((node) => (node.score === null ? [] : [{ ...node, score: node.score }]));
   const best = bestSoFar(run);
   return (
     <section aria-labelledby="rounds-title">
@@ -40,23 +40,27 @@ export function RoundScores({ run, selected }: { run: RunData; selected: number 
           x: { label: "round", ticks: Math.min(run.nodes.length, width / TICK), tickFormat: "d" },
           y: { label: "score on the holdout, %", grid: true, percent: true, nice: true },
           marks: [
-            Plot.ruleY([nodes[0]?.reward ?? 0], { stroke: "var(--muted)", strokeDasharray: "4 3" }),
+            Plot.ruleY([nodes[0]?.score ?? 0], { stroke: "var(--muted)", strokeDasharray: "4 3" }),
             Plot.line(best, {
               x: "round",
-              y: "reward",
+              y: "score",
               curve: "step-after",
               stroke: "var(--accent)",
               strokeWidth: 2,
             }),
             Plot.ruleX(nodes, {
               x: "round",
-              y1: (node) => node.reward - (node.standardError ?? 0),
-              y2: (node) => node.reward + (node.standardError ?? 0),
+              y1: (node) => node.score - (node.standardError ?? 0),
+              y2: (node) => node.score + (node.standardError ?? 0),
               stroke: "var(--muted)",
               strokeOpacity: 0.6,
             }),
             Plot.dot(nodes, {
-              ...{ x: "round", y: "reward", r: 4, stroke: "var(--ink)", strokeWidth: 1 },
+              x: "round",
+              y: "score",
+              r: 4,
+              stroke: "var(--ink)",
+              strokeWidth: 1,
               fill: (node) => (node.id === selected ? "var(--accent)" : "var(--paper)"),
               title: (node) => `node ${node.id}: ${scored(node)}`,
             }),
@@ -71,16 +75,16 @@ export function RoundScores({ run, selected }: { run: RunData; selected: number 
 }
 
 /** After each round, of a run. */
-function bestSoFar({ name, nodes }: RunData): { name: string; round: number; reward: number }[] {
+function bestSoFar({ name, nodes }: RunData): { name: string; round: number; score: number }[] {
   let best = Number.NEGATIVE_INFINITY;
-  return nodes.map(({ round, reward }) => {
-    best = Math.max(best, reward ?? best);
-    return { name, round, reward: best };
+  return nodes.map(({ round, score }) => {
+    best = Math.max(best, score ?? best);
+    return { name, round, score: best };
   });
 }
 
 export function BestByRound({ runs }: { runs: readonly RunData[] }) {
-  const lines = runs.flatMap(bestSoFar).filter(({ reward }) => Number.isFinite(reward));
+  const lines = runs.flatMap(bestSoFar).filter(({ score }) => Number.isFinite(score));
   return (
     <section aria-labelledby="best-title">
       <h2 id="best-title">The best so far, by round</h2>
@@ -93,7 +97,7 @@ export function BestByRound({ runs }: { runs: readonly RunData[] }) {
           marks: [
             Plot.line(lines, {
               x: "round",
-              y: "reward",
+              y: "score",
               stroke: "name",
               curve: "step-after",
               strokeWidth: 2,

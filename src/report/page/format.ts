@@ -19,8 +19,8 @@ export function seconds(value: number): string {
 export const interval = ({ mean, low, high }: Interval): string =>
   `${percent(mean)} [${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)}]`;
 
-export const scored = ({ reward, standardError }: NodeData): string =>
-  standardError === null ? percent(reward) : `${percent(reward)} ± ${(100 * standardError).toFixed(1)}`;
+export const scored = ({ score, standardError }: NodeData): string =>
+  standardError === null ? percent(score) : `${percent(score)} ± ${(100 * standardError).toFixed(1)}`;
 
 /** From the seed instructions to a node. */
 export function pathTo(run: RunData, id: number): NodeData[] {
@@ -33,9 +33,9 @@ export function pathTo(run: RunData, id: number): NodeData[] {
 }
 
 /** Where a node's score lies on the scale of colours, from 0 to 1: between the run's lowest and highest. */
-export function place(run: RunData, reward: number | null): number | null {
-  if (reward === null) return null;
-  const known = run.nodes.flatMap((node) => (node.reward === null ? [] : [node.reward]));
+export function place(run: RunData, score: number | null): number | null {
+  if (score === null) return null;
+  const known = run.nodes.flatMap((node) => (node.score === null ? [] : [node.score]));
   const [low, high] = [Math.min(...known), Math.max(...known)];
-  return high === low ? 0.5 : (reward - low) / (high - low);
+  return high === low ? 0.5 : (score - low) / (high - low);
 }

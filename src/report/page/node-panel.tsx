@@ -13,9 +13,7 @@ interface Props {
 export function NodePanel({ run, node, onSelect }: Props) {
   const parent = node.parent === null ? undefined : run.nodes[node.parent];
   const change =
-    parent === undefined || parent.reward === null || node.reward === null
-      ? null
-      : node.reward - parent.reward;
+    parent === undefined || parent.score === null || node.score === null ? null : node.score - parent.score;
   return (
     <article class="panel" aria-live="polite" data-shown-node={node.id}>
       <h3>

@@ -76,7 +76,7 @@ export function TreeView({ run, selected, onSelect }: Props) {
         </svg>
       </div>
       <p class="legend" aria-hidden="true">
-        <span class="scale" /> lowest to highest score of this run · the thick way leads to the best node · a
+        <span class="scale" /> lowest to highest score of this run · the thick line leads to the best node · a
         node's number is that of its edit
       </p>
     </div>
@@ -94,7 +94,7 @@ interface NodeProps {
 }
 
 function TreeNode({ run, node, x, y, isSelected, isBest, onSelect }: NodeProps) {
-  const shade = place(run, node.reward);
+  const shade = place(run, node.score);
   const choose = (event: KeyboardEvent) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
@@ -121,7 +121,7 @@ function TreeNode({ run, node, x, y, isSelected, isBest, onSelect }: NodeProps) 
         {node.id}
       </text>
       <text class="score" text-anchor="middle" y={RADIUS + 12}>
-        {percent(node.reward).replace(" %", "")}
+        {percent(node.score).replace(" %", "")}
       </text>
     </g>
   );

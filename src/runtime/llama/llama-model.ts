@@ -175,7 +175,7 @@ export class LlamaModel implements LanguageModel {
     });
   }
 
-  score(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
+  logprobs(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
     return this.#calls.run(async () => {
       const prompt = this.template.encode(messages);
       requireRoom(this.contextSize, prompt.length, tokens.length);

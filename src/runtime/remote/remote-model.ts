@@ -93,7 +93,7 @@ export class RemoteModel implements LanguageModel {
     return completions;
   }
 
-  async score(): Promise<Float32Array> {
+  async logprobs(): Promise<Float32Array> {
     throw new LseError(
       `${this.service.name} does not tell log-probabilities of given tokens`,
       "Use a GGUF file for this",

@@ -1,7 +1,7 @@
 /** LSE: the evolver is trained by the improvement its edits bring (paper §4), in a folder that survives a kill. */
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { EventLog } from "../../journal/event-log.js";
+import { JournalFile } from "../../journal/journal-file.js";
 import { mean } from "../../lib/statistics.js";
 import type { ChatMessage, LanguageModel, Sampling } from "../../model.js";
 import type { Row } from "../batch.js";
@@ -133,7 +133,7 @@ async function update(
   options: LearnOptions,
   { trainer, reference }: { readonly trainer: Trainer; readonly reference: Trainer | null },
   evolver: LanguageModel,
-  journal: EventLog,
+  journal: JournalFile,
 ): Promise<UpdatePoint> {
   const { states, nodes, rollouts: each, sampling, seed, policy, estimator, encode, signal } = options;
   const started = performance.now();
@@ -217,8 +217,8 @@ class InWork {
     mkdirSync(path, { recursive: true });
   }
 
-  open(name: string): EventLog {
-    return new EventLog(join(this.path, `${name}.jsonl`));
+  open(name: string): JournalFile {
+    return new JournalFile(join(this.path, `${name}.jsonl`));
   }
 
   /** A checkpoint holds what came of them. */

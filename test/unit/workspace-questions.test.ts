@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { QuestionFile, questionId } from "#lse/workspace/questions.js";
 import { rowsAsSql } from "#lse/workspace/row-gold.js";
-import { scratch } from "../own-folder.js";
+import { scratch } from "../workspace-folder.js";
 
 const folder = scratch();
 afterAll(folder.remove);

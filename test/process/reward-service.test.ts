@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { EventLog } from "#lse/journal/event-log.js";
+import { JournalFile } from "#lse/journal/journal-file.js";
 import { MAX_BODY_BYTES, type RewardServiceOptions, rewardService } from "#lse/train/reward-service.js";
 import { editStates } from "#lse/train/rl/edit-states.js";
 import { exportVerl } from "#lse/train/verl.js";
@@ -26,7 +26,7 @@ afterEach(() => {
 
 async function serve(options: Partial<RewardServiceOptions> = {}) {
   const policy = new ScriptedModel(answersByInstructions);
-  const journal = new EventLog(join(folder, `rewards-${Math.random()}.jsonl`));
+  const journal = new JournalFile(join(folder, `rewards-${Math.random()}.jsonl`));
   const server = rewardService({
     ...{ states, policy, together: 8, waiting: 8, token: null, journal },
     ...options,
@@ -64,7 +64,7 @@ describe("the reward server", () => {
     expect(await (await fetch(`${url}/health`)).json()).toEqual({ states: 4, waiting: 0 });
 
     // Another server with the same file knows it all.
-    const again = await serve({ journal: new EventLog(journal.path) });
+    const again = await serve({ journal: new JournalFile(journal.path) });
     expect((await again.post(ask)).body).toEqual(all[0]?.body);
     expect(again.policy.requests).toHaveLength(0);
   });

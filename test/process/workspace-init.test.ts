@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFi
 import { DuckDBInstance } from "@duckdb/node-api";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, describe, expect, it } from "vitest";
-import { OwnFolder } from "#lse/workspace/folder.js";
+import { Workspace } from "#lse/workspace/folder.js";
 import { initFolder } from "#lse/workspace/init.js";
 import { lse } from "../cli.js";
-import { BAKERY, scratch, sqlite } from "../own-folder.js";
+import { BAKERY, scratch, sqlite } from "../workspace-folder.js";
 
 const folder = scratch();
 const { path } = folder;
@@ -32,7 +32,7 @@ describe("lse init", () => {
     expect(readFileSync(path("bakery", "questions.yaml"), "utf8")).toMatch(
       /^# Questions about bakery\.sqlite\./,
     );
-    const own = OwnFolder.open(path("bakery"));
+    const own = Workspace.open(path("bakery"));
     expect([own.databasePath, own.models().model]).toEqual([database, { path: path("model.gguf") }]);
   });
 
@@ -81,7 +81,7 @@ describe("lse init", () => {
       ["naïve 'x'", "数 量", "order"].map((name) => ({ name })),
     );
     copy.close();
-    expect(OwnFolder.open(path("ö 数")).databasePath).toBe(odd);
+    expect(Workspace.open(path("ö 数")).databasePath).toBe(odd);
   });
 
   it("a schema with very many columns is shown without examples, which is said", () => {
@@ -172,7 +172,7 @@ describe("DuckDB and files of tables", () => {
       'CREATE TABLE "or ders" (\n    "order id" bigint, -- example: [1, 2]\n',
     );
     expect(schema("imported")).toContain("    born date -- example: ['1990-01-02']");
-    expect(OwnFolder.open(path("imported")).config).toMatchObject({
+    expect(Workspace.open(path("imported")).config).toMatchObject({
       engine: "duckdb",
       database: "data.duckdb",
     });

@@ -6,18 +6,19 @@ import { makeDatabase } from "#lse/mini/generator.js";
 import { writeDatabase } from "#lse/mini/rows.js";
 import { parseAddress } from "#lse/mini/splits.js";
 import { MiniTask } from "#lse/mini/task.js";
-import { OwnFolder } from "#lse/workspace/folder.js";
+import { Workspace } from "#lse/workspace/folder.js";
 import { initFolder } from "#lse/workspace/init.js";
 import { problemsOf, requireEnough, writeProblems } from "#lse/workspace/problems.js";
-import { OwnTask } from "#lse/workspace/task.js";
+import { WorkspaceTask } from "#lse/workspace/task.js";
 import { ScriptedModel } from "../fakes.js";
-import { bakery, questions, scratch, sqlite } from "../own-folder.js";
+import { bakery, questions, scratch, sqlite } from "../workspace-folder.js";
 
 const folder = scratch();
 const { path } = folder;
 afterAll(folder.remove);
 
-const open = (dataPath: string) => OwnTask.open({ dataPath, timeoutMs: 5000, cacheFolder: path("cache") });
+const open = (dataPath: string) =>
+  WorkspaceTask.open({ dataPath, timeoutMs: 5000, cacheFolder: path("cache") });
 const write = (root: string, yaml: string) => writeFileSync(`${root}/questions.yaml`, yaml);
 
 describe("a task on your own database", () => {
@@ -85,7 +86,7 @@ describe("a task on your own database", () => {
 
   it("goes on with what a run was begun with, whatever has been edited since", async () => {
     const root = await bakery(path("frozen"), questions(12));
-    const own = OwnFolder.open(root);
+    const own = Workspace.open(root);
     writeProblems(own.problemsPath("001"), problemsOf(own));
     await using before = await open(own.problemsPath("001"));
     write(root, questions(3));
@@ -97,7 +98,7 @@ describe("a task on your own database", () => {
 
   it("questions of earlier runs keep their roles", async () => {
     const root = await bakery(path("roles"), questions(30));
-    const own = OwnFolder.open(root);
+    const own = Workspace.open(root);
     const first = problemsOf(own);
     writeProblems(own.problemsPath("001"), first);
     // Problems count when their run has begun.
@@ -123,7 +124,7 @@ describe("a task on your own database", () => {
   });
 
   it("says how many questions are missing", async () => {
-    const own = OwnFolder.open(await bakery(path("few"), questions(11)));
+    const own = Workspace.open(await bakery(path("few"), questions(11)));
     expect(() => requireEnough(problemsOf(own), "q.yaml")).toThrow(
       "q.yaml: 11 questions so far, and evolving takes 12. Write 1 more; 30 are a good start.",
     );

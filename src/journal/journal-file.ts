@@ -13,7 +13,7 @@ import { LseError } from "../errors.js";
 import type { Journal, RunEvent } from "./journal.js";
 
 /** The events of a run as they lie on the disk: one JSON object a line. Reading changes nothing. */
-export class EventFile {
+export class SavedJournal {
   /** Lines stay bytes until they are asked for: a run's generations are large and mostly read once. */
   readonly #lines = new Map<string, Buffer>();
   readonly #counts = new Map<string, number>();
@@ -71,7 +71,7 @@ export class EventFile {
  * operating system before `record` returns, so killing this process loses none; `sync` guards against the
  * machine going down as well. The half line that a kill may leave at the end is dropped.
  */
-export class EventLog extends EventFile implements Journal, Disposable {
+export class JournalFile extends SavedJournal implements Journal, Disposable {
   readonly #file: number;
   /** Called for every event that was not in the file before. */
   onEvent: ((event: RunEvent) => void) | undefined;

@@ -1,3 +1,4 @@
+/** A model that answers from the journal of an earlier run. */
 import { LseError } from "../errors.js";
 import type { Journal } from "../journal/journal.js";
 import {
@@ -14,7 +15,7 @@ import { completionKey, tokensKey } from "./cached-model.js";
  * completions, any other request is an error. For tests, and for looking into a run on a machine without
  * its model.
  */
-export class RecordedModel implements LanguageModel {
+export class ReplayedModel implements LanguageModel {
   readonly repeats = "request";
   readonly usage = emptyUsage();
 
@@ -22,24 +23,24 @@ export class RecordedModel implements LanguageModel {
   readonly contextSize: number;
 
   /**
-   * @param recording a run's events
-   * @param origin the recording's path, for error messages
+   * @param journal of the earlier run
+   * @param origin its path, for error messages
    * @throws LseError when the events are not those of a run
    */
   constructor(
-    private readonly recording: Pick<Journal, "recall">,
+    private readonly journal: Pick<Journal, "recall">,
     private readonly origin: string,
   ) {
-    const inputs = recording.recall("inputs", "inputs");
+    const inputs = journal.recall("inputs", "inputs");
     if (inputs === undefined) {
-      throw new LseError(`${origin}: no recording of a run`, "Give the events.jsonl of a run folder");
+      throw new LseError(`${origin}: not the journal of a run`, "Give the events.jsonl of a run folder");
     }
     this.fingerprint = inputs.model;
     this.contextSize = inputs.contextSize;
   }
 
   countTokens(messages: readonly ChatMessage[]): number {
-    const known = this.recording.recall("tokens", tokensKey(this.fingerprint, messages));
+    const known = this.journal.recall("tokens", tokensKey(this.fingerprint, messages));
     if (known === undefined) throw this.#missing("the length of a prompt");
     return known.count;
   }
@@ -52,7 +53,7 @@ export class RecordedModel implements LanguageModel {
     return requests.map((request, index) => {
       signal?.throwIfAborted();
       const { completion } =
-        this.recording.recall("generation", completionKey(this.fingerprint, request)) ?? {};
+        this.journal.recall("generation", completionKey(this.fingerprint, request)) ?? {};
       if (completion === undefined) throw this.#missing("an answer to a prompt");
       this.usage.completions++;
       this.usage.promptTokensAsked += completion.promptTokens;
@@ -62,7 +63,7 @@ export class RecordedModel implements LanguageModel {
     });
   }
 
-  async score(): Promise<Float32Array> {
+  async logprobs(): Promise<Float32Array> {
     throw this.#missing("log-probabilities of other completions");
   }
 
@@ -74,8 +75,8 @@ export class RecordedModel implements LanguageModel {
 
   #missing(what: string): LseError {
     return new LseError(
-      `${this.origin}: the recording does not have ${what} that this run asks for`,
-      "Replay it with the data, options and seed it was made with, or give --model the GGUF itself",
+      `${this.origin}: this journal does not have ${what} that this run asks for`,
+      "Replay it with the data, options and seed it was made with, or give `model.path` the GGUF itself",
     );
   }
 }

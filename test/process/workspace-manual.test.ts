@@ -4,15 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
-import { EventLog } from "#lse/journal/event-log.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
+import { JournalFile } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { type GenerateRequest, PAPER_SAMPLING } from "#lse/model.js";
 import { CachedModel } from "#lse/runtime/cached-model.js";
 import { ask, giveFeedback } from "#lse/workspace/ask.js";
 import { AskedLog } from "#lse/workspace/asked.js";
 import { openExecutor } from "#lse/workspace/executor.js";
-import { OwnFolder } from "#lse/workspace/folder.js";
+import { Workspace } from "#lse/workspace/folder.js";
 import { measureGain } from "#lse/workspace/gain.js";
 import { historyOf } from "#lse/workspace/history.js";
 import { initFolder } from "#lse/workspace/init.js";
@@ -21,10 +21,10 @@ import { protocolFor } from "#lse/workspace/protocol.js";
 import { QuestionFile } from "#lse/workspace/questions.js";
 import { ruleUnits } from "#lse/workspace/rule-units.js";
 import { readSettled, settle } from "#lse/workspace/settle.js";
-import { OwnTask } from "#lse/workspace/task.js";
+import { WorkspaceTask } from "#lse/workspace/task.js";
 import { measureWorth } from "#lse/workspace/worth.js";
 import { isEdit, ScriptedModel } from "../fakes.js";
-import { bakery, questions, scratch } from "../own-folder.js";
+import { bakery, questions, scratch } from "../workspace-folder.js";
 
 const folder = scratch();
 const { path } = folder;
@@ -44,19 +44,19 @@ const learning = (edit: string) => (request: GenerateRequest) =>
   isEdit(request) ? `<prompt>${edit}</prompt>` : baker(request);
 
 /** A run of `lse evolve`, with a model that plays. */
-async function run(own: OwnFolder, name: string, edit: string) {
+async function run(own: Workspace, name: string, edit: string) {
   const problems = problemsOf(own);
   writeProblems(own.problemsPath(name), problems);
   const config = {
     evolve: evolveConfigSchema.parse({ ...protocolFor(partsOf(problems), false), rounds: 2, samples: 1 }),
   };
   const home = RunFolder.create(own.runPath(name), config);
-  await using task = await OwnTask.open({
+  await using task = await WorkspaceTask.open({
     dataPath: own.problemsPath(name),
     timeoutMs: 5000,
     cacheFolder: path("cache"),
   });
-  using log = new EventLog(home.eventsPath);
+  using log = new JournalFile(home.eventsPath);
   const model = new ScriptedModel(learning(edit));
   const evolution = await evolve(task, model, config.evolve, log);
   home.writeTree(treeToJson(evolution, config.evolve));
@@ -65,9 +65,9 @@ async function run(own: OwnFolder, name: string, edit: string) {
 }
 
 describe("the manual", () => {
-  let own: OwnFolder;
+  let own: Workspace;
   beforeAll(async () => {
-    own = OwnFolder.open(await bakery(path("manual"), questions(30)));
+    own = Workspace.open(await bakery(path("manual"), questions(30)));
   });
 
   it("is the best instructions of a run, when they beat its start; the test says by how much", async () => {
@@ -106,7 +106,7 @@ describe("the manual", () => {
 
   it("each rule is worth what is lost without it; measured answers are kept", async () => {
     const manual = `# Rules\n${ADD}\n- Be kind.`;
-    await using task = await OwnTask.open({
+    await using task = await WorkspaceTask.open({
       dataPath: own.problemsPath("001"),
       timeoutMs: 5000,
       cacheFolder: path("cache"),
@@ -162,7 +162,7 @@ describe("rules of a manual", () => {
 
 describe("asking and feedback", () => {
   const asking = async (root: string, text = "") => {
-    const own = OwnFolder.open(await bakery(path(root), text));
+    const own = Workspace.open(await bakery(path(root), text));
     const put = async (question: string, answer = "<answer>SELECT name FROM cakes ORDER BY id</answer>") => {
       await using executor = openExecutor(own);
       const model = new ScriptedModel(() => answer);
@@ -205,7 +205,7 @@ describe("asking and feedback", () => {
   it("DuckDB answers where the database is DuckDB's", async () => {
     writeFileSync(path("cakes.csv"), "name,price\nSacher,4.5\n");
     await initFolder({ databases: [path("cakes.csv")], folder: path("duck"), prompts: "sql", model: {} });
-    const own = OwnFolder.open(path("duck"));
+    const own = Workspace.open(path("duck"));
     await using executor = openExecutor(own);
     const model = new ScriptedModel(() => "<answer>FROM cakes SELECT name AS cake, price</answer>");
     const { result } = await ask(
@@ -287,7 +287,7 @@ describe("asking and feedback", () => {
 
 describe("lse.json", () => {
   it("is checked, and remembers models by paths from the folder", async () => {
-    const own = OwnFolder.open(await bakery(path("config"), ""));
+    const own = Workspace.open(await bakery(path("config"), ""));
     const later = own.remember({
       model: { path: path("models", "m.gguf") },
       evolver: { model: "openai:gpt-5" },
@@ -295,10 +295,10 @@ describe("lse.json", () => {
     expect(JSON.parse(readFileSync(own.configPath, "utf8"))).toMatchObject({
       ...{ model: { path: "../models/m.gguf" }, evolver: { model: "openai:gpt-5" } },
     });
-    expect(OwnFolder.open(own.path).models()).toEqual(later.models());
+    expect(Workspace.open(own.path).models()).toEqual(later.models());
     writeFileSync(own.configPath, '{"database": "x", "engine": "oracle"}');
-    expect(() => OwnFolder.open(own.path)).toThrow(/lse\.json: field engine: /);
-    expect(() => OwnFolder.open(join(own.path, "runs"))).toThrow(
+    expect(() => Workspace.open(own.path)).toThrow(/lse\.json: field engine: /);
+    expect(() => Workspace.open(join(own.path, "runs"))).toThrow(
       /no lse\.json here\. Make the folder with `lse init/,
     );
   });

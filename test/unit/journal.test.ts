@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LseError } from "#lse/errors.js";
-import { EventFile, EventLog } from "#lse/journal/event-log.js";
 import type { RunEvent } from "#lse/journal/journal.js";
+import { JournalFile, SavedJournal } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 
 let folder: string;
@@ -28,12 +28,12 @@ describe("the event log", () => {
 
   it("recalls what it recorded, in this process and the next, and keeps the first of a key", () => {
     {
-      using log = new EventLog(path());
+      using log = new JournalFile(path());
       log.record(edit(1, "naïve – “quoted”\n"));
       log.record(edit(1, "another"));
       expect(log.recall("edit", "1")?.rejected).toBe("naïve – “quoted”\n");
     }
-    using log = new EventLog(path());
+    using log = new JournalFile(path());
     expect(log.recall("edit", "1")?.rejected).toBe("naïve – “quoted”\n");
     expect(log.recall("edit", "2")).toBeUndefined();
     expect(log.recall("node", "1")).toBeUndefined();
@@ -42,32 +42,32 @@ describe("the event log", () => {
   });
 
   it("has an event on the disk as soon as record returns", () => {
-    using log = new EventLog(path());
+    using log = new JournalFile(path());
     log.record(edit(1));
-    expect(new EventFile(path()).count("edit")).toBe(1);
+    expect(new SavedJournal(path()).count("edit")).toBe(1);
   });
 
   it.each([1, 10, 40])("drops a last line torn after %i bytes and goes on behind the whole ones", (bytes) => {
     {
-      using log = new EventLog(path());
+      using log = new JournalFile(path());
       log.record(edit(1));
     }
     const whole = readFileSync(path(), "utf8");
     appendFileSync(path(), JSON.stringify(edit(2, "é".repeat(50))).slice(0, bytes));
-    expect(new EventFile(path()).count("edit")).toBe(1);
-    using log = new EventLog(path());
+    expect(new SavedJournal(path()).count("edit")).toBe(1);
+    using log = new JournalFile(path());
     expect(readFileSync(path(), "utf8")).toBe(whole);
     log.record(edit(3));
-    expect(new EventFile(path()).recall("edit", "3")?.round).toBe(3);
+    expect(new SavedJournal(path()).recall("edit", "3")?.round).toBe(3);
   });
 
   it("names file and line of a damaged line that is not the last", () => {
     writeFileSync(path(), `${JSON.stringify(edit(1))}\nnonsense\n${JSON.stringify(edit(2))}\n`);
-    expect(() => new EventLog(path())).toThrow(/events\.jsonl: line 2/);
+    expect(() => new JournalFile(path())).toThrow(/events\.jsonl: line 2/);
   });
 
   it("tells about new events only", () => {
-    using log = new EventLog(path());
+    using log = new JournalFile(path());
     const seen: string[] = [];
     log.record(edit(1));
     log.onEvent = ({ key }) => seen.push(key);
