@@ -55,14 +55,23 @@ try {
   });
   const modelPath = await modelOf("25m");
   await using model = await LlamaModel.open({
-    ...{ modelPath, threads: 1, gpuLayers: 0, sequences: 32, flashAttention: true, repeatable: true },
+    modelPath,
+    threads: 1,
+    gpuLayers: 0,
+    sequences: 32,
+    flashAttention: true,
+    repeatable: true,
   });
   const { grade } = task;
   task.grade = (...args) => inEither.during(() => inSql.during(() => grade.apply(task, args)));
   const { generate } = model;
   model.generate = (...args) => inEither.during(() => inModel.during(() => generate.apply(model, args)));
   const config = evolveConfigSchema.parse({
-    ...{ rounds, batch: 10, holdout, test: 0, sampling: { maxTokens: 48 } },
+    rounds,
+    batch: 10,
+    holdout,
+    test: 0,
+    sampling: { maxTokens: 48 },
   });
   const run = RunFolder.create(join(folder, "run"), {});
   using log = new JournalFile(run.eventsPath);
@@ -77,7 +86,10 @@ try {
   });
   const seconds = (performance.now() - started) / 1000;
   const result = {
-    ...{ rounds, nodes: tree.nodes.length, answers: log.count("answer"), seconds },
+    rounds,
+    nodes: tree.nodes.length,
+    answers: log.count("answer"),
+    seconds,
     model: inModel.seconds / seconds,
     sql: inSql.seconds / seconds,
     loop: 1 - inEither.seconds / seconds,
@@ -97,15 +109,13 @@ try {
 function addsRules(model: LanguageModel): LanguageModel {
   let edits = 0;
   const completion = (text: string) => ({
-    ...{
-      text,
-      tokens: [],
-      generatedTokens: 0,
-      logprobs: [],
-      promptTokens: 0,
-      seconds: 0,
-      finishReason: "stop" as const,
-    },
+    text,
+    tokens: [],
+    generatedTokens: 0,
+    logprobs: [],
+    promptTokens: 0,
+    seconds: 0,
+    finishReason: "stop" as const,
   });
   return {
     fingerprint: "adds rules",

@@ -83,7 +83,14 @@ for (const shape of options.shape ?? (peers ? SHAPES : SHAPES.slice(0, 1))) {
     const size = sizeOf(shape, workload, scale);
     const progress = (message: string) => console.error(`${shape} · ${workload}: ${message}`);
     const measurement = await measure(contestants, {
-      ...{ shape, workload, size, modelPath, encode, threads, rounds, progress },
+      shape,
+      workload,
+      size,
+      modelPath,
+      encode,
+      threads,
+      rounds,
+      progress,
     });
     results.push(resultOf(shape, workload, size, measurement, unbuilt));
   }

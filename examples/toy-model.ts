@@ -12,7 +12,11 @@ export class ToyModel implements LanguageModel {
   readonly contextSize = 100_000;
   readonly repeats = "request";
   readonly usage = {
-    ...{ completions: 0, promptTokensAsked: 0, promptTokensEvaluated: 0, tokensGenerated: 0, seconds: 0 },
+    completions: 0,
+    promptTokensAsked: 0,
+    promptTokensEvaluated: 0,
+    tokensGenerated: 0,
+    seconds: 0,
   };
 
   countTokens(messages: readonly ChatMessage[]): number {
@@ -28,14 +32,13 @@ export class ToyModel implements LanguageModel {
       signal?.throwIfAborted();
       const text = reply(messages);
       const completion: Completion = {
-        ...{
-          text,
-          tokens: [],
-          generatedTokens: text.split(/\s+/).length,
-          logprobs: [],
-          finishReason: "stop",
-        },
-        ...{ promptTokens: this.countTokens(messages), seconds: 0 },
+        text,
+        tokens: [],
+        generatedTokens: text.split(/\s+/).length,
+        logprobs: [],
+        finishReason: "stop",
+        promptTokens: this.countTokens(messages),
+        seconds: 0,
       };
       this.usage.completions++;
       onCompletion?.(index, completion);

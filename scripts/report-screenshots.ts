@@ -19,18 +19,25 @@ const lse = (...options: string[]) =>
     stdio: ["ignore", "ignore", "inherit"],
   });
 const OPTIONS = [
-  ...["--task", "mini", "--db", "test/3", "--model", at("models/mini.gguf"), "--batch", "5", "--seed", "1"],
-  ...[
-    "--gpu-layers",
-    "0",
-    "--sequences",
-    "32",
-    "--decode-batch",
-    "512",
-    "--flash-attention",
-    "--threads",
-    "1",
-  ],
+  "--task",
+  "mini",
+  "--db",
+  "test/3",
+  "--model",
+  at("models/mini.gguf"),
+  "--batch",
+  "5",
+  "--seed",
+  "1",
+  "--gpu-layers",
+  "0",
+  "--sequences",
+  "32",
+  "--decode-batch",
+  "512",
+  "--flash-attention",
+  "--threads",
+  "1",
 ];
 
 lse(

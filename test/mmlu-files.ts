@@ -13,8 +13,12 @@ export interface ReduxRow {
 }
 
 export const row = (over: Partial<ReduxRow> = {}): ReduxRow => ({
-  ...{ question: "Which letter is second?", choices: ["a", "b", "c", "d"], answer: 1 },
-  ...{ error_type: "ok", correct_answer: null, ...over },
+  question: "Which letter is second?",
+  choices: ["a", "b", "c", "d"],
+  answer: 1,
+  error_type: "ok",
+  correct_answer: null,
+  ...over,
 });
 
 /** So many rows, each with a question of its own; the right letters are A, B, C, D, A … */

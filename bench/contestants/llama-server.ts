@@ -74,13 +74,34 @@ const connections = ({ slots }: Slots) => 2 * slots;
 
 function argumentsFor({ modelPath, threads, size }: Setup, slots: Slots, port: number): string[] {
   return [
-    ...["--model", modelPath, "--host", "127.0.0.1", "--port", String(port), "--offline", "--no-webui"],
-    ...["--threads", String(threads), "--threads-batch", String(threads), "--n-gpu-layers", "0"],
-    ...["--threads-http", String(connections(slots) + 2), "--timeout", "3600", "--fit", "off"],
-    ...["--parallel", String(slots.slots), slots.kv === "unified" ? "--kv-unified" : "--no-kv-unified"],
+    "--model",
+    modelPath,
+    "--host",
+    "127.0.0.1",
+    "--port",
+    String(port),
+    "--offline",
+    "--no-webui",
+    "--threads",
+    String(threads),
+    "--threads-batch",
+    String(threads),
+    "--n-gpu-layers",
+    "0",
+    "--threads-http",
+    String(connections(slots) + 2),
+    "--timeout",
+    "3600",
+    "--fit",
+    "off",
+    "--parallel",
+    String(slots.slots),
+    slots.kv === "unified" ? "--kv-unified" : "--no-kv-unified",
     // A split cache is divided by the slots, in steps of 256.
-    ...["--ctx-size", String(slots.slots * 256 * Math.ceil((longest(size) + 1) / 256))],
-    ...["--flash-attn", slots.flashAttention],
+    "--ctx-size",
+    String(slots.slots * 256 * Math.ceil((longest(size) + 1) / 256)),
+    "--flash-attn",
+    slots.flashAttention,
   ];
 }
 

@@ -13,7 +13,8 @@ async function open({ modelPath, threads }: Setup): Promise<Session> {
   const folder = await onnxOf(modelPath);
   const model = await AutoModelForCausalLM.from_pretrained(folder, {
     local_files_only: true,
-    ...{ dtype: "fp32", device: "cpu" },
+    dtype: "fp32",
+    device: "cpu",
     session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
   });
   return {
@@ -41,7 +42,9 @@ async function complete(model: PreTrainedModel, prompt: readonly number[], count
   const sequence = await model.generate({
     inputs: new Tensor("int64", BigInt64Array.from(prompt, BigInt), dims),
     attention_mask: new Tensor("int64", new BigInt64Array(prompt.length).fill(1n), dims),
-    ...{ max_new_tokens: count, do_sample: false, eos_token_id: NO_TOKEN },
+    max_new_tokens: count,
+    do_sample: false,
+    eos_token_id: NO_TOKEN,
   });
   return (sequence as Tensor).size - prompt.length;
 }

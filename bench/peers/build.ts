@@ -55,18 +55,36 @@ async function buildBound(): Promise<void> {
   const folder = dirname(library);
   const ggml = join(folder, basename(library).replace(/llama/, "ggml"));
   await run(process.env.CXX ?? "c++", [
-    ...["-O2", "-std=c++17", "-o", CPP_BOUND],
+    "-O2",
+    "-std=c++17",
+    "-o",
+    CPP_BOUND,
     fileURLToPath(new URL("bound.cpp", import.meta.url)),
-    ...["-I", join(SOURCE, "include"), "-I", join(SOURCE, "ggml", "include")],
-    ...[library, ggml, `-Wl,-rpath,${folder}`],
+    "-I",
+    join(SOURCE, "include"),
+    "-I",
+    join(SOURCE, "ggml", "include"),
+    library,
+    ggml,
+    `-Wl,-rpath,${folder}`,
   ]);
 }
 
 async function buildServer(): Promise<void> {
   await run("cmake", [
-    ...["-S", SOURCE, "-B", BUILD, "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_SHARED_LIBS=OFF"],
-    ...["-DGGML_NATIVE=ON", "-DLLAMA_OPENSSL=OFF", "-DLLAMA_BUILD_UI=OFF", "-DLLAMA_USE_PREBUILT_UI=OFF"],
-    ...["-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_BUILD_APP=OFF"],
+    "-S",
+    SOURCE,
+    "-B",
+    BUILD,
+    "-DCMAKE_BUILD_TYPE=Release",
+    "-DBUILD_SHARED_LIBS=OFF",
+    "-DGGML_NATIVE=ON",
+    "-DLLAMA_OPENSSL=OFF",
+    "-DLLAMA_BUILD_UI=OFF",
+    "-DLLAMA_USE_PREBUILT_UI=OFF",
+    "-DLLAMA_BUILD_TESTS=OFF",
+    "-DLLAMA_BUILD_EXAMPLES=OFF",
+    "-DLLAMA_BUILD_APP=OFF",
     "-DLLAMA_BUILD_IS_DEV=OFF",
   ]);
   const jobs = String(availableParallelism());

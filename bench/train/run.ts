@@ -69,12 +69,10 @@ const flops = stepFlops(workload);
 const speeds = (each: Timed, work: number) => secondsOf(each).map((seconds) => work / seconds / 1e9);
 const results = ours.map((step) => ({
   name: step.name,
-  ...{
-    gflops: ratioOf(
-      speeds(step, flops),
-      secondsOf(step).map(() => 1),
-    ),
-  },
+  gflops: ratioOf(
+    speeds(step, flops),
+    secondsOf(step).map(() => 1),
+  ),
   tokens_per_second: ratioOf(
     secondsOf(step).map(() => positionsOf(workload)),
     secondsOf(step),

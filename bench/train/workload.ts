@@ -37,17 +37,28 @@ const POLICY_GRADIENT: Loss = { kind: "policy-gradient", clip: 0.2 };
 export const WORKLOADS: Readonly<Record<string, Workload>> = {
   pretrain: {
     about: "16 sequences of 256 tokens, all of 1.8 million parameters",
-    ...{ spec: MINI, loss: { kind: "cross-entropy" }, rowsAtOnce: [16, 4, 1], torch: true },
+    spec: MINI,
+    loss: { kind: "cross-entropy" },
+    rowsAtOnce: [16, 4, 1],
+    torch: true,
     rows: sequences(16, 256),
   },
   lse: {
     about: "8 prompts of 384 tokens, 4 edits of 64 each, an adapter on 1.8 million parameters",
-    ...{ spec: MINI, lora: LORA, loss: POLICY_GRADIENT, rowsAtOnce: [4, 1], torch: false },
+    spec: MINI,
+    lora: LORA,
+    loss: POLICY_GRADIENT,
+    rowsAtOnce: [4, 1],
+    torch: false,
     rows: edits(8, 384, 64),
   },
   "lse-0.6b": {
     about: "a prompt of 384 tokens, 4 edits of 32 each, an adapter on the shape of Qwen3-0.6B",
-    ...{ spec: SMALL, lora: LORA, loss: POLICY_GRADIENT, rowsAtOnce: [1], torch: false },
+    spec: SMALL,
+    lora: LORA,
+    loss: POLICY_GRADIENT,
+    rowsAtOnce: [1],
+    torch: false,
     rows: edits(1, 384, 32),
   },
 };

@@ -1,3 +1,4 @@
+/** BIRD's questions, databases and schemas, as they are published. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";

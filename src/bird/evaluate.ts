@@ -1,3 +1,4 @@
+/** EX, R-VES and Soft-F1 of many predictions, by difficulty and database. */
 import type { BirdQuestion } from "./dataset.js";
 import type { ExecutionAccuracy, Verdict } from "./execution-accuracy.js";
 import { defectOf } from "./known-defects.js";
@@ -114,7 +115,9 @@ function score(questions: readonly ScoredQuestion[]): Score {
   const soft = questions.flatMap(({ soft_f1 }) => (soft_f1 === undefined ? [] : [soft_f1]));
   const rewards = questions.flatMap(({ speed_reward }) => (speed_reward === undefined ? [] : [speed_reward]));
   return {
-    ...{ total: questions.length, correct, ex: (100 * correct) / questions.length },
+    total: questions.length,
+    correct,
+    ex: (100 * correct) / questions.length,
     ...(soft.length === 0
       ? {}
       : { soft_f1: (100 * soft.reduce((sum, each) => sum + each, 0)) / soft.length }),

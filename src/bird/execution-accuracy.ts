@@ -1,3 +1,4 @@
+/** EX of one predicted query. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { defaultCacheFolder } from "../lib/cache-folder.js";
 import type { BirdData, BirdQuestion } from "./dataset.js";

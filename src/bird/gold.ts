@@ -1,3 +1,4 @@
+/** Results of gold queries, kept by content of the database. */
 import { mkdirSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";

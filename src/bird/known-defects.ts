@@ -9,7 +9,10 @@ export interface KnownDefect {
 }
 
 const about = (questionId: number, dbId: string, what: string, source: string): KnownDefect => ({
-  ...{ questionId, dbId, what, source },
+  questionId,
+  dbId,
+  what,
+  source,
 });
 const SLOW = "the gold query takes longer than the official 30 s on common machines";
 const WRONG = "gold query and evidence, when executed, contradict the question";

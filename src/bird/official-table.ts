@@ -1,3 +1,4 @@
+/** The tables that BIRD's evaluators print. */
 import type { Evaluation, Score } from "./evaluate.js";
 
 const LEVELS = ["simple", "moderate", "challenging"] as const;

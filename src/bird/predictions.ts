@@ -1,3 +1,4 @@
+/** Prediction files, in both forms. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { readJson } from "../lib/json-file.js";

@@ -1,3 +1,4 @@
+/** The prompts of text-to-SQL: system prompt, question, report of an answer. */
 import type { Outcome } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 

@@ -1,3 +1,4 @@
+/** The schema text of a database that comes without one. */
 import { DatabaseSync } from "@photostructure/sqlite";
 
 type Database = InstanceType<typeof DatabaseSync>;

@@ -1,3 +1,4 @@
+/** One BIRD database as a task. */
 import { LseError } from "../errors.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
@@ -59,7 +60,11 @@ export class BirdTask implements Task {
       const schema =
         data.schemas.get(database) ?? describeSchema(path, data.columnNames.get(database) ?? new Map());
       const fingerprint = hashJson([
-        ...[databaseHash, schema, questions, timeoutMs, reading],
+        databaseHash,
+        schema,
+        questions,
+        timeoutMs,
+        reading,
         ...(sqlEngine === "sqlite" ? [] : [sqlEngine]),
       ]);
       const id = sqlEngine === "sqlite" ? `bird/${database}` : `bird/${database} (DuckDB)`;

@@ -1,3 +1,4 @@
+/** `lse manual`: the manual of a workspace, its history, and what each rule is worth. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { measureManual } from "../runs/workspace-worth.js";

@@ -1,3 +1,4 @@
+/** Fetching one file: ranges, going on, checking. */
 import { LseError } from "../errors.js";
 import { hashFile } from "../lib/hash.js";
 import { ConnectionLost, chunksOf, drop, persist, request } from "./http.js";

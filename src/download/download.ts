@@ -1,3 +1,4 @@
+/** Fetching many files: disk space, progress. */
 import { statSync } from "node:fs";
 import { mkdir, statfs } from "node:fs/promises";
 import { join } from "node:path";

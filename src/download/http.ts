@@ -1,3 +1,4 @@
+/** Requests, further attempts, stalled connections. */
 import { setTimeout as pause } from "node:timers/promises";
 import { LseError } from "../errors.js";
 import type { DownloadContext } from "./settings.js";

@@ -1,3 +1,4 @@
+/** A model hub's list of files, its mirror, its token. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { type Address, chunksOf, persist, request } from "./http.js";
@@ -76,7 +77,10 @@ export async function listRepository(
     .map(({ path, size, lfs }) => ({
       path: safePath(path, url),
       url: `${page}/resolve/main/${path.split("/").map(encodeURIComponent).join("/")}`,
-      ...{ token, page, bytes: size, sha256: lfs?.oid ?? null },
+      token,
+      page,
+      bytes: size,
+      sha256: lfs?.oid ?? null,
     }));
 }
 

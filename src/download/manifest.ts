@@ -1,3 +1,4 @@
+/** What there is to download. */
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { LseError } from "../errors.js";

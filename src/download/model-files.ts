@@ -1,3 +1,4 @@
+/** The files of one quantisation of a model. */
 import { LseError } from "../errors.js";
 import { nearest } from "../lib/nearest.js";
 import type { RemoteFile } from "./hub.js";

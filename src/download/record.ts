@@ -1,3 +1,4 @@
+/** What was downloaded before. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";

@@ -1,3 +1,4 @@
+/** The prompt that asks an evolver for new instructions. */
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";

@@ -1,3 +1,4 @@
+/** What the evolver reads about a batch, cut to fit. */
 import type { Task } from "../task.js";
 import type { Answer } from "./answer.js";
 

@@ -1,3 +1,4 @@
+/** A task that learns on one database and is tested on another. */
 import { hashJson } from "../lib/hash.js";
 import type { ChatMessage } from "../model.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";

@@ -41,7 +41,9 @@ export function qwenParameters(family: QwenFamily, shape: QwenShape, vocabulary:
   const bias = (name: string, size: number) => ({ name, kind: "bias" as const, dims: [size] as const });
   return [
     ...["token_embd.weight", ...(tied ? [] : ["output.weight"])].map((name) => ({
-      ...{ name, kind: "embedding" as const, dims: [vocabulary, embedding] as const },
+      name,
+      kind: "embedding" as const,
+      dims: [vocabulary, embedding] as const,
     })),
     norm("output_norm.weight", embedding),
     ...Array.from({ length: layers }, (_, layer) => [
@@ -73,7 +75,9 @@ export function layerMatrices(shape: QwenShape): { name: string; kind: "matrix";
   };
   return Array.from({ length: layers }, (_, layer) =>
     LINEAR_NAMES.map((name) => ({
-      ...{ name: `blk.${layer}.${name}.weight`, kind: "matrix" as const, dims: sizes[name] },
+      name: `blk.${layer}.${name}.weight`,
+      kind: "matrix" as const,
+      dims: sizes[name],
     })),
   ).flat();
 }

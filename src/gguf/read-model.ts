@@ -99,7 +99,11 @@ function shapeOf(file: GgufReader, family: QwenFamily, tied: boolean): QwenShape
     );
   const [heads, embedding] = [number("attention.head_count"), number("embedding_length")];
   return {
-    ...{ layers: number("block_count"), embedding, heads, tied, ropeBase: number("rope.freq_base") },
+    layers: number("block_count"),
+    embedding,
+    heads,
+    tied,
+    ropeBase: number("rope.freq_base"),
     kvHeads: number("attention.head_count_kv"),
     headDim: Number(file.value(`${family}.attention.key_length`) ?? embedding / heads),
     feedForward: number("feed_forward_length"),

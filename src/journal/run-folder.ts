@@ -1,3 +1,4 @@
+/** The folder of a run: its files' names, and writing them whole. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";

@@ -1,3 +1,4 @@
+/** Writing files whole, and reading texts. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { LseError } from "../errors.js";
 

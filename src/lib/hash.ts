@@ -1,3 +1,4 @@
+/** SHA-256 of files and values. */
 import { createHash } from "node:crypto";
 import { createReadStream, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";

@@ -1,3 +1,4 @@
+/** The name that was probably meant. */
 import { diffChars } from "diff";
 
 /** The name that differs from `wrong` in the fewest letters, whatever their case. */

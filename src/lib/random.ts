@@ -1,3 +1,4 @@
+/** Seeds from content, uniform numbers, shuffles. */
 import { createHash } from "node:crypto";
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";

@@ -59,7 +59,12 @@ export function exportToBird(folder: string, addresses: readonly Address[], ques
     writeJson(
       join(folder, "dev.json"),
       asked.map(({ questionId, dbId, question, evidence, sql, difficulty }) => ({
-        ...{ question_id: questionId, db_id: dbId, question, evidence, SQL: sql, difficulty },
+        question_id: questionId,
+        db_id: dbId,
+        question,
+        evidence,
+        SQL: sql,
+        difficulty,
       })),
     );
     writeFileSync(join(folder, "dev.sql"), asked.map(({ sql, dbId }) => `${sql}\t${dbId}\n`).join(""));

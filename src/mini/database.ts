@@ -1,3 +1,4 @@
+/** What a miniature database consists of. */
 import type { Rule } from "./rules.js";
 import type { Address } from "./splits.js";
 

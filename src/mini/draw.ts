@@ -1,3 +1,4 @@
+/** Seeded choices. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
 
 /** Seeded choices, one after the other. */

@@ -83,12 +83,19 @@ async function startOf(
   const problems = batchOf(pool, config.batch, 1, config.seed);
   const batch = await ask(policy, task, instructions, "batch", problems, config);
   const run = {
-    ...{ origin: task.id, policy: policy.fingerprint, task, config, prompts: [], holdout: testIds },
+    origin: task.id,
+    policy: policy.fingerprint,
+    task,
+    config,
+    prompts: [],
+    holdout: testIds,
     tree: new EvolutionTree(instructions),
   };
   const messages = evolverMessages(task, instructions, batch, () => true);
   return {
-    ...{ task, rules, batch },
+    task,
+    rules,
+    batch,
     state: { run, node: 0, instructions, messages, score, standardError, potential: 0 },
   };
 }

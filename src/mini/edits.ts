@@ -1,3 +1,4 @@
+/** The edits of a perfect reader and of a sloppy one. */
 import type { Draw } from "./draw.js";
 import { type Question, termsOf } from "./questions.js";
 import { meanings, type Rule } from "./rules.js";

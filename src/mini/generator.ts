@@ -1,3 +1,4 @@
+/** A database from its address. */
 import type { Column, Content, Convention, ConventionKind, MiniDatabase, Table } from "./database.js";
 import { Draw } from "./draw.js";
 import { type Address, addressText, DOMAINS_OF, type Split, splitOfMeaning } from "./splits.js";
@@ -86,7 +87,10 @@ class Maker {
     for (const table of this.#tables) this.#addPlainColumns(table);
 
     const tables = this.#tables.map(({ name, parents, columns, adjectives, measures }) => ({
-      ...{ name, parents, adjectives, measures },
+      name,
+      parents,
+      adjectives,
+      measures,
       columns: [
         { name: keyOf(name), content: { kind: "key" } as const },
         ...parents.map((table) => ({ name: keyOf(table), content: { kind: "link", table } as const })),

@@ -1,3 +1,4 @@
+/** Questions in which every rule matters. */
 import type { DatabaseSync } from "@photostructure/sqlite";
 import { LseError } from "../errors.js";
 import type { MiniDatabase } from "./database.js";

@@ -1,3 +1,4 @@
+/** Questions in parts, and in words. */
 import type { MiniDatabase, Table } from "./database.js";
 import { Draw } from "./draw.js";
 import { FILTERS, YEAR, YEARS } from "./vocabulary.js";

@@ -1,3 +1,4 @@
+/** A database's rows, and its SQLite file. */
 import { DatabaseSync } from "@photostructure/sqlite";
 import type { Content, MiniDatabase } from "./database.js";
 import { Draw } from "./draw.js";

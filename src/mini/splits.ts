@@ -1,3 +1,4 @@
+/** Train, dev and test databases, and their addresses. */
 import { LseError } from "../errors.js";
 import { nearest } from "../lib/nearest.js";
 import { deriveSeed } from "../lib/random.js";

@@ -1,3 +1,4 @@
+/** Queries from questions and rules, and where two queries differ. */
 import type { Aggregate, NounPhrase, Question } from "./questions.js";
 import { keyOf, YEAR } from "./vocabulary.js";
 

@@ -1,3 +1,4 @@
+/** One token for each word of the closed language. */
 import { WordTokenizer } from "../gguf/word-tokenizer.js";
 import { WORDS } from "./vocabulary.js";
 

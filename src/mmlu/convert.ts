@@ -1,3 +1,4 @@
+/** Other sets of questions in MMLU-Redux's form. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { type Draws, type ReduxRow, reduceToFour } from "./reduce.js";

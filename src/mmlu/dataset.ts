@@ -1,3 +1,4 @@
+/** Questions of MMLU-Redux out of its rows. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { findSubject } from "./folders.js";

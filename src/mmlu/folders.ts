@@ -1,3 +1,4 @@
+/** Where a subject's files lie. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
 import { z } from "zod";

@@ -1,3 +1,4 @@
+/** The prompts of multiple-choice questions. */
 import type { MmluQuestion } from "./dataset.js";
 import { lettersOf } from "./gold.js";
 

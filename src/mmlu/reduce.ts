@@ -1,3 +1,4 @@
+/** Four choices out of many. */
 import type { PythonRandom } from "../lib/python-random.js";
 
 /** The published sets were drawn with Python's generator and its seed 42. */
@@ -37,7 +38,12 @@ export function reduceToFour({ question, options, answer, source }: WideQuestion
   const choices = draws.shuffled([gold, ...drawn]);
   const place = choices.indexOf(gold);
   return {
-    ...{ question, choices, answer: place, error_type: "", source },
-    ...{ correct_answer: String(place), potential_reason: "" },
+    question,
+    choices,
+    answer: place,
+    error_type: "",
+    source,
+    correct_answer: String(place),
+    potential_reason: "",
   };
 }

@@ -1,3 +1,4 @@
+/** Subjects written as Hugging Face's `datasets` saves them. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
@@ -18,11 +19,20 @@ export async function saveSubjects(folder: string, subjects: Subjects): Promise<
     mkdirSync(home);
     writeFileSync(join(home, FILE), await arrowStream(rows));
     writeJson(join(home, "state.json"), {
-      ...{ _data_files: [{ filename: FILE }], _fingerprint: hashJson(rows).slice(0, 16), _split: null },
-      ...{ _format_columns: null, _format_kwargs: {}, _format_type: null, _output_all_columns: false },
+      _data_files: [{ filename: FILE }],
+      _fingerprint: hashJson(rows).slice(0, 16),
+      _split: null,
+      _format_columns: null,
+      _format_kwargs: {},
+      _format_type: null,
+      _output_all_columns: false,
     });
     writeJson(join(home, "dataset_info.json"), {
-      ...{ citation: "", description: "", homepage: "", license: "", features: FEATURES },
+      citation: "",
+      description: "",
+      homepage: "",
+      license: "",
+      features: FEATURES,
     });
   }
   // Last, so that its being there means that all of the subjects are.

@@ -1,3 +1,4 @@
+/** Arrow, Parquet and JSON lines as rows. */
 import { readFileSync } from "node:fs";
 import { LseError } from "../errors.js";
 import { parseJson } from "../lib/json-file.js";

@@ -1,3 +1,4 @@
+/** One subject as a task. */
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";

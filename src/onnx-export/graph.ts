@@ -64,7 +64,10 @@ function cachedAttention(graph: Graph, { shape, contextLength }: ReadModel): (la
       reshape(graph, x, ["batch_size", "sequence_length", count * headDim]);
     const past = ["key", "value"].map((part) =>
       graph.input(`past_key_values.${layer}.${part}`, [
-        ...["batch_size", kvHeads, "past_sequence_length", headDim],
+        "batch_size",
+        kvHeads,
+        "past_sequence_length",
+        headDim,
       ]),
     );
     const present = ["batch_size", kvHeads, "total_sequence_length", headDim];

@@ -40,10 +40,16 @@ export function tokenizerFiles(file: GgufReader): TokenizerFiles {
   const ids = [...tokens.keys()];
   const tokenizer = {
     version: "1.0",
-    ...{ truncation: null, padding: null },
+    truncation: null,
+    padding: null,
     added_tokens: ids.filter(isAdded).map((id) => ({
-      ...{ id, content: tokens[id], special: kinds[id] === CONTROL },
-      ...{ single_word: false, lstrip: false, rstrip: false, normalized: false },
+      id,
+      content: tokens[id],
+      special: kinds[id] === CONTROL,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
     })),
     normalizer: null,
     pre_tokenizer: {
@@ -57,8 +63,13 @@ export function tokenizerFiles(file: GgufReader): TokenizerFiles {
     decoder: BYTE_LEVEL,
     model: {
       type: "BPE",
-      ...{ dropout: null, unk_token: null, continuing_subword_prefix: "", end_of_word_suffix: "" },
-      ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false },
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: "",
+      end_of_word_suffix: "",
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
       vocab: Object.fromEntries(ids.filter((id) => !isAdded(id)).map((id) => [tokens[id], id])),
       merges: merges.map((pair) => pair.split(" ")),
     },
@@ -66,8 +77,12 @@ export function tokenizerFiles(file: GgufReader): TokenizerFiles {
   const named = (key: string) => tokens[Number(of(`${key}_token_id`))] ?? null;
   const config = {
     tokenizer_class: "Qwen2Tokenizer",
-    ...{ add_bos_token: of("add_bos_token") === true, clean_up_tokenization_spaces: false },
-    ...{ bos_token: named("bos"), eos_token: named("eos"), pad_token: named("padding"), unk_token: null },
+    add_bos_token: of("add_bos_token") === true,
+    clean_up_tokenization_spaces: false,
+    bos_token: named("bos"),
+    eos_token: named("eos"),
+    pad_token: named("padding"),
+    unk_token: null,
     chat_template: template,
   };
   return { tokenizer, config };

@@ -1,3 +1,4 @@
+/** An engine with a LoRA adapter on for the length of a call. */
 import type { ChatMessage, Completion, GenerateRequest, LanguageModel } from "../model.js";
 
 /**

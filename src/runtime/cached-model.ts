@@ -1,3 +1,4 @@
+/** A model whose completions are kept in a journal and never asked for twice. */
 import type { Journal } from "../journal/journal.js";
 import { hashJson } from "../lib/hash.js";
 import type { ChatMessage, Completion, GenerateRequest, LanguageModel } from "../model.js";

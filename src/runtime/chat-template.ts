@@ -1,3 +1,4 @@
+/** Chat templates: from messages to tokens. */
 import { Template } from "@huggingface/jinja";
 import { LseError } from "../errors.js";
 import type { ChatMessage } from "../model.js";

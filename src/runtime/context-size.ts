@@ -1,3 +1,4 @@
+/** How many tokens of context a model is opened with. */
 import { LseError } from "../errors.js";
 
 const DEFAULT_CONTEXT_LIMIT = 16_384;

@@ -87,7 +87,10 @@ export function gpuTime(name: GpuName, model: ModelToRun, work: WorkToDo): GpuTi
   const prompts = hours((2 * model.parameters * work.promptTokens) / flops);
   const perToken = hours((work.completions / sequences) * step);
   return {
-    ...{ gpu: name, sequences, prompts, perHundredTokens: 100 * perToken },
+    gpu: name,
+    sequences,
+    prompts,
+    perHundredTokens: 100 * perToken,
     atMost: prompts + work.maxTokens * perToken,
   };
 }

@@ -1,3 +1,4 @@
+/** What tokens cost, and a limit of cost that holds while requests are under way. */
 import { LseError } from "../errors.js";
 
 /** Dollars for a million tokens. */

@@ -1,3 +1,4 @@
+/** Drawing the next token from logits. */
 import type { Sampling } from "../model.js";
 
 /** A token that may come next, with the model's own logit. */

@@ -1,3 +1,4 @@
+/** What models did between two readings. */
 import { emptyUsage, type LanguageModel, type Usage } from "../model.js";
 
 /** What models did between two looks. */

@@ -1,3 +1,4 @@
+/** What in a task's prompts would keep it from being evolved. */
 import type { Task } from "../task.js";
 
 /** Instructions that no task has in its own words. */

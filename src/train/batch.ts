@@ -113,7 +113,12 @@ export function packRows(
     for (; next < length; next++) visible[(first + next) * length + next] = 1;
   });
   return {
-    ...{ rows: rows.length, length, tokens, positions, visible, origin },
+    rows: rows.length,
+    length,
+    tokens,
+    positions,
+    visible,
+    origin,
     at: BigInt64Array.from(at, BigInt),
     targets: BigInt64Array.from(targets, BigInt),
     weights: Float64Array.from(weights),

@@ -1,3 +1,4 @@
+/** curve.jsonl: the course of a training. */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 
 /** Its name in the folder of a training. */

@@ -173,7 +173,10 @@ export class Engine {
     const states = this.#optimizers.map(({ optimizer }) => optimizer.state());
     const tensors = Object.assign({}, this.trained, ...states) as Parameters;
     const about: z.infer<typeof aboutSchema> = {
-      ...{ format: 1, model: modelKey(this.options), step: this.step, progress },
+      format: 1,
+      model: modelKey(this.options),
+      step: this.step,
+      progress,
     };
     await writeCheckpoint(path, { tensors, about });
   }

@@ -1,3 +1,4 @@
+/** Prompts and answers as rows to train on. */
 import type { ChatMessage } from "../model.js";
 import type { Row } from "./batch.js";
 

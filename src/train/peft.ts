@@ -57,8 +57,15 @@ export async function writePeft(folder: string, adapter: PeftAdapter, base: stri
     ] as const;
   });
   const config = {
-    ...{ peft_type: "LORA", task_type: "CAUSAL_LM", base_model_name_or_path: base, inference_mode: true },
-    ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", fan_in_fan_out: false },
+    peft_type: "LORA",
+    task_type: "CAUSAL_LM",
+    base_model_name_or_path: base,
+    inference_mode: true,
+    r: rank,
+    lora_alpha: alpha,
+    lora_dropout: 0,
+    bias: "none",
+    fan_in_fan_out: false,
     target_modules: [...modules].sort(),
   };
   mkdirSync(folder, { recursive: true });

@@ -1,3 +1,4 @@
+/** How fast plain matrix products are on this machine. */
 import { Tensor as OrtTensor } from "onnxruntime-node";
 import { Graph } from "./graph/graph.js";
 import { openSession } from "./session.js";

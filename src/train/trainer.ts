@@ -1,3 +1,4 @@
+/** A model in training, on a thread of its own. */
 import { Worker } from "node:worker_threads";
 import { LseError } from "../errors.js";
 import type { Row } from "./batch.js";

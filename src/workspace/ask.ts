@@ -1,3 +1,4 @@
+/** A question answered with the manual, and feedback on the answer. */
 import { type SqlExecutor, type SqlFailure, type SqlTable, sameRows } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";

@@ -1,3 +1,4 @@
+/** asked.jsonl: what was asked, and what was said of the answers. */
 import { appendFileSync, existsSync, readFileSync, truncateSync } from "node:fs";
 import { z } from "zod";
 import { LseError } from "../errors.js";
@@ -8,7 +9,9 @@ const askedSchema = z.strictObject({
   id: z.int().min(1),
   /** ISO 8601. */
   at: z.string(),
-  ...{ question: z.string(), evidence: z.string(), sql: z.string() },
+  question: z.string(),
+  evidence: z.string(),
+  sql: z.string(),
   /** Why there are no rows. */
   error: z.string().nullable(),
   rows: z.int().nullable(),

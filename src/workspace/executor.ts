@@ -1,3 +1,4 @@
+/** Running single queries of a workspace. */
 import { DUCKDB_MEMORY_MB } from "../bird/execution-accuracy.js";
 import { SqlExecutor } from "../bird/sql/executor.js";
 import type { Workspace } from "./folder.js";

@@ -1,3 +1,4 @@
+/** The files of a workspace, and its configuration lse.json. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 import { z } from "zod";
@@ -21,7 +22,9 @@ const configSchema = z.strictObject({
   /** "sql": those of BIRD. "mini": the words that the embedded models know. */
   prompts: z.enum(PROMPTS).default("sql"),
   /** `model`, `evolver` and `evolve` of a run's config.json, as far as they differ from what is usual. */
-  ...{ model: part, evolver: part, evolve: part },
+  model: part,
+  evolver: part,
+  evolve: part,
   /** Seconds a query may take. */
   timeout: z.number().positive().default(30),
 });

@@ -79,7 +79,8 @@ const MINI: PromptForm = {
   isOneLine: true,
   // They were trained without penalties. Their likeliest answers and nearly likeliest edits are much the best.
   evolve: {
-    ...{ ucbC: 0.3, editTemperature: 0.5 },
+    ucbC: 0.3,
+    editTemperature: 0.5,
     sampling: { temperature: 0, topK: 0, topP: 1, presencePenalty: 0, maxTokens: 160 },
   },
 };

@@ -1,3 +1,4 @@
+/** How much better new instructions do on the test than the old ones. */
 import { join } from "node:path";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { Evolution } from "../evolve/evolve.js";

@@ -1,3 +1,4 @@
+/** How a manual changed, run by run and by hand. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readText } from "../lib/files.js";

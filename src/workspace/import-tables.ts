@@ -6,7 +6,9 @@ import { LseError } from "../errors.js";
 
 /** What can be imported, by the end of its name. */
 const READERS: Readonly<Record<string, string>> = {
-  ...{ ".csv": "read_csv", ".tsv": "read_csv", ".parquet": "read_parquet" },
+  ".csv": "read_csv",
+  ".tsv": "read_csv",
+  ".parquet": "read_parquet",
 };
 
 export const isTableFile = (path: string): boolean => extname(path).toLowerCase() in READERS;

@@ -1,3 +1,4 @@
+/** Making a workspace for a database. */
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { SqlEngine } from "../bird/sql/executor.js";

@@ -1,3 +1,4 @@
+/** Scores of instructions that were measured after a run, and are kept beside it. */
 import { answer, answerSeeds, eachSample, gradesIn, problemScores } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { AnswerPhase, Journal } from "../journal/journal.js";

@@ -1,3 +1,4 @@
+/** Questions, schema and manual as a run takes them: recorded when it begins. */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
@@ -22,8 +23,12 @@ const problemsSchema = z.strictObject({
   start: z.string(),
   questions: z.array(
     z.strictObject({
-      ...{ id: z.string().min(1), question: z.string(), evidence: z.string(), sql: z.string() },
-      ...{ isRows: z.boolean(), line: z.int() },
+      id: z.string().min(1),
+      question: z.string(),
+      evidence: z.string(),
+      sql: z.string(),
+      isRows: z.boolean(),
+      line: z.int(),
       role: z.enum(ROLES),
     }),
   ),
@@ -44,7 +49,11 @@ export function problemsOf(folder: Workspace): Problems {
     earlierRoles(folder),
   );
   return {
-    ...{ name: folder.name, database: folder.databasePath, engine, prompts, schema: folder.schema() },
+    name: folder.name,
+    database: folder.databasePath,
+    engine,
+    prompts,
+    schema: folder.schema(),
     start: folder.manual() ?? formOf(prompts, engine).seedInstructions,
     questions: questions.map((question) => ({ ...question, role: roles.get(question.id) as Role })),
   };

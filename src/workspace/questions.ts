@@ -1,3 +1,4 @@
+/** questions.yaml: read, checked, added to. */
 import { existsSync, readFileSync } from "node:fs";
 import { type Document, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";

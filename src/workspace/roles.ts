@@ -1,3 +1,4 @@
+/** Which questions are learned from, which are for selection, which are the test: for good. */
 import { deriveSeed } from "../lib/random.js";
 import { partsFor } from "./protocol.js";
 

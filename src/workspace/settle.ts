@@ -1,3 +1,4 @@
+/** What comes of a finished run for the manual. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -17,7 +18,9 @@ const settledSchema = z.strictObject({
   outcome: z.enum(["taken", "kept", "edited"]),
   questions: z.int(),
   /** Holdout scores of what it started from and of its best. */
-  ...{ holdout: z.int(), start: z.number(), best: z.number() },
+  holdout: z.int(),
+  start: z.number(),
+  best: z.number(),
   /** Of the best on the test; null where there was none. */
   test: z.strictObject({ problems: z.int(), ...interval }).nullable(),
   /** How much that is above what it started from, on the same problems; null where that was not measured. */
@@ -67,7 +70,9 @@ export function settle(folder: Workspace, run: string, gain: Settled["gain"]): S
     [...events.all("answer")].flatMap(({ phase, problem }) => (phase === "holdout" ? [problem] : [])),
   );
   const settled: Settled = {
-    ...{ outcome, questions: questions.length, holdout: holdout.size },
+    outcome,
+    questions: questions.length,
+    holdout: holdout.size,
     start: tree.root.score,
     best: best.score,
     test:

@@ -1,3 +1,4 @@
+/** A workspace as a task: its questions, asked and graded. */
 import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";

@@ -1,3 +1,4 @@
+/** What each rule of a manual is worth. */
 import { bootstrapMean, type Interval } from "../lib/statistics.js";
 import { type MeasureOptions, scoresOf } from "./measure.js";
 import type { RuleUnit } from "./rule-units.js";

@@ -62,7 +62,9 @@ describe("lse mini export", () => {
     }
 
     const predictions = questions.map(({ question_id, db_id, SQL }: Record<string, string>) => ({
-      ...{ question_id, db_id, predicted_sql: SQL?.replace(/ WHERE.*/, "") },
+      question_id,
+      db_id,
+      predicted_sql: SQL?.replace(/ WHERE.*/, ""),
     }));
     writeFileSync(path("predictions.json"), JSON.stringify(predictions));
     const options = [

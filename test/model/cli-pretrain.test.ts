@@ -12,16 +12,26 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const CONFIG = {
   model: {
-    ...{ family: "qwen2", layers: 2, embedding: 32, heads: 2, kvHeads: 2, headDim: 16 },
-    ...{ feedForward: 32, contextLength: 512 },
+    family: "qwen2",
+    layers: 2,
+    embedding: 32,
+    heads: 2,
+    kvHeads: 2,
+    headDim: 16,
+    feedForward: 32,
+    contextLength: 512,
   },
-  ...{ seed: 1, lookupHeads: true, groups: 2 },
+  seed: 1,
+  lookupHeads: true,
+  groups: 2,
   stages: [
     { name: "first", steps: 4, evolve: 0.5, sloppy: false },
     { name: "second", steps: 4, evolve: 1, sloppy: true },
   ],
   optimizer: { matrixRate: 0.01, rate: 0.002, warmup: 2, floor: 0.1, clipNorm: 1 },
-  ...{ checkpointEvery: 2, evaluateEvery: 5, development: { databases: 1, problems: 2 } },
+  checkpointEvery: 2,
+  evaluateEvery: 5,
+  development: { databases: 1, problems: 2 },
 };
 
 function write(name: string, config: object): string {

@@ -27,21 +27,30 @@ const RUNS = {
   model: { path: model("mini-q8_0.gguf"), ...ENGINE, threads: 1 },
   evolver: { model: model("mini.gguf") },
   evolve: {
-    ...{ rounds: 2, batch: 2, holdout: 4, test: 0, tries: 2, seed: 1, editTemperature: 1 },
+    rounds: 2,
+    batch: 2,
+    holdout: 4,
+    test: 0,
+    tries: 2,
+    seed: 1,
+    editTemperature: 1,
     sampling: { temperature: 0, maxTokens: 60 },
   },
 };
 const TRAINING = {
-  ...{ model: model("mini.gguf"), policy: model("mini-q8_0.gguf") },
-  ...{ trees: path("trees"), validation: path("trees"), updates: 3, nodes: 2, rollouts: 2 },
-  ...{
-    validationNodes: 2,
-    validateEvery: 2,
-    rate: 0.001,
-    lora: { rank: 4, alpha: 8 },
-    threads: 1,
-    engine: ENGINE,
-  },
+  model: model("mini.gguf"),
+  policy: model("mini-q8_0.gguf"),
+  trees: path("trees"),
+  validation: path("trees"),
+  updates: 3,
+  nodes: 2,
+  rollouts: 2,
+  validationNodes: 2,
+  validateEvery: 2,
+  rate: 0.001,
+  lora: { rank: 4, alpha: 8 },
+  threads: 1,
+  engine: ENGINE,
 };
 
 function write(name: string, config: object): string {
@@ -98,7 +107,12 @@ describe("lse train", () => {
       .split("\n")
       .map((line) => JSON.parse(line));
     expect(points.map(({ kind, step }) => `${kind} ${step}`)).toEqual([
-      ...["validation 0", "update 1", "update 2", "validation 2", "update 3", "validation 3"],
+      "validation 0",
+      "update 1",
+      "update 2",
+      "validation 2",
+      "update 3",
+      "validation 3",
     ]);
     for (const { kind, logprobGap } of points) if (kind === "update") expect(logprobGap).toBeLessThan(5e-3);
 
@@ -136,7 +150,12 @@ describe("lse train", () => {
 
   it("trains all parameters where no adapter is wanted, killed or not, layer by layer", async () => {
     const config = write("whole-model.json", {
-      ...{ ...TRAINING, lora: null, recompute: true, rate: 0.0001, updates: 2, validateEvery: 2 },
+      ...TRAINING,
+      lora: null,
+      recompute: true,
+      rate: 0.0001,
+      updates: 2,
+      validateEvery: 2,
     });
     const { status, stdout } = lse("train", "--config", config, "--out", path("full"), "--json");
     expect(status).toBe(0);

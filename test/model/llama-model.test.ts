@@ -463,7 +463,9 @@ describe("tuning", () => {
   /** Threads are left to measuring, unlike in all other tests. */
   const tuned = (given: Partial<FastLlamaOptions> = {}) =>
     LlamaModel.open({
-      ...{ modelPath, contextSize: 1024, gpuLayers: 0 },
+      modelPath,
+      contextSize: 1024,
+      gpuLayers: 0,
       tuning: { prompts: [0, 1, 2, 3].map((i) => ask(SCHEMAS[0], `q ${i}`).messages), folder: tuningFolder },
       ...given,
     });

@@ -43,10 +43,17 @@ beforeAll(async () => {
   await exportOnnx(MINI, path("mini"));
   const mini = await readModel(MINI);
   await writeTrainedModel(path("mini-f32.gguf"), {
-    ...{ ...mini, type: "f32", tokenizer: miniTokenizer, name: "mini" },
+    ...mini,
+    type: "f32",
+    tokenizer: miniTokenizer,
+    name: "mini",
   });
   await writeRandomModel(path("random.gguf"), {
-    ...{ shape: UNTIED, type: "f32", tokenizer: "small", seed: 5, contextLength: 600 },
+    shape: UNTIED,
+    type: "f32",
+    tokenizer: "small",
+    seed: 5,
+    contextLength: 600,
   });
   await exportOnnx(path("random.gguf"), path("random"));
 });
@@ -107,7 +114,8 @@ describe("an exported model answers like its GGUF", () => {
     const requests = [0, 1, 2, 3, 4, 5].map((sample) => ({
       messages: [{ role: "user", content: text.slice(0, 100 * sample) }] as const,
       sampling: { ...PAPER_SAMPLING, temperature: 1, maxTokens: 60 },
-      ...{ seed: 3, sample },
+      seed: 3,
+      sample,
     }));
     expect(await compare(onnx, llama, requests)).toBeLessThan(1e-4);
   });
@@ -160,7 +168,8 @@ describe("OnnxModel", () => {
         ...(answer === undefined ? [] : [{ role: "assistant" as const, content: answer }]),
       ],
       sampling: { ...PAPER_SAMPLING, temperature: 1, maxTokens: 30 },
-      ...{ seed: 7, sample: 0 },
+      seed: 7,
+      sample: 0,
     });
     await using model = await OnnxModel.open({ folder: path("random"), threads: 2 });
     expect(model.repeats).toBe("request");

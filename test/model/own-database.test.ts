@@ -48,7 +48,8 @@ function run(command: string): Ran {
   const where =
     program === "npm" ? start.map((word) => (word === "example" ? join(work, word) : word)) : start;
   const { status, stdout, stderr } = spawnSync(process.execPath, where, {
-    ...{ cwd, encoding: "utf8" },
+    cwd,
+    encoding: "utf8",
     env: { ...process.env, FORCE_COLOR: undefined, XDG_CACHE_HOME: join(work, "cache") },
   });
   const manual = existsSync(join(own, "manual.md")) ? read("manual.md") : "";

@@ -49,19 +49,29 @@ it("the command line runs from the package", () => {
   for (const verb of ["init", "evolve", "ask", "manual", "report", "watch", "validate", "bird", "train"])
     expect(help.stdout).toMatch(new RegExp(`^  ${verb} `, "m"));
   const evolved = run(
-    ...[cli, "evolve", "--task", "mini", "--model", model, "--rounds", "1", "--holdout", "4", "--test", "2"],
-    ...[
-      "--gpu-layers",
-      "0",
-      "--threads",
-      "1",
-      "--sequences",
-      "4",
-      "--decode-batch",
-      "256",
-      "--no-flash-attention",
-    ],
-    ...["--out", "run"],
+    cli,
+    "evolve",
+    "--task",
+    "mini",
+    "--model",
+    model,
+    "--rounds",
+    "1",
+    "--holdout",
+    "4",
+    "--test",
+    "2",
+    "--gpu-layers",
+    "0",
+    "--threads",
+    "1",
+    "--sequences",
+    "4",
+    "--decode-batch",
+    "256",
+    "--no-flash-attention",
+    "--out",
+    "run",
   );
   expect(evolved.status, evolved.stderr).toBe(0);
   expect(run(cli, "report", "run")).toMatchObject({

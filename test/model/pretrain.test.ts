@@ -60,13 +60,21 @@ describe("pretrain", () => {
   const STEPS = 7;
   const train = (name: string, over: Partial<PretrainOptions> = {}) =>
     pretrain({
-      ...{ folder: mkdirp(join(folder, name)), seed: 3, lookupHeads: false, steps: STEPS },
-      ...{ checkpointEvery: 2, evaluateEvery: 4, evaluate: async (_, step) => ({ figure: 10 * step }) },
+      folder: mkdirp(join(folder, name)),
+      seed: 3,
+      lookupHeads: false,
+      steps: STEPS,
+      checkpointEvery: 2,
+      evaluateEvery: 4,
+      evaluate: async (_, step) => ({ figure: 10 * step }),
       trainer: {
         spec: { family: "qwen2", shape, vocabulary: miniTokenizer.vocabulary, contextLength: 1024 },
         groups: muonAdamW(0.01, 0.01),
         schedule: { kind: "cosine", warmup: 2, steps: STEPS, floor: 0.1 },
-        ...{ clipNorm: 1, provider: "cpu", threads: 1, microTokens: 2048 },
+        clipNorm: 1,
+        provider: "cpu",
+        threads: 1,
+        microTokens: 2048,
       },
       rowsOf: (step) => demonstrationsOf(STAGES, 1, step, 2).map((group) => rowOf(group, miniTokenizer)),
       ...over,

@@ -25,19 +25,26 @@ const path = (...names: string[]) => join(folder, ...names);
 const models = fileURLToPath(new URL("../../models", import.meta.url));
 
 const OPTIONS = [
-  ...[
-    "--task",
-    "mini",
-    "--db",
-    "test/3",
-    "--model",
-    join(models, "mini.gguf"),
-    "--seed",
-    "1",
-    "--batch",
-    "4",
-  ],
-  ...["--test", "10", "--gpu-layers", "0", "--threads", "1", "--sequences", "16", "--decode-batch", "512"],
+  "--task",
+  "mini",
+  "--db",
+  "test/3",
+  "--model",
+  join(models, "mini.gguf"),
+  "--seed",
+  "1",
+  "--batch",
+  "4",
+  "--test",
+  "10",
+  "--gpu-layers",
+  "0",
+  "--threads",
+  "1",
+  "--sequences",
+  "16",
+  "--decode-batch",
+  "512",
   "--flash-attention",
 ];
 const METHODS = ["ucb", "chain", "best", "gepa"];
@@ -266,13 +273,11 @@ describe("the report of a run", () => {
     cpSync(path("long", "config.json"), path("large", "config.json"));
     const instructions = "Rule after rule. ".repeat(200);
     const nodes = Array.from({ length: 26 }, (_, id) => ({
-      ...{
-        id,
-        parent_id: id === 0 ? null : id - 1,
-        visits: 1,
-        performance: 0.5,
-        instructions: `${id} ${instructions}`,
-      },
+      id,
+      parent_id: id === 0 ? null : id - 1,
+      visits: 1,
+      performance: 0.5,
+      instructions: `${id} ${instructions}`,
     }));
     writeFileSync(path("large", "tree.json"), JSON.stringify({ format_version: 1, root_id: 0, nodes }));
     const lines: object[] = [];
@@ -295,15 +300,16 @@ describe("the report of a run", () => {
           error: i % 2 === 1 ? null : `no ${answer}`,
         };
         lines.push({
-          ...{
-            type: "answer",
-            key: `${id}/${i}`,
-            node: id,
-            phase: "holdout",
-            round: id,
-            problem: `p${i % 50}`,
-          },
-          ...{ sample: Math.floor(i / 50), outcome, promptTokens: 900, tokens: 200 },
+          type: "answer",
+          key: `${id}/${i}`,
+          node: id,
+          phase: "holdout",
+          round: id,
+          problem: `p${i % 50}`,
+          sample: Math.floor(i / 50),
+          outcome,
+          promptTokens: 900,
+          tokens: 200,
         });
       }
     }

@@ -19,8 +19,13 @@ import { answersByInstructions, ScriptedModel } from "../fakes.js";
 import { savedRun } from "../saved-run.js";
 
 const sampling = {
-  ...{ temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0 },
-  ...{ maxTokens: 200, stop: [] },
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  presencePenalty: 0,
+  maxTokens: 200,
+  stop: [],
 };
 
 describe("the data of training", () => {
@@ -108,7 +113,11 @@ const TRAINER: Omit<TrainerOptions, "start"> = {
   lora: { rank: 4, alpha: 8 },
   loss: { kind: "policy-gradient", clip: 0.2 },
   groups: adamW(0.02),
-  ...{ schedule: CONSTANT, clipNorm: 1, provider: "cpu", threads: 1, microTokens: 256 },
+  schedule: CONSTANT,
+  clipNorm: 1,
+  provider: "cpu",
+  threads: 1,
+  microTokens: 256,
 };
 
 /** The arm in whose part of the whole a point lies. */
@@ -147,7 +156,9 @@ describe("a bandit with one best arm", () => {
         });
         const weights = advantages(edits, estimator);
         const continuations = drawn.map((arm, i) => ({
-          ...{ tokens: [arm], oldLogprobs: [logprobs[arm] as number], advantage: weights[i] as number },
+          tokens: [arm],
+          oldLogprobs: [logprobs[arm] as number],
+          advantage: weights[i] as number,
         }));
         await engine.train([{ prefix: PROMPT, continuations }]);
         expect(updates, `seed ${seed}`).toBeLessThan(60);
@@ -178,13 +189,11 @@ describe("learning", () => {
     await mkdir(path, { recursive: true });
     const runs = [savedRun("a", [0, 2, 1]), savedRun("b", [1, 3])];
     await learn({
-      ...{
-        folder: path,
-        start: { from: "parameters", parameters: initialParameters(SPEC, 3), seed: 1 },
-        clip: 0.2,
-        kl,
-        encode: () => [1, 2, 3],
-      },
+      folder: path,
+      start: { from: "parameters", parameters: initialParameters(SPEC, 3), seed: 1 },
+      clip: 0.2,
+      kl,
+      encode: () => [1, 2, 3],
       trainer: TRAINER,
       policy: dying(answersByInstructions),
       // What it writes depends on what has been learnt: a resumed training must bring the same parameters.
@@ -197,7 +206,13 @@ describe("learning", () => {
         }),
       states: editStates(runs, "potential", 1),
       validation: editStates([savedRun("c", [0, 1])], "random", 1),
-      ...{ updates: 4, nodes: 2, rollouts: 2, estimator: "delta", sampling, seed: 1, validateEvery: 2 },
+      updates: 4,
+      nodes: 2,
+      rollouts: 2,
+      estimator: "delta",
+      sampling,
+      seed: 1,
+      validateEvery: 2,
     });
   }
   /** The curve without times, and the bytes of the checkpoint. */
@@ -212,7 +227,13 @@ describe("learning", () => {
     const points = (await outcome("whole")).curve.trim().split("\n");
     const kinds = points.map((line) => JSON.parse(line)).map(({ kind, step }) => `${kind} ${step}`);
     expect(kinds).toEqual([
-      ...["validation 0", "update 1", "update 2", "validation 2", "update 3", "update 4", "validation 4"],
+      "validation 0",
+      "update 1",
+      "update 2",
+      "validation 2",
+      "update 3",
+      "update 4",
+      "validation 4",
     ]);
     expect(await readdir(join(folder, "whole", "in-work"))).toEqual([]);
   });

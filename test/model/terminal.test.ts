@@ -12,9 +12,32 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const model = fileURLToPath(new URL("../../models/mini.gguf", import.meta.url));
 const options = (out: string) => [
-  ...["evolve", "--task", "mini", "--model", model, "--rounds", "2", "--batch", "3", "--holdout", "4"],
-  ...["--test", "4", "--gpu-layers", "0", "--threads", "1", "--sequences", "4", "--decode-batch", "256"],
-  ...["--no-flash-attention", "--seed", "1", "--out", join(folder, out)],
+  "evolve",
+  "--task",
+  "mini",
+  "--model",
+  model,
+  "--rounds",
+  "2",
+  "--batch",
+  "3",
+  "--holdout",
+  "4",
+  "--test",
+  "4",
+  "--gpu-layers",
+  "0",
+  "--threads",
+  "1",
+  "--sequences",
+  "4",
+  "--decode-batch",
+  "256",
+  "--no-flash-attention",
+  "--seed",
+  "1",
+  "--out",
+  join(folder, out),
 ];
 const ESCAPE = "\u001b[";
 

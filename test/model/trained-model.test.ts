@@ -108,7 +108,8 @@ describe.each([
     await writeLora(path, { ...lora, family, shape: model.shape, parameters: adapted, name: "test" });
     const engine = await NodeLlamaCppModel.open({
       modelPath: join(folder, `${family}-f16.gguf`),
-      ...{ threads: 1, contextSize: 256 },
+      threads: 1,
+      contextSize: 256,
     });
     const prefix = await promptTokens(join(folder, `${family}-f16.gguf`));
     expect(await disagreement(adapting, engine, prefix)).toBeGreaterThan(0.1);

@@ -192,7 +192,11 @@ describe("a response", () => {
   ) => {
     buildTinyBird(folder);
     await using task = await BirdTask.open({
-      ...{ dataPath: folder, dbId: "bakery", timeoutMs: 5000, cacheFolder: join(folder, "cache"), reading },
+      dataPath: folder,
+      dbId: "bakery",
+      timeoutMs: 5000,
+      cacheFolder: join(folder, "cache"),
+      reading,
     });
     return await task.grade(task.problemIds[0] as string, response);
   };

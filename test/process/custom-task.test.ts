@@ -143,20 +143,30 @@ describe("evolution of a task's own file", () => {
     );
     const run = join(folder, "run");
     const options = [
-      ...["evolve", "--task", copy, "--task-option", "things=4", "--model", "openai:toy", "--rounds", "8"],
-      ...[
-        "--base-url",
-        `${server.url}/v1`,
-        "--batch",
-        "6",
-        "--holdout",
-        "12",
-        "--test",
-        "12",
-        "--ucb-c",
-        "0.1",
-      ],
-      ...["--seed", "1", "--json", "--out", run],
+      "evolve",
+      "--task",
+      copy,
+      "--task-option",
+      "things=4",
+      "--model",
+      "openai:toy",
+      "--rounds",
+      "8",
+      "--base-url",
+      `${server.url}/v1`,
+      "--batch",
+      "6",
+      "--holdout",
+      "12",
+      "--test",
+      "12",
+      "--ucb-c",
+      "0.1",
+      "--seed",
+      "1",
+      "--json",
+      "--out",
+      run,
     ];
     const { stdout, status } = await running(options);
     expect(status).toBe(0);
@@ -164,7 +174,9 @@ describe("evolution of a task's own file", () => {
     expect(result.seed.score).toBeLessThan(0.4);
     expect(result.test.low).toBeGreaterThan(result.seed.score);
     expect(JSON.parse(readFileSync(join(run, "config.json"), "utf8")).task).toEqual({
-      ...{ name: "module", path: copy, options: { things: "4" } },
+      name: "module",
+      path: copy,
+      options: { things: "4" },
     });
     writeFileSync(copy, `${readFileSync(copy, "utf8")}\n// changed`);
     expect(lse("evolve", "--resume", run).stderr).toMatch(/made with another data or time limit/);
@@ -185,7 +197,8 @@ async function running(options: string[]) {
 it("the library's examples run", async () => {
   const run = (name: string, ...options: string[]) =>
     spawnSync(process.execPath, ["--import", "tsx", join(root, "examples", name), ...options], {
-      ...{ encoding: "utf8", cwd: root },
+      encoding: "utf8",
+      cwd: root,
     });
   const { stdout, stderr } = run("evolve.ts");
   expect(stderr).toBe("");

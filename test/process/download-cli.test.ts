@@ -49,7 +49,9 @@ function serveModel(file: Partial<ServedFile> = {}): ServedFile {
 }
 
 const environment = () => ({
-  ...{ HF_ENDPOINT: server.address, HF_TOKEN: TOKEN, XDG_CACHE_HOME: join(folder, "cache") },
+  HF_ENDPOINT: server.address,
+  HF_TOKEN: TOKEN,
+  XDG_CACHE_HOME: join(folder, "cache"),
 });
 
 /** Starts the program, to be killed. */

@@ -151,7 +151,11 @@ describe("scores in DuckDB", () => {
   it("are those of a task, under its own name", async () => {
     const open = (sqlEngine: "sqlite" | "duckdb") =>
       BirdTask.open({
-        ...{ dataPath: join(folder, "bird"), dbId: "bakery", timeoutMs: 5000, cacheFolder: cache, sqlEngine },
+        dataPath: join(folder, "bird"),
+        dbId: "bakery",
+        timeoutMs: 5000,
+        cacheFolder: cache,
+        sqlEngine,
       });
     await using sqlite = await open("sqlite");
     await using duckdb = await open("duckdb");

@@ -32,8 +32,13 @@ describe("four choices out of many", () => {
 
   it("the others are drawn first, then the order of all", () => {
     expect(reduceToFour(wide, plainDraws)).toEqual({
-      ...{ question: "?", choices: ["c", "b", "a", "e"], answer: 3, error_type: "", source: "s" },
-      ...{ correct_answer: "3", potential_reason: "" },
+      question: "?",
+      choices: ["c", "b", "a", "e"],
+      answer: 3,
+      error_type: "",
+      source: "s",
+      correct_answer: "3",
+      potential_reason: "",
     });
     expect(reduceToFour({ ...wide, options: ["a", "b"], answer: 0 }, plainDraws).choices).toEqual(["b", "a"]);
   });
@@ -57,8 +62,15 @@ describe("four choices out of many", () => {
 
 describe("MMLU-Pro", () => {
   const row = (over: object = {}) => ({
-    ...{ question_id: 1, question: "?", options: ["a", "b", "c", "d", "e"], answer: "E", answer_index: 4 },
-    ...{ cot_content: "", category: "biology", src: "stemez-Biology", ...over },
+    question_id: 1,
+    question: "?",
+    options: ["a", "b", "c", "d", "e"],
+    answer: "E",
+    answer_index: 4,
+    cot_content: "",
+    category: "biology",
+    src: "stemez-Biology",
+    ...over,
   });
 
   it("leaves out what MMLU has, and makes a subject of each category", async () => {
@@ -102,8 +114,16 @@ describe("MMLU-Pro", () => {
 
 describe("SuperGPQA", () => {
   const row = (uuid: string, subfield: string, over: object = {}) => ({
-    ...{ uuid, question: `${uuid}?`, options: ["a", "b", "c", "d", "e"], answer: "b", answer_letter: "B" },
-    ...{ discipline: "Science", field: "Physics", subfield, difficulty: "hard", ...over },
+    uuid,
+    question: `${uuid}?`,
+    options: ["a", "b", "c", "d", "e"],
+    answer: "b",
+    answer_letter: "B",
+    discipline: "Science",
+    field: "Physics",
+    subfield,
+    difficulty: "hard",
+    ...over,
   });
   const file = () =>
     jsonLines("gpqa.jsonl", [

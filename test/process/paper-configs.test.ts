@@ -75,7 +75,8 @@ it.each([
     "--cache",
     path("cache"),
     "--dry-run",
-    ...["--gpu", "a100"],
+    "--gpu",
+    "a100",
     "--json",
   );
   expect(status).toBe(0);
@@ -86,7 +87,9 @@ it.each([
   const { prompts, per_hundred_tokens, at_most } = hours;
   expect(at_most).toBeCloseTo(prompts + (config.evolve.sampling.maxTokens / 100) * per_hundred_tokens, 9);
   expect(config.evolve).toMatchObject({
-    ...{ method: "ucb", ucbC: 2, samples: 8 },
+    method: "ucb",
+    ucbC: 2,
+    samples: 8,
     sampling: { temperature: 0.7, topK: 20, topP: 0.8, minP: 0, presencePenalty: 0.5 },
   });
 });
@@ -103,8 +106,16 @@ it("Arctic answers in fences, and the trained evolver edits", () => {
 
 it("lse collect --dry-run adds up the runs of several databases", () => {
   const { status, stdout, stderr } = lse(
-    ...["collect", "--config", put(path("trees.json"), treesConfig()), "--db", ...FIVE.slice(0, 2)],
-    ...["--runs", "3", "--dry-run", "--gpu", "h100"],
+    "collect",
+    "--config",
+    put(path("trees.json"), treesConfig()),
+    "--db",
+    ...FIVE.slice(0, 2),
+    "--runs",
+    "3",
+    "--dry-run",
+    "--gpu",
+    "h100",
   );
   expect(status, stderr).toBe(0);
   const answers = 50 * 8 * 21 + 20 * 10;
@@ -140,8 +151,17 @@ it.each([
 it("a GPU that is too small, or a model of unknown sizes, is said", () => {
   const run = (...options: string[]) =>
     lse(
-      ...["evolve", "--config", configPath("paper-bird.json"), "--data", path("bird"), "--db", "superhero"],
-      ...["--cache", path("cache"), "--dry-run", ...options],
+      "evolve",
+      "--config",
+      configPath("paper-bird.json"),
+      "--data",
+      path("bird"),
+      "--db",
+      "superhero",
+      "--cache",
+      path("cache"),
+      "--dry-run",
+      ...options,
     ).stderr;
   expect(run("--gpu", "t4", "--model", "Arctic-Text2SQL-R1-7B-F16.gguf")).toMatch(
     /does not fit into a t4's memory/,

@@ -29,20 +29,26 @@ task: {name: bird, dev_size: 2}
 `;
 /** As tree.py writes it: the last child has never been evaluated. */
 const node = (id: number, parent: number | null, performance: number | null) => ({
-  ...{
-    id,
-    parent_id: parent,
-    children_ids: [],
-    depth: parent === null ? 0 : 1,
-    visits: 1,
-    performance,
-    round_idx: id,
-  },
-  ...{ instructions: `text ${id}`, conversation: null, summary: [], history: null },
+  id,
+  parent_id: parent,
+  children_ids: [],
+  depth: parent === null ? 0 : 1,
+  visits: 1,
+  performance,
+  round_idx: id,
+  instructions: `text ${id}`,
+  conversation: null,
+  summary: [],
+  history: null,
   self_evolve_prompt: performance === null ? null : [{ role: "user", content: `Rewrite text ${id}` }],
 });
 const TREE = {
-  ...{ format_version: 1, selection: "ucb", ucb_c: 2, next_id: 3, total_selections: 2, root_id: 0 },
+  format_version: 1,
+  selection: "ucb",
+  ucb_c: 2,
+  next_id: 3,
+  total_selections: 2,
+  root_id: 0,
   nodes: [node(0, null, 0.25), node(1, 0, 0.625), node(2, 0, null)],
 };
 
@@ -63,7 +69,8 @@ describe("a run of the published code", () => {
     expect(run?.task.id).toBe("bird/bakery");
     expect(run?.holdout).toEqual(["1", "3"]);
     expect(run?.config).toMatchObject({
-      ...{ samples: 4, seed: 7 },
+      samples: 4,
+      seed: 7,
       sampling: { temperature: 0.7, topP: 0.8, topK: 0, presencePenalty: 0.5, maxTokens: 2048 },
     });
     const states = editStates(run === undefined ? [] : [run], "potential", 1);

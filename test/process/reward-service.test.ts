@@ -28,7 +28,12 @@ async function serve(options: Partial<RewardServiceOptions> = {}) {
   const policy = new ScriptedModel(answersByInstructions);
   const journal = new JournalFile(join(folder, `rewards-${Math.random()}.jsonl`));
   const server = rewardService({
-    ...{ states, policy, together: 8, waiting: 8, token: null, journal },
+    states,
+    policy,
+    together: 8,
+    waiting: 8,
+    token: null,
+    journal,
     ...options,
   });
   servers.push(server.listen(0, "127.0.0.1"));
@@ -49,7 +54,10 @@ describe("the reward server", () => {
     const all = await Promise.all([post(ask), post(ask), post({ ...ask, state: "b/1" })]);
     expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(all[0]?.body).toEqual({
-      ...{ reward: 0.25, score: 0.75, performance: 0.5, invalid: false },
+      reward: 0.25,
+      score: 0.75,
+      performance: 0.5,
+      invalid: false,
       standard_error: Math.hypot(0.25, 0.1),
     });
     expect(all[1]?.body).toEqual(all[0]?.body);
@@ -57,7 +65,11 @@ describe("the reward server", () => {
     expect(policy.requests).toHaveLength(4);
 
     expect((await post({ state: "a/0", completion: "no tags" })).body).toEqual({
-      ...{ reward: -1, score: -1, performance: 0.5, invalid: true, standard_error: null },
+      reward: -1,
+      score: -1,
+      performance: 0.5,
+      invalid: true,
+      standard_error: null,
     });
     expect((await post(ask)).body).toEqual(all[0]?.body);
     expect(policy.requests).toHaveLength(4);
@@ -188,7 +200,10 @@ describe("the data for verl", () => {
     );
     expect(rows).toEqual(
       states.map(({ messages, run, node, score }) => [
-        ...["user", messages[0]?.content, `${run.origin.replace("runs/", "")}/${node}`, score],
+        "user",
+        messages[0]?.content,
+        `${run.origin.replace("runs/", "")}/${node}`,
+        score,
       ]),
     );
     expect(

@@ -152,7 +152,8 @@ test("hands over the first rows and the names of columns, where they are asked f
     const sql = "SELECT id, name AS 'the name', height FROM hero ORDER BY id";
     const fetched = await executor.fetch(database, sql, 2);
     expect(fetched).toMatchObject({
-      ...{ ok: true, rows: 30 },
+      ok: true,
+      rows: 30,
       table: {
         columns: ["id", "the name", "height"],
         rows: [

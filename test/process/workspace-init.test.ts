@@ -26,7 +26,9 @@ describe("lse init", () => {
       /^CREATE TABLE cakes \(\n.*name text, -- example: \['Sacher', 'Linzer'\]/s,
     );
     expect(JSON.parse(readFileSync(path("bakery", "lse.json"), "utf8"))).toEqual({
-      ...{ database: "../bakery.sqlite", engine: "sqlite", prompts: "sql" },
+      database: "../bakery.sqlite",
+      engine: "sqlite",
+      prompts: "sql",
       model: { path: "../model.gguf" },
     });
     expect(readFileSync(path("bakery", "questions.yaml"), "utf8")).toMatch(

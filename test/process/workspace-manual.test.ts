@@ -127,7 +127,8 @@ describe("the manual", () => {
     const first = await measure();
     expect(first.asked).toBe(3 * 10 * 2);
     expect(first.worth).toMatchObject({
-      ...{ score: { mean: 1 }, problems: 10 },
+      score: { mean: 1 },
+      problems: 10,
       rules: [
         { rule: ADD, mean: 1, low: 1, high: 1 },
         { rule: "- Be kind.", mean: 0, low: 0, high: 0 },
@@ -293,7 +294,8 @@ describe("lse.json", () => {
       evolver: { model: "openai:gpt-5" },
     });
     expect(JSON.parse(readFileSync(own.configPath, "utf8"))).toMatchObject({
-      ...{ model: { path: "../models/m.gguf" }, evolver: { model: "openai:gpt-5" } },
+      model: { path: "../models/m.gguf" },
+      evolver: { model: "openai:gpt-5" },
     });
     expect(Workspace.open(own.path).models()).toEqual(later.models());
     writeFileSync(own.configPath, '{"database": "x", "engine": "oracle"}');

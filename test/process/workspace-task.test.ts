@@ -48,7 +48,8 @@ describe("a task on your own database", () => {
       "Correct SQL: SELECT name FROM cakes WHERE price > 400",
     );
     expect(task.describe(ids.get("Dear?") ?? "")).toEqual({
-      ...{ question: "Question: Dear?", gold: "SELECT name FROM cakes WHERE price > 400" },
+      question: "Question: Dear?",
+      gold: "SELECT name FROM cakes WHERE price > 400",
     });
     expect(task.report(ids.get("Prices?") ?? "", failing)).toContain(
       "Correct rows: VALUES (520, 'Dobos'), (3e+2, 'Linzer')",

@@ -3,8 +3,12 @@ import { compareRuns, type FinishedRun } from "#lse/evolve/compare.js";
 
 function run(method: string, scores: readonly number[], over: Partial<FinishedRun> = {}): FinishedRun {
   return {
-    ...{ path: `runs/${method}`, method, pair: "mini/test/0 seed 1", database: "mini/test/0" },
-    ...{ conditions: { "model that answers": "m" }, answers: 100 },
+    path: `runs/${method}`,
+    method,
+    pair: "mini/test/0 seed 1",
+    database: "mini/test/0",
+    conditions: { "model that answers": "m" },
+    answers: 100,
     holdoutScores: new Map([1, 1, 1, 0].map((score, i) => [`h${i}`, score])),
     testScores: new Map(scores.map((score, i) => [`p${i}`, score])),
     ...over,

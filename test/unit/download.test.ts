@@ -37,8 +37,12 @@ afterEach(async () => {
 const content = noise(23_456);
 const serve = (file: Partial<ServedFile> = {}) => server.serve(PATH, { content, etag: '"1"', ...file });
 const remote = (over: Partial<RemoteFile> = {}): RemoteFile => ({
-  ...{ url: server.address + PATH, token: null, page: "https://page.example", path: "file.bin" },
-  ...{ bytes: content.length, sha256: sha256(content) },
+  url: server.address + PATH,
+  token: null,
+  page: "https://page.example",
+  path: "file.bin",
+  bytes: content.length,
+  sha256: sha256(content),
   ...over,
 });
 const target = () => join(folder, "file.bin");
@@ -348,8 +352,12 @@ describe("the hub", () => {
     const hub = { endpoint: server.address, token: "hf_secret" };
     expect(await listRepository(hub, "o/n", context())).toEqual([
       {
-        ...{ path: "a/b c.gguf", url: `${server.address}/o/n/resolve/main/a/b%20c.gguf` },
-        ...{ token: "hf_secret", page: `${server.address}/o/n`, bytes: 7, sha256: lfs.oid },
+        path: "a/b c.gguf",
+        url: `${server.address}/o/n/resolve/main/a/b%20c.gguf`,
+        token: "hf_secret",
+        page: `${server.address}/o/n`,
+        bytes: 7,
+        sha256: lfs.oid,
       },
       expect.objectContaining({ path: "config.json", bytes: 3, sha256: null }),
     ]);
@@ -380,7 +388,8 @@ describe("the hub", () => {
   test("is named by HF_ENDPOINT and HF_TOKEN; wrong values are not repeated", () => {
     expect(hubOf({})).toEqual({ endpoint: "https://huggingface.co", token: null });
     expect(hubOf({ HF_ENDPOINT: "https://mirror.example/", HF_TOKEN: " hf_x\n" })).toEqual({
-      ...{ endpoint: "https://mirror.example", token: "hf_x" },
+      endpoint: "https://mirror.example",
+      token: "hf_x",
     });
     for (const wrong of [{ HF_TOKEN: "secret\u0000" }, { HF_ENDPOINT: "https://me:secret@mirror" }]) {
       expect(() => hubOf(wrong)).toThrow(/^(?!.*secret)/);

@@ -54,7 +54,12 @@ describe("the Pareto frontier over problems", () => {
 
 const config = (over: Partial<EvolveConfig> = {}) =>
   evolveConfigSchema.parse({
-    ...{ rounds: 4, batch: 3, holdout: 10, test: 5, seed: 7, method: "gepa" },
+    rounds: 4,
+    batch: 3,
+    holdout: 10,
+    test: 5,
+    seed: 7,
+    method: "gepa",
     sampling: { maxTokens: 50 },
     ...over,
   });
@@ -203,7 +208,8 @@ describe("an equal budget", () => {
 
   it("is not spent where a condition ended the run", async () => {
     const { answers, budget } = await run(learner([all]), {
-      ...{ method: "ucb", spendAll: true },
+      method: "ucb",
+      spendAll: true,
       stop: { score: 1 },
     });
     expect(answers).toHaveLength(10 + 13 + 5);

@@ -20,7 +20,8 @@ const edit = (round: number, rejected: string | null = null): RunEvent => ({
   parent: 0,
   attempt: 1,
   rejected,
-  ...{ promptTokens: 7, tokens: 3 },
+  promptTokens: 7,
+  tokens: 3,
 });
 
 describe("the event log", () => {

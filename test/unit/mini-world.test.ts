@@ -112,8 +112,11 @@ describe("questions and queries", () => {
       for (let i = 0; i < 5; i++) {
         const question = stream.next().value;
         const text = [
-          ...[schemaText(database), rulesText(database.conventions), questionText(question)],
-          ...[simulatedAnswer(question, truth), simulatedAnswer(question, new Map())],
+          schemaText(database),
+          rulesText(database.conventions),
+          questionText(question),
+          simulatedAnswer(question, truth),
+          simulatedAnswer(question, new Map()),
         ].join(" ");
         expect(text.split(" ").filter((word) => !WORDS.has(word))).toEqual([]);
       }

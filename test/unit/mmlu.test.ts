@@ -55,7 +55,10 @@ describe("files", () => {
     expect(subject).toBe("biology");
     expect(questions).toHaveLength(5);
     expect(questions[1]).toEqual({
-      ...{ id: "1", question: "Question 1?", choices: ["a", "b", "c", "d"], gold: "B" },
+      id: "1",
+      question: "Question 1?",
+      choices: ["a", "b", "c", "d"],
+      gold: "B",
     });
   });
 

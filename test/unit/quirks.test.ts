@@ -13,7 +13,12 @@ import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fak
 
 const config = (over: object = {}): EvolveConfig =>
   evolveConfigSchema.parse({
-    ...{ rounds: 4, batch: 3, holdout: 10, seed: 7, schedule: "reference", sampling: { maxTokens: 50 } },
+    rounds: 4,
+    batch: 3,
+    holdout: 10,
+    seed: 7,
+    schedule: "reference",
+    sampling: { maxTokens: 50 },
     ...over,
   });
 
@@ -157,10 +162,22 @@ it("the published code's order: score and batch of the newest node, selection, e
     return event.type === "round" ? [`select ${event.selected}`] : event.type === "edit" ? ["edit"] : [];
   });
   expect(told.filter((step, i) => step !== told[i - 1])).toEqual([
-    ...["holdout 0", "batch 0", "select 0", "edit"],
-    ...["holdout 1", "batch 1", expect.stringMatching(/^select [01]$/), "edit"],
-    ...["holdout 2", "batch 2", expect.stringMatching(/^select [0-2]$/), "edit"],
-    ...["holdout 3", "batch 3", expect.stringMatching(/^select [0-3]$/), "edit"],
+    "holdout 0",
+    "batch 0",
+    "select 0",
+    "edit",
+    "holdout 1",
+    "batch 1",
+    expect.stringMatching(/^select [01]$/),
+    "edit",
+    "holdout 2",
+    "batch 2",
+    expect.stringMatching(/^select [0-2]$/),
+    "edit",
+    "holdout 3",
+    "batch 3",
+    expect.stringMatching(/^select [0-3]$/),
+    "edit",
   ]);
   expect(tree.nodes).toHaveLength(5);
   expect(tree.nodes.map(({ score }) => Number.isNaN(score))).toEqual([false, false, false, false, true]);

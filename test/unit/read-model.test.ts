@@ -36,12 +36,10 @@ describe("a model read back from its file", () => {
     const parameters = await write("f32.gguf", { family, shape: { ...shape, tied } });
     const read = await readModel(path("f32.gguf"));
     expect(read).toEqual({
-      ...{
-        family,
-        shape: { ...shape, tied, ropeBase: 1e6 },
-        vocabulary: tokenizer.vocabulary,
-        contextLength: 128,
-      },
+      family,
+      shape: { ...shape, tied, ropeBase: 1e6 },
+      vocabulary: tokenizer.vocabulary,
+      contextLength: 128,
       parameters,
     });
   });
@@ -71,7 +69,12 @@ describe("a model read back from its file", () => {
     await write("odd.gguf", { type: "f16", parameters: { ...parameters, "blk.0.attn_k.weight": odd } });
     const read = await readModel(path("odd.gguf"));
     expect([...(read.parameters["blk.0.attn_k.weight"] as Float32Array).subarray(0, 6)]).toEqual([
-      ...[2 ** -24, -(2 ** -20), 65504, -65504, 2 ** -14, 0],
+      2 ** -24,
+      -(2 ** -20),
+      65504,
+      -65504,
+      2 ** -14,
+      0,
     ]);
   });
 

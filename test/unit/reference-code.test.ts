@@ -60,7 +60,8 @@ describeWithShared("equal to the published code's vectors", ["notes/reference_ve
     const found = crossValidate(vecs, 4, 42);
     expect(found.folds.map(({ problems, chosen }) => ({ val_idx: problems, best_round: chosen }))).toEqual(
       folds.map(({ val_idx, best_round }: { val_idx: number[]; best_round: number }) => ({
-        ...{ val_idx, best_round },
+        val_idx,
+        best_round,
       })),
     );
     for (const [i, { chosenBy, score }] of found.folds.entries()) {

@@ -21,7 +21,8 @@ const request = (content: string, over: object = {}): GenerateRequest => ({
     { role: "user", content },
   ],
   sampling: { ...PAPER_SAMPLING, maxTokens: 50 },
-  ...{ seed: 7, sample: 0 },
+  seed: 7,
+  sample: 0,
   ...over,
 });
 
@@ -61,7 +62,11 @@ describe.each(["openai:small", "anthropic:large"])("%s", (name) => {
       );
       expect(handed.sort()).toEqual([0, 1, 2, 3, 4, 5]);
       expect(completions[0]).toMatchObject({
-        ...{ finishReason: "stop", promptTokens: 100, generatedTokens: 10, tokens: [], logprobs: [] },
+        finishReason: "stop",
+        promptTokens: 100,
+        generatedTokens: 10,
+        tokens: [],
+        logprobs: [],
       });
       expect(model.usage).toMatchObject({ completions: 6, promptTokensAsked: 600, tokensGenerated: 60 });
       const [{ headers, body }] = server.asked as [Asked];

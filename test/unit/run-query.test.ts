@@ -19,7 +19,10 @@ let answered: number;
 beforeAll(async () => {
   const config = evolveConfigSchema.parse({ rounds: 3, batch: 3, holdout: 10, sampling: { maxTokens: 50 } });
   const folder = RunFolder.create(path, {
-    ...{ task: { name: "numbers", db: "n" }, model: { path: "m.gguf" }, evolver: {}, evolve: config },
+    task: { name: "numbers", db: "n" },
+    model: { path: "m.gguf" },
+    evolver: {},
+    evolve: config,
   });
   let edits = 0;
   const model = new ScriptedModel((request) => {

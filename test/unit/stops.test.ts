@@ -7,7 +7,13 @@ import { answersByInstructions, isEdit, NumberTask, ScriptedModel } from "../fak
 
 const config = (stop: EvolveConfig["stop"], over: object = {}) =>
   evolveConfigSchema.parse({
-    ...{ rounds: 9, batch: 3, holdout: 10, test: 5, seed: 7, stop, sampling: { maxTokens: 50 } },
+    rounds: 9,
+    batch: 3,
+    holdout: 10,
+    test: 5,
+    seed: 7,
+    stop,
+    sampling: { maxTokens: 50 },
     ...over,
   });
 

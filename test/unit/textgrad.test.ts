@@ -8,7 +8,11 @@ import type { GenerateRequest } from "#lse/model.js";
 import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
 
 const answer = (problem: string, error: string | null): Answer => ({
-  ...{ problem, sample: 0, response: "…", promptTokens: 1, tokens: 1 },
+  problem,
+  sample: 0,
+  response: "…",
+  promptTokens: 1,
+  tokens: 1,
   outcome: { score: error === null ? 1 : 0, correct: error === null, answer: "", error },
 });
 const chosen = (batch: readonly Answer[]) => chooseFailures(batch).map(({ problem }) => problem);
@@ -17,14 +21,16 @@ describe("the failures that are criticised", () => {
   it("have one of each kind of error before a second of any, at most six, in the batch's order", () => {
     const long = "x".repeat(120);
     const batch = [
-      ...[
-        answer("a", "no such table"),
-        answer("b", "No such TABLE"),
-        answer("ok", null),
-        answer("c", "no such table"),
-      ],
-      ...[answer("d", `${long}1`), answer("e", `${long}2`), answer("f", "mismatch"), answer("g", "timeout")],
-      ...[answer("h", "syntax"), answer("i", "other")],
+      answer("a", "no such table"),
+      answer("b", "No such TABLE"),
+      answer("ok", null),
+      answer("c", "no such table"),
+      answer("d", `${long}1`),
+      answer("e", `${long}2`),
+      answer("f", "mismatch"),
+      answer("g", "timeout"),
+      answer("h", "syntax"),
+      answer("i", "other"),
     ];
     // Six kinds: the second of "no such table", and of those that begin alike for 120 characters, have to go.
     expect(chosen(batch)).toEqual(["a", "d", "f", "g", "h", "i"]);
@@ -38,15 +44,13 @@ describe("the failures that are criticised", () => {
 
 const config = (over: Partial<EvolveConfig> = {}) =>
   evolveConfigSchema.parse({
-    ...{
-      rounds: 4,
-      batch: 3,
-      holdout: 10,
-      test: 0,
-      seed: 7,
-      method: "textgrad",
-      sampling: { maxTokens: 50 },
-    },
+    rounds: 4,
+    batch: 3,
+    holdout: 10,
+    test: 0,
+    seed: 7,
+    method: "textgrad",
+    sampling: { maxTokens: 50 },
     ...over,
   });
 const step = ({ messages }: GenerateRequest) => {
@@ -85,7 +89,12 @@ describe("TextGrad", () => {
     expect(tree.nodes.map(({ parent }) => parent)).toEqual([null, 0, 1, 1, 1]);
     // The whole of the chat is kept: critique asked for and given, rewrite asked for and given.
     expect(records[1]?.conversation?.map(({ role }) => role)).toEqual([
-      ...["system", "user", "assistant", "system", "user", "assistant"],
+      "system",
+      "user",
+      "assistant",
+      "system",
+      "user",
+      "assistant",
     ]);
   });
 

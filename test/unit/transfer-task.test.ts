@@ -15,7 +15,11 @@ class Elsewhere extends NumberTask {
 }
 
 const config = evolveConfigSchema.parse({
-  ...{ rounds: 2, batch: 3, holdout: 10, test: 6, seed: 7 },
+  rounds: 2,
+  batch: 3,
+  holdout: 10,
+  test: 6,
+  seed: 7,
   sampling: { maxTokens: 50 },
 });
 

@@ -28,7 +28,10 @@ describe("questions.yaml", () => {
 `);
     expect(others).toEqual([]);
     expect(first).toMatchObject({
-      ...{ question: "How many?", evidence: "all of them", line: 2, isRows: false },
+      question: "How many?",
+      evidence: "all of them",
+      line: 2,
+      isRows: false,
       sql: "SELECT count(*)\nFROM t",
     });
     expect(second).toMatchObject({ line: 7, isRows: true, evidence: "" });
@@ -87,7 +90,9 @@ describe("questions.yaml", () => {
     const text = readFileSync(path, "utf8");
     expect(text).toMatch(/^# mine\n- question: a +# not sure\n {2}sql: SELECT 1\n- question: /);
     expect(new QuestionFile(path).questions[1]).toMatchObject({
-      ...{ question: "Is it # or: b?", evidence: "a hint", sql: "SELECT 2 -- two\nFROM t" },
+      question: "Is it # or: b?",
+      evidence: "a hint",
+      sql: "SELECT 2 -- two\nFROM t",
     });
   });
 

@@ -33,8 +33,11 @@ export class DuckDbDatabase {
   static async open(path: string, memoryMb: number): Promise<DuckDbDatabase> {
     // One thread: sums of floating-point numbers and rows that tie come out the same each time.
     const instance = await DuckDBInstance.create(path, {
-      ...{ access_mode: "READ_ONLY", threads: "1", memory_limit: `${memoryMb}MB` },
-      ...{ autoinstall_known_extensions: "false", autoload_known_extensions: "false" },
+      access_mode: "READ_ONLY",
+      threads: "1",
+      memory_limit: `${memoryMb}MB`,
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
     });
     const connection = await instance.connect();
     const marks = await connection.runAndReadAll(
@@ -137,8 +140,12 @@ export class DuckDbDatabase {
 const withDoubles = (sql: string) => sql.replace(/\bAS\s+REAL\b/gi, "AS DOUBLE");
 
 const INTEGERS = new Set<DuckDBTypeId>([
-  ...[DuckDBTypeId.TINYINT, DuckDBTypeId.SMALLINT, DuckDBTypeId.INTEGER],
-  ...[DuckDBTypeId.UTINYINT, DuckDBTypeId.USMALLINT, DuckDBTypeId.UINTEGER],
+  DuckDBTypeId.TINYINT,
+  DuckDBTypeId.SMALLINT,
+  DuckDBTypeId.INTEGER,
+  DuckDBTypeId.UTINYINT,
+  DuckDBTypeId.USMALLINT,
+  DuckDBTypeId.UINTEGER,
 ]);
 
 /** DuckDB's values as SQLite has them; what SQLite has not (dates, lists) as DuckDB writes it. */

@@ -1,3 +1,4 @@
+/** SQLite's dialect in DuckDB's words. */
 import { Dialect, transpile } from "@polyglot-sql/sdk";
 
 /**

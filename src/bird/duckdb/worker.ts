@@ -8,8 +8,13 @@ import type { DuckDbError } from "./database.js";
 const SHARE = 0.4;
 
 const FAILURES: Readonly<Record<string, Failure>> = {
-  ...{ Parser: "syntax", Binder: "syntax", Catalog: "syntax", Timeout: "timeout", Refused: "refused" },
-  ...{ Permission: "refused", "Out of Memory": "memory" },
+  Parser: "syntax",
+  Binder: "syntax",
+  Catalog: "syntax",
+  Timeout: "timeout",
+  Refused: "refused",
+  Permission: "refused",
+  "Out of Memory": "memory",
 };
 
 await serve(async () => {

@@ -1,3 +1,4 @@
+/** Running hostile SQL in child processes: a queue, limits, replacement of those that are killed. */
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";

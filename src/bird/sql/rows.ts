@@ -1,3 +1,4 @@
+/** Sets of rows with Python's equality, and Python's way of printing them. */
 import { createHash, hash } from "node:crypto";
 
 /** A value of a result row: integers as bigint, reals as number, blobs as bytes. */

@@ -1,3 +1,4 @@
+/** Which SQL statements may run. */
 import type { constants } from "@photostructure/sqlite";
 
 /** Longest statement accepted, in bytes of UTF-8. */

@@ -1,3 +1,4 @@
+/** The page as a whole: its parts, and following a run that goes on. */
 import { useState } from "preact/hooks";
 import type { ReportData, RunData } from "../types.js";
 import { BestByRound, RoundScores, TrainingCurve } from "./charts.js";

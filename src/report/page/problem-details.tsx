@@ -1,3 +1,4 @@
+/** One problem on the page: its question, its gold answer, what nodes answered. */
 import type { RunData } from "../types.js";
 import { percent } from "./format.js";
 

@@ -1,3 +1,4 @@
+/** The trial by which settings are measured: a scaled-down workload. */
 import { type ContextOptions, MAX_SEQUENCES, NativeContext } from "./context.js";
 import { KvCache } from "./kv-cache.js";
 import type { NativeLlama, Pointer } from "./native.js";
@@ -46,7 +47,12 @@ export async function trialOf(
   ): Promise<number | null> => {
     const cells = trial.reduce((sum, { length }) => sum + length + generated, 256);
     const context = await NativeContext.create(native, weights, {
-      ...{ threads, cells, batchSize, flashAttention, kvType, maxRows: sequences },
+      threads,
+      cells,
+      batchSize,
+      flashAttention,
+      kvType,
+      maxRows: sequences,
     });
     if (context === null) return null;
     try {

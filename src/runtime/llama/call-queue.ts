@@ -1,3 +1,4 @@
+/** One call of an engine after another, and the time they take. */
 import type { Usage } from "../../model.js";
 
 /** Runs calls one after another, in the order they came, and counts the seconds spent in them. */

@@ -1,3 +1,4 @@
+/** A llama.cpp context: its batch, its KV cache, its logits. */
 import koffi from "koffi";
 import { Grammar } from "./grammar.js";
 import type { CellMemory } from "./kv-cache.js";

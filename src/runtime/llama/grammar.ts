@@ -1,3 +1,4 @@
+/** Which tokens a GBNF grammar allows next. */
 import koffi from "koffi";
 import { LseError } from "../../errors.js";
 import type { Candidate } from "../sampler.js";

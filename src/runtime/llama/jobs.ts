@@ -1,3 +1,4 @@
+/** What the scheduler works on: a completion that is drawn, or tokens whose logprobs are wanted. */
 import { LseError } from "../../errors.js";
 import { deriveSeed, uniformStream } from "../../lib/random.js";
 import type { Completion, GenerateRequest } from "../../model.js";

@@ -1,3 +1,4 @@
+/** Which cells of the KV cache hold which tokens, and which are dropped first. */
 import { PrefixTrie, type TrieNode } from "./prefix-trie.js";
 
 /** What of llama.cpp the cache needs: sequences that share cells. */

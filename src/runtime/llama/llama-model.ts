@@ -1,3 +1,4 @@
+/** The fast engine: all completions of a call at once, on libllama itself. */
 import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
 import { hashFile, hashJson } from "../../lib/hash.js";
 import {
@@ -84,7 +85,12 @@ export class LlamaModel implements LanguageModel {
           : settings.flashAttention;
       const cells = await cellsFor(loaded, gpuLayers, contextSize, sequences, options.kvCells);
       const context = await NativeContext.create(native, weights, {
-        ...{ threads, cells, batchSize, maxRows: sequences, flashAttention, kvType },
+        threads,
+        cells,
+        batchSize,
+        maxRows: sequences,
+        flashAttention,
+        kvType,
       });
       if (context === null) throw notEnoughMemory(contextSize);
       const cache = new KvCache(context, context.cells, MAX_SEQUENCES, costOfCell(native, weights));

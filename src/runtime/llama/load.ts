@@ -1,3 +1,4 @@
+/** Opening a GGUF file with node-llama-cpp, with errors that say what to do. */
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import {

@@ -1,3 +1,4 @@
+/** Finding and declaring the functions of libllama, with a check that their data layouts are the expected ones. */
 import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import koffi from "koffi";

@@ -1,3 +1,4 @@
+/** The exact engine, on node-llama-cpp's public API: one answer at a time. */
 import { InsufficientMemoryError, type LlamaContext, type LlamaContextSequence } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
 import { hashFile, hashJson } from "../../lib/hash.js";

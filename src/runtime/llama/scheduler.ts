@@ -1,3 +1,4 @@
+/** Continuous batching: which tokens of which jobs are evaluated next. */
 import type { Branch, KvCache } from "./kv-cache.js";
 import { TrieNode } from "./prefix-trie.js";
 

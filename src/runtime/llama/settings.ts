@@ -1,3 +1,4 @@
+/** The settings an engine runs with: given, remembered, or measured. */
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";

@@ -1,3 +1,4 @@
+/** Threads that llama.cpp keeps between decodes. */
 import { basename } from "node:path";
 import koffi from "koffi";
 import { loadedLibraries, type NativeLlama, type Pointer } from "./native.js";

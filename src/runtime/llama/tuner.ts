@@ -1,3 +1,4 @@
+/** The search for fast settings, one setting at a time. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";

@@ -1,3 +1,4 @@
+/** A GGUF model's tokenizer and chat template. */
 import type { LlamaModel, Token } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
 import { ChatTemplate, type Vocabulary } from "../chat-template.js";

@@ -1,3 +1,4 @@
+/** Loading weights, and sizing the KV cache by the memory that is free. */
 import { GgmlType } from "node-llama-cpp";
 import { offLoop } from "./context.js";
 import { explainingFailure, type LoadedModel, notEnoughMemory, precisionOf } from "./load.js";

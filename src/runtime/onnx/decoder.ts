@@ -28,7 +28,9 @@ export class Decoder {
       model = await AutoModelForCausalLM.from_pretrained(path, {
         local_files_only: true,
         // Of one name there is one file, whatever is in it: "fp32" is the type that adds nothing to the name.
-        ...{ model_file_name: weights, dtype: "fp32", device: "cpu" },
+        model_file_name: weights,
+        dtype: "fp32",
+        device: "cpu",
         session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
       });
     } catch (cause) {

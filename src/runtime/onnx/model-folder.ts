@@ -92,14 +92,20 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     );
   const weights = weightsIn(path);
   const files = [
-    ...[CONFIG, TOKENIZER, TOKENIZER_CONFIG],
+    CONFIG,
+    TOKENIZER,
+    TOKENIZER_CONFIG,
     ...(hasGeneration ? [GENERATION_CONFIG] : []),
     ...(hasTemplate ? [CHAT_TEMPLATE] : []),
     ...filesOf(path, weights),
   ];
   const hashes = await Promise.all(files.map(async (name) => [name, await hashFile(join(path, name))]));
   return {
-    ...{ path, weights, ends, tokenizerConfig, chatTemplate },
+    path,
+    weights,
+    ends,
+    tokenizerConfig,
+    chatTemplate,
     trainedContext: config.max_position_embeddings,
     tokenizer: read(path, TOKENIZER, tokenizerSchema),
     templateOrigin: join(path, hasTemplate ? CHAT_TEMPLATE : TOKENIZER_CONFIG),

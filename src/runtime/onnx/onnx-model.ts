@@ -1,3 +1,4 @@
+/** An ONNX language model through transformers.js. */
 import { availableParallelism } from "node:os";
 import { LseError } from "../../errors.js";
 import {

@@ -1,3 +1,4 @@
+/** An ONNX model's tokenizer and chat template. */
 import { join } from "node:path";
 import { PreTrainedTokenizer } from "@huggingface/transformers";
 import { LseError } from "../../errors.js";

@@ -1,3 +1,4 @@
+/** Anthropic's service. */
 import Anthropic from "@anthropic-ai/sdk";
 import type { GenerateRequest } from "../../model.js";
 import { askWithout, type ChatService, explainedError, type Reply, type ServiceOptions } from "./service.js";
@@ -8,7 +9,9 @@ export function anthropicService(options: ServiceOptions): ChatService {
   const client = new Anthropic({
     apiKey: apiKey ?? "none",
     ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
-    ...{ maxRetries: attempts - 1, timeout: timeoutMs, logLevel: "off" as const },
+    maxRetries: attempts - 1,
+    timeout: timeoutMs,
+    logLevel: "off" as const,
   });
   const dropped = new Set<string>();
 

@@ -1,3 +1,4 @@
+/** Opening a model behind a service, with its key from the environment. */
 import { LseError } from "../../errors.js";
 import type { Price, Purse } from "../price.js";
 import { anthropicService } from "./anthropic.js";
@@ -41,7 +42,9 @@ export function openRemote(settings: RemoteSettings, purse: Purse | undefined): 
     console.error(`${settings.name} does not take ${parameter}: it is left out from now on`);
   const timeoutMs = timeout * 1000;
   return new RemoteModel(open({ model, baseUrl, apiKey, attempts, timeoutMs, onDropped }), {
-    ...{ ...options, attempts, purse },
+    ...options,
+    attempts,
+    purse,
   });
 }
 

@@ -1,3 +1,4 @@
+/** OpenAI's service, and servers that speak like it. */
 import OpenAI from "openai";
 import type { GenerateRequest } from "../../model.js";
 import { askWithout, type ChatService, explainedError, type Reply, type ServiceOptions } from "./service.js";
@@ -13,7 +14,9 @@ export function openAiService(options: ServiceOptions): ChatService {
     // The SDK insists on a key; a server of one's own may need none.
     apiKey: apiKey ?? "none",
     ...(isOpenAi ? {} : { baseURL: baseUrl }),
-    ...{ maxRetries: attempts - 1, timeout: timeoutMs, logLevel: "off" as const },
+    maxRetries: attempts - 1,
+    timeout: timeoutMs,
+    logLevel: "off" as const,
   });
   const dropped = new Set<string>();
 

@@ -1,3 +1,4 @@
+/** A model behind a service: parallel requests, further attempts, estimated token counts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { LseError } from "../../errors.js";
 import { hashJson } from "../../lib/hash.js";

@@ -1,3 +1,4 @@
+/** The contract of a chat service, and its errors in words. */
 import type { GenerateRequest } from "../../model.js";
 
 /** What a service answered to one request. */

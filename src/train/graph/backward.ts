@@ -1,3 +1,4 @@
+/** Reverse-mode differentiation of a graph. */
 import type { Graph, Tensor } from "./graph.js";
 import { add } from "./primitives.js";
 

@@ -189,7 +189,8 @@ export class Graph {
         outputs: node.outputs.map(({ name }) => name),
       })),
       constants: [...this.#constants.values()],
-      ...{ inputs: this.#inputs, outputs: this.#outputs },
+      inputs: this.#inputs,
+      outputs: this.#outputs,
     });
   }
 

@@ -87,11 +87,18 @@ export function encodeOnnx(graph: OnnxGraph): Uint8Array {
     graph: {
       name: "lse",
       node: graph.nodes.map(({ type, inputs, outputs, attributes, domain }) => ({
-        ...{ op_type: type, name: `${outputs[0]}/${type}`, input: inputs, output: outputs, domain },
+        op_type: type,
+        name: `${outputs[0]}/${type}`,
+        input: inputs,
+        output: outputs,
+        domain,
         attribute: Object.entries(attributes).map(([name, value]) => ({ name, ...attributeValue(value) })),
       })),
       initializer: graph.constants.map(({ name, type, dims, bytes }) => ({
-        ...{ name, dims, data_type: DATA_TYPES[type], raw_data: bytes },
+        name,
+        dims,
+        data_type: DATA_TYPES[type],
+        raw_data: bytes,
       })),
       input: graph.inputs.map(valueInfo),
       output: graph.outputs.map(valueInfo),

@@ -1,3 +1,4 @@
+/** What is trained: sizes, adapter, parameters. */
 import { LseError } from "../../errors.js";
 import {
   adapterParameters,

@@ -1,3 +1,4 @@
+/** AdamW. */
 import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import type { Parameters } from "../model/spec.js";
 import { type AdamWOptions, type Optimizer, restoreArrays, zerosLike } from "./optimizer.js";

@@ -1,3 +1,4 @@
+/** Muon, for matrices. */
 import { type InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import { Graph, type Tensor } from "../graph/graph.js";

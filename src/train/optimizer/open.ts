@@ -1,3 +1,4 @@
+/** The optimizers of groups of parameters. */
 import { LseError } from "../../errors.js";
 import type { QwenParameter } from "../../gguf/qwen-layout.js";
 import { AdamW } from "./adamw.js";
