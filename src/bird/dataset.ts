@@ -58,7 +58,10 @@ const rowSchema = z.object({
  */
 export function openBird(dataPath: string): BirdData {
   if (!existsSync(dataPath)) {
-    throw new LseError(`${dataPath}: no such file or folder`, "Give --data a folder with BIRD's dev.json");
+    throw new LseError(
+      `${dataPath}: no such file or folder`,
+      "Give `task.data` a folder with BIRD's dev.json",
+    );
   }
   const questionsPath = statSync(dataPath).isDirectory() ? findQuestions(dataPath) : dataPath;
   const root = dirname(questionsPath);
@@ -83,7 +86,7 @@ export function questionsOf(data: BirdData, dbId: string): BirdQuestion[] {
   if (questions.length > 0) return questions;
   throw new LseError(
     `${data.questionsPath}: no question is about the database "${dbId}"`,
-    `Did you mean ${nearest(dbId, databasesOf(data))}? Give --db one of ${databasesOf(data).join(", ")}`,
+    `Did you mean ${nearest(dbId, databasesOf(data))}? Give \`task.db\` one of ${databasesOf(data).join(", ")}`,
   );
 }
 
@@ -96,7 +99,7 @@ function findQuestions(folder: string): string {
   if (found !== undefined) return found;
   throw new LseError(
     `${folder}: none of ${QUESTION_FILES.join(", ")} is here`,
-    "Give --data BIRD's folder, or the question file itself",
+    "Give `task.data` BIRD's folder, or the question file itself",
   );
 }
 

@@ -55,7 +55,7 @@ export function readPredictions(path: string, data: BirdData): Prediction[] {
     if (dbId !== undefined && dbId.trim() !== question.dbId) {
       throw new LseError(
         `${path}: entry "${row}" is about ${dbId.trim()}, but row ${row} of ${data.questionsPath} about ${question.dbId}`,
-        "Give --data the question file that these predictions answer",
+        "Give `task.data` the question file that these predictions answer",
       );
     }
     return { question, sql: sql ?? "" };
@@ -74,6 +74,6 @@ export function formatPredictions(predictions: readonly Prediction[], data: Bird
 function unknown(path: string, entry: string, what: string, data: BirdData): LseError {
   return new LseError(
     `${path}: ${entry}: ${data.questionsPath} has no ${what}`,
-    "Give --data the question file that these predictions answer",
+    "Give `task.data` the question file that these predictions answer",
   );
 }

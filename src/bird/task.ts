@@ -145,6 +145,6 @@ function onlyDatabase(data: BirdData): string {
   if (first !== undefined && others.length === 0) return first;
   throw new LseError(
     `${data.questionsPath}: the questions are about ${others.length + 1} databases`,
-    `Choose one with --db: ${databasesOf(data).join(", ")}`,
+    `Choose one with \`task.db\`: ${databasesOf(data).join(", ")}`,
   );
 }

@@ -275,4 +275,9 @@ export function withFlags(message: string): string {
 }
 
 /** Fields that options of other commands set. */
-const OTHERS: Readonly<Record<string, string>> = { to: "--to", quant: "--quant" };
+const OTHERS: Readonly<Record<string, string>> = {
+  to: "--to",
+  quant: "--quant",
+  sql: "--sql",
+  id: "--id",
+};

@@ -86,7 +86,7 @@ async function isThere(
   const size = bytesAt(path);
   if (size === null) return false;
   const otherwise = (what: string) =>
-    new LseError(`${path}: it is there, but ${what}`, "Move it away, or give another folder with --to");
+    new LseError(`${path}: it is there, but ${what}`, "Move it away, or give another folder with `to`");
   if (bytes !== null && size !== bytes) throw otherwise(`has ${size} bytes and not ${bytes}`);
   if (sha256 !== null) {
     if (size > settings.pieceBytes) say(`${path}: it is there; comparing its SHA-256`);
@@ -100,7 +100,7 @@ async function checkRoom(folder: string, bytes: number): Promise<void> {
   if (bytes <= bavail * bsize) return;
   throw new LseError(
     `${folder}: ${formatBytes(bytes)} are needed and ${formatBytes(bavail * bsize)} are free`,
-    "Make room, or give another folder with --to",
+    "Make room, or give another folder with `to`",
   );
 }
 

@@ -108,8 +108,7 @@ export function downloaded({ entry, quant, folder, files: wanted }: Wanted): str
       ? readRecords(folder, entry.name).find((record) => record.quant?.toLowerCase() === quant?.toLowerCase())
       : { name: entry.name, quant, files: wanted.map(({ path, bytes }) => ({ path, bytes })) };
   const what = quant === null ? entry.name : `${entry.name} ${quant}`;
-  if (record === undefined)
-    throw new LseError(`${folder}: nothing of ${what} is there`, "Run the command without --offline");
+  if (record === undefined) throw new LseError(`${folder}: nothing of ${what} is there`, "Download it first");
   const files = progressOf(folder, record);
   const missing = files.filter(({ isThere }) => !isThere);
   if (missing.length === 0) return files.map(({ path }) => join(folder, path));
@@ -119,7 +118,7 @@ export function downloaded({ entry, quant, folder, files: wanted }: Wanted): str
   });
   throw new LseError(
     `${folder}: of the ${files.length} files of ${what}, ${missing.length} are missing: ${list.join(", ")}`,
-    "Run the command without --offline",
+    "Download it first",
   );
 }
 

@@ -38,7 +38,7 @@ export function filesOfQuant(
   }
   throw new LseError(
     `${name}: there is no quantisation "${quant}"`,
-    `Did you mean --quant ${nearest(quant, quants)}? There are ${quants.join(", ")}`,
+    `Did you mean \`quant\` ${nearest(quant, quants)}? There are ${quants.join(", ")}`,
   );
 }
 

@@ -181,7 +181,7 @@ export function unwritable(path: string, error: unknown): LseError {
       cause: error,
     });
   }
-  return new LseError(`${path}: cannot be written (${code ?? message})`, "Give another folder with --to", {
+  return new LseError(`${path}: cannot be written (${code ?? message})`, "Give another folder with `to`", {
     cause: error,
   });
 }

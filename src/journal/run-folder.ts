@@ -17,8 +17,8 @@ export class RunFolder {
       throw new LseError(
         `${path}: this folder exists and is not empty`,
         existsSync(join(path, CONFIG))
-          ? `Continue that run with --resume ${path}, or give another --out`
-          : "Give another --out",
+          ? `Continue that run with \`lse evolve --resume ${path}\`, or give another folder`
+          : "Give another folder",
       );
     }
   }
@@ -35,10 +35,7 @@ export class RunFolder {
   /** @throws LseError when the folder holds no run */
   static open(path: string): RunFolder {
     if (!existsSync(join(path, CONFIG))) {
-      throw new LseError(
-        `${path}: no run here (${CONFIG} is missing)`,
-        "Give the folder of an earlier --out",
-      );
+      throw new LseError(`${path}: no run here (${CONFIG} is missing)`, "Give the folder of a run");
     }
     return new RunFolder(path);
   }

@@ -60,7 +60,7 @@ export async function readSubject(
     rows.flatMap((row, index) => questionOf(row, `${paths[file]}: row ${index}`, rules) ?? []),
   );
   if (kept.length === 0)
-    throw new LseError(`${paths[0]}: no question is here`, "Give --data another subject");
+    throw new LseError(`${paths[0]}: no question is here`, "Give `task.data` another subject");
   return {
     subject: name,
     questions: kept.map((question, id) => ({ id: String(id), ...question })),

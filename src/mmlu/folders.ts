@@ -27,7 +27,7 @@ export interface SubjectFiles {
  */
 export function findSubject(dataPath: string, subject: string | undefined): SubjectFiles {
   if (!existsSync(dataPath)) {
-    throw new LseError(`${dataPath}: no such file or folder`, "Give --data a folder of subjects");
+    throw new LseError(`${dataPath}: no such file or folder`, "Give `task.data` a folder of subjects");
   }
   if (!statSync(dataPath).isDirectory()) {
     return { subject: subject ?? basename(dataPath, extname(dataPath)), paths: [dataPath], stated: null };
@@ -38,7 +38,7 @@ export function findSubject(dataPath: string, subject: string | undefined): Subj
     if (subject === undefined || subject === own) return { subject: own, ...files };
     throw new LseError(
       `${dataPath}: this is the folder of the subject "${own}", not of "${subject}"`,
-      "Give --data the folder above it, or leave --subject out",
+      "Give `task.data` the folder above it, or leave `task.db` out",
     );
   }
   const names = subjectsIn(dataPath);
@@ -68,21 +68,21 @@ function notFound(dataPath: string, subject: string | undefined, names: readonly
   if (names.length === 0) {
     return new LseError(
       `${dataPath}: no folder of a subject is here`,
-      "Give --data a folder of subjects as datasets saves them, the folder of one, or a Parquet file",
+      "Give `task.data` a folder of subjects as datasets saves them, the folder of one, or a Parquet file",
     );
   }
   if (subject === undefined) {
     return new LseError(
       `${dataPath}: ${names.length} subjects are here`,
-      `Choose one with --subject: ${list}`,
+      `Choose one with \`task.db\`: ${list}`,
     );
   }
   const known = dataSetOf(subject);
   return new LseError(
     `${dataPath}: no subject "${subject}" is here`,
     known === undefined
-      ? `Did you mean ${nearest(subject, names)}? Give --subject one of ${list}`
-      : `${known} has it: give --data that folder, or --subject one of ${list}`,
+      ? `Did you mean ${nearest(subject, names)}? Give \`task.db\` one of ${list}`
+      : `${known} has it: give \`task.data\` that folder, or \`task.db\` one of ${list}`,
   );
 }
 

@@ -45,7 +45,7 @@ function answeringConfig(folder: Workspace, model: string | undefined): RunConfi
   if (model === undefined && own.path === undefined)
     throw new LseError(
       `${folder.configPath}: it names no model yet`,
-      "Give one with --model; lse evolve keeps it",
+      "Give one with `model.path`; lse evolve keeps it",
     );
   const { prompts, engine, evolve, timeout } = folder.config;
   const usual = { evolve: formOf(prompts, engine).evolve };

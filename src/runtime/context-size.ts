@@ -11,6 +11,6 @@ export function requireRoom(contextSize: number, promptTokens: number, completio
   if (promptTokens + completionTokens <= contextSize) return;
   throw new LseError(
     `The prompt has ${promptTokens} tokens and the context only ${contextSize}`,
-    "Raise --context, if the model was trained for more, or give a shorter schema and instructions",
+    "Raise `model.context`, if the model was trained for more, or give a shorter schema and instructions",
   );
 }

@@ -38,7 +38,7 @@ export class Purse {
         throw new LseError(
           `The limit of $${this.limit} does not allow a further request: ` +
             `$${this.spent.toFixed(4)} are spent, and it could cost $${cost.toFixed(4)}`,
-          "Resume with a higher --max-cost; what was paid for is kept",
+          "Resume with a higher `evolve.stop.cost`; what was paid for is kept",
         );
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }

@@ -18,8 +18,7 @@ const WRITE_SO = "See docs/custom-task.md for a complete example";
  * @throws LseError naming the file and the member that is missing or wrong
  */
 export async function openTaskFile(path: string, options: Readonly<Record<string, string>>): Promise<Task> {
-  if (!existsSync(path))
-    throw new LseError(`${path}: no such file`, "Give --task the path of a task's module");
+  if (!existsSync(path)) throw new LseError(`${path}: no such file`, "Give the path of a task's module");
   const factory = await factoryOf(path);
   let given: GivenTask;
   try {
@@ -28,7 +27,7 @@ export async function openTaskFile(path: string, options: Readonly<Record<string
     if (cause instanceof LseError) throw cause;
     throw new LseError(
       `${path}: making the task failed: ${messageOf(cause)}`,
-      "Correct the file, or its --task-option",
+      "Correct the file, or its `task.options`",
       { cause },
     );
   }

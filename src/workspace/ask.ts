@@ -78,11 +78,11 @@ export async function giveFeedback(
   const log = new AskedLog(folder.askedPath);
   const asked = log.find(id);
   if (verdict === "right" && sql !== undefined)
-    throw new LseError("an answer that is right needs no other SQL", "Leave --sql out, or say wrong");
+    throw new LseError("an answer that is right needs no other SQL", "Leave `sql` out, or say wrong");
   if (verdict === "right" && asked.error !== null)
     throw new LseError(
       `the answer to question ${asked.id} fails, so it is not right: ${asked.error}`,
-      "Say wrong, with --sql if you know what is right",
+      "Say wrong, with `sql` if you know what is right",
     );
   const isSame = sql !== undefined && (await requireRunning(folder, sql, asked, executor));
   const gold = verdict === "right" ? asked.sql : sql;

@@ -75,7 +75,9 @@ export class AskedLog {
       id === undefined
         ? `${this.path}: nothing was asked yet`
         : `${this.path}: no question has the number ${id}`,
-      id === undefined ? "Ask first: lse ask <folder> <question>" : `Give --id 1 to ${this.questions.length}`,
+      id === undefined
+        ? "Ask first: lse ask <folder> <question>"
+        : `Give \`id\` 1 to ${this.questions.length}`,
     );
   }
 

@@ -40,7 +40,7 @@ export interface Initialised {
 export async function initFolder({ databases, folder, prompts, model }: InitOptions): Promise<Initialised> {
   const there = Object.values(FILES).find((name) => existsSync(join(folder, name)));
   if (there !== undefined)
-    throw new LseError(`${join(folder, there)} is there already`, "Give another folder with --to");
+    throw new LseError(`${join(folder, there)} is there already`, "Give another folder with `to`");
   const isNew = !existsSync(folder);
   const engine = engineOf(databases);
   const [first = ""] = databases;
@@ -48,7 +48,7 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
   const database = isImport ? join(folder, IMPORTED) : first;
   if (isImport) {
     if (existsSync(database))
-      throw new LseError(`${database} is there already`, "Give another folder with --to");
+      throw new LseError(`${database} is there already`, "Give another folder with `to`");
     makeFolder(folder);
     await importTables(databases, database);
   }
@@ -113,7 +113,7 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LseError(`${folder}: cannot be made (${why})`, "Give another folder with --to", { cause });
+    throw new LseError(`${folder}: cannot be made (${why})`, "Give another folder with `to`", { cause });
   }
 }
 

@@ -160,7 +160,7 @@ test("without a network: what is there, and what is missing", async () => {
   serveModel();
   const inCache = ["models", "get", "qwen3-0.6b"];
   const before = await lse(...inCache, "--offline");
-  expect(before.stderr).toMatch(/nothing of qwen3-0\.6b Q8_0 is there\. Run the command without --offline/);
+  expect(before.stderr).toMatch(/nothing of qwen3-0\.6b Q8_0 is there\. Download it first/);
   expect((await lse(...inCache)).failed).toBe(false);
   const asked = server.requests.length;
   const there = await lse(...inCache, "--offline");
@@ -170,7 +170,7 @@ test("without a network: what is there, and what is missing", async () => {
   expect(there.stdout).toContain(join("lse", "models", "qwen3-0.6b", NAME));
   expect(otherQuant.failed).toBe(true);
   expect(otherQuant.stderr).toMatch(
-    /nothing of qwen3-0\.6b Q4_K_M is there\. Run the command without --offline/,
+    /nothing of qwen3-0\.6b Q4_K_M is there\. Download it first/,
   );
   expect(list.stdout).toMatch(/qwen3-0\.6b +Q8_0 +Apache 2\.0 +Q8_0 /);
   expect(server.requests).toHaveLength(asked);
@@ -193,7 +193,7 @@ test("an archive comes with its licence and the commands that unpack it", async 
     "",
   ]);
   expect(minidev.failed).toBe(true);
-  expect(minidev.stderr).toContain("1 are missing: minidev.zip. Run the command without --offline");
+  expect(minidev.stderr).toContain("1 are missing: minidev.zip. Download it first");
 });
 
 test("a data set of many files, in folders", async () => {

@@ -18,6 +18,7 @@ export const SHARE_OF_PRODUCTS = 0.8;
 /** Of a model that is not here yet: as F16. */
 const HALF_BYTES = 2;
 
+/** What a training takes. */
 export interface TrainPlan {
   readonly model: {
     readonly from: "file" | "published sizes";

@@ -22,6 +22,7 @@ export function prepareTraining(folder: string, config: TrainConfig): void {
   writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }
 
+/** What came of a training. */
 export interface TrainResult {
   /** File of the update that did best on validation trees: an adapter, or a model. */
   readonly evolver: string;

@@ -50,7 +50,7 @@ export async function loadModel(
   if (!existsSync(modelPath)) {
     throw new LseError(
       `${modelPath}: no such model file`,
-      "Give --model a GGUF file, or make a random one with `npm run make-random-model`",
+      "Give `model.path` a GGUF file, or make a random one with `npm run make-random-model`",
     );
   }
   await checkHeader(modelPath);
@@ -160,7 +160,7 @@ export function precisionOf(
 export function notEnoughMemory(contextSize: number, cause?: unknown): LseError {
   return new LseError(
     `There is not enough memory for a context of ${contextSize} tokens`,
-    "Lower --context, or use a smaller model",
+    "Lower `model.context`, or use a smaller model",
     { cause },
   );
 }

@@ -58,7 +58,7 @@ export class OnnxModel implements LanguageModel {
     if (contextSize > trainedContext)
       throw new LseError(
         `${path}: a context of ${contextSize} tokens is asked for, and the model has ${trainedContext} positions`,
-        `Give --context at most ${trainedContext}`,
+        `Give \`model.context\` at most ${trainedContext}`,
       );
     const vocabulary = vocabularyOf(folder);
     const template = new ChatTemplate(chatTemplate, vocabulary, templateOrigin);
