@@ -2,7 +2,7 @@
 
 import { NAMED_SHAPES } from "#lse/gguf/random-model.js";
 import { type PackedRows, packRows, plainRow, type Row, rowLength } from "#lse/train/batch.js";
-import { costOf } from "#lse/train/graph/cost.js";
+import { graphCost } from "#lse/train/graph/cost.js";
 import { type Loss, qwenGraph } from "#lse/train/model/qwen-graph.js";
 import type { LoraSpec, ModelSpec } from "#lse/train/model/spec.js";
 import { uniformNumbers } from "../numbers.js";
@@ -100,5 +100,5 @@ export function stepFlops(workload: Workload): number {
   const [batch] = batches(workload, workload.rows.length);
   const { rows: B, length: T, at } = batch as PackedRows;
   const graph = qwenGraph({ ...workload, float: "float32", fused: true, gradients: true });
-  return costOf(graph, { B, T, N: B * T, M: at.length }).flops;
+  return graphCost(graph, { B, T, N: B * T, M: at.length }).flops;
 }

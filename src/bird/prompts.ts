@@ -3,7 +3,7 @@ import type { Outcome } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 
 /** A question as a model is asked it. */
-export type Asked = Pick<BirdQuestion, "question" | "evidence">;
+export type QuestionText = Pick<BirdQuestion, "question" | "evidence">;
 
 /** What the database speaks. */
 export type Dialect = "SQLite" | "DuckDB";
@@ -12,10 +12,10 @@ export type Dialect = "SQLite" | "DuckDB";
 export const seedInstructions = (dialect: Dialect): string =>
   `Read the question and the hints, find the tables and columns they are about, and write one ${dialect} query that answers the question. Return exactly the columns that are asked for. Reason step by step first.`;
 
-export const SEED_INSTRUCTIONS = seedInstructions("SQLite");
+export const BIRD_SEED_INSTRUCTIONS = seedInstructions("SQLite");
 
 /** Task, schema, instructions: the same for all questions of a database. */
-export function systemPrompt(schema: string, instructions: string, dialect: Dialect = "SQLite"): string {
+export function birdSystemPrompt(schema: string, instructions: string, dialect: Dialect = "SQLite"): string {
   return `You translate questions about a database into SQL. You are given the schema of a ${dialect} database, instructions, and a question, with hints where there are any. Your query is executed, and its rows are compared with those of the correct query.
 
 # Schema
@@ -29,7 +29,11 @@ Give the final query once, between <answer> and </answer>, with nothing but SQL 
 }
 
 /** The instructions once more, close to the question, as in the published prompts; they come first so that all questions share them. */
-export function userPrompt(question: Asked, instructions: string, dialect: Dialect = "SQLite"): string {
+export function userPrompt(
+  question: QuestionText,
+  instructions: string,
+  dialect: Dialect = "SQLite",
+): string {
   return `Keep to these instructions:
 ${instructions}
 
@@ -39,7 +43,7 @@ Write the ${dialect} query that answers this. Put it between <answer> and </answ
 }
 
 /** Hints first, then the question. */
-export function fullQuestion({ evidence, question }: Asked): string {
+export function fullQuestion({ evidence, question }: QuestionText): string {
   return evidence === "" ? `Question: ${question}` : `Hints: ${evidence}\nQuestion: ${question}`;
 }
 
@@ -50,7 +54,11 @@ const MAX_ERROR_CHARS = 500;
  * One answered question as the evolver sees it.
  * @param gold what is right, in one line
  */
-export function reportText(question: Asked, gold: string, { answer, correct, error }: Outcome): string {
+export function birdReport(
+  question: QuestionText,
+  gold: string,
+  { answer, correct, error }: Outcome,
+): string {
   const lines = [
     fullQuestion(question),
     `Answer taken from the response: ${answer === "" ? "(none)" : answer}`,

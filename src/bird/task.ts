@@ -6,7 +6,7 @@ import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
-import { fullQuestion, reportText, SEED_INSTRUCTIONS, systemPrompt, userPrompt } from "./prompts.js";
+import { BIRD_SEED_INSTRUCTIONS, birdReport, birdSystemPrompt, fullQuestion, userPrompt } from "./prompts.js";
 import { cutRepetition, extractFenced } from "./response.js";
 import { describeSchema } from "./schema.js";
 import type { SqlEngine } from "./sql/executor.js";
@@ -35,9 +35,21 @@ export interface AnswerReading {
   readonly cutRepetition: boolean;
 }
 
+/** What a task is made of. */
+interface BirdTaskParts {
+  readonly id: string;
+  readonly questions: readonly BirdQuestion[];
+  readonly schema: string;
+  readonly fingerprint: string;
+  readonly accuracy: ExecutionAccuracy;
+  readonly reading: AnswerReading;
+}
+
 /** Text-to-SQL on one database of BIRD. */
 export class BirdTask implements Task {
-  readonly seedInstructions = SEED_INSTRUCTIONS;
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly seedInstructions = BIRD_SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
 
@@ -68,27 +80,23 @@ export class BirdTask implements Task {
         ...(sqlEngine === "sqlite" ? [] : [sqlEngine]),
       ]);
       const id = sqlEngine === "sqlite" ? `bird/${database}` : `bird/${database} (DuckDB)`;
-      return new BirdTask(id, questions, schema, fingerprint, accuracy, reading);
+      return new BirdTask({ id, questions, schema, fingerprint, accuracy, reading });
     } catch (error) {
       await accuracy[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  private constructor(
-    readonly id: string,
-    questions: readonly BirdQuestion[],
-    private readonly schema: string,
-    readonly fingerprint: string,
-    private readonly accuracy: ExecutionAccuracy,
-    private readonly reading: AnswerReading,
-  ) {
+  private constructor(private readonly parts: BirdTaskParts) {
+    const { id, fingerprint, questions } = parts;
+    this.id = id;
+    this.fingerprint = fingerprint;
     this.problemIds = questions.map(({ id }) => id);
     this.#questions = new Map(questions.map((question) => [question.id, question]));
   }
 
   systemPrompt(instructions: string): string {
-    return systemPrompt(this.schema, instructions);
+    return birdSystemPrompt(this.parts.schema, instructions);
   }
 
   prompt(problemId: string, instructions: string) {
@@ -99,20 +107,20 @@ export class BirdTask implements Task {
   }
 
   async grade(problemId: string, response: string): Promise<Outcome> {
-    const isFenced = this.reading.answers === "fenced";
-    const read = this.reading.cutRepetition ? cutRepetition(response) : response;
+    const isFenced = this.parts.reading.answers === "fenced";
+    const read = this.parts.reading.cutRepetition ? cutRepetition(response) : response;
     const answer = (isFenced ? extractFenced(read) : extractTag(read, "answer")).trim();
     if (answer === "") {
       const place = isFenced ? "in a closed ```sql fence" : "between <answer> and </answer>";
       return { score: 0, correct: false, answer, error: `the response has no query ${place}` };
     }
-    const { ex, error } = await this.accuracy.grade(this.#question(problemId), answer);
+    const { ex, error } = await this.parts.accuracy.grade(this.#question(problemId), answer);
     return { score: ex, correct: ex === 1, answer, error };
   }
 
   report(problemId: string, outcome: Outcome): string {
     const question = this.#question(problemId);
-    return reportText(question, `Correct SQL: ${question.sql}`, outcome);
+    return birdReport(question, `Correct SQL: ${question.sql}`, outcome);
   }
 
   describe(problemId: string): ProblemText {
@@ -122,7 +130,7 @@ export class BirdTask implements Task {
 
   async validate(onProblem?: () => void): Promise<ValidationReport> {
     const gold = goldAsPredictions([...this.#questions.values()]);
-    const { total, correct, questions } = await evaluatePredictions(gold, this.accuracy, onProblem);
+    const { total, correct, questions } = await evaluatePredictions(gold, this.parts.accuracy, onProblem);
     const failures = questions.flatMap(({ error }, i) =>
       error === null ? [] : [{ problem: this.problemIds[i] as string, error }],
     );
@@ -130,7 +138,7 @@ export class BirdTask implements Task {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.accuracy[Symbol.asyncDispose]();
+    return this.parts.accuracy[Symbol.asyncDispose]();
   }
 
   #question(id: string): BirdQuestion {

@@ -6,12 +6,12 @@ import { Progress } from "../terminal/progress.js";
 import { settledText } from "../terminal/workspace-text.js";
 import { Workspace } from "../workspace/folder.js";
 import { isDone } from "../workspace/settle.js";
-import { type EvolveOptions, followed, printDryRun, printOutcome } from "./follow-run.js";
+import { type EvolveFlags, followed, printDryRun, printOutcome } from "./follow-run.js";
 
 export async function evolveInWorkspace(
   path: string,
   fields: PartialConfig,
-  options: EvolveOptions,
+  options: EvolveFlags,
 ): Promise<void> {
   const refused = (["config", "out", "resume"] as const).find((name) => options[name] !== undefined);
   if (refused !== undefined)

@@ -5,7 +5,7 @@ import { readJson } from "../lib/json-file.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "../runs/config.js";
 import { resumeRun, startRun } from "../runs/evolve.js";
 import { addEvolveOptions, fieldsOf } from "./evolve-options.js";
-import { type EvolveOptions, followed, printDryRun, printOutcome } from "./follow-run.js";
+import { type EvolveFlags, followed, printDryRun, printOutcome } from "./follow-run.js";
 
 export function evolveCommand() {
   const command = new Command("evolve")
@@ -18,7 +18,7 @@ export function evolveCommand() {
   const isAll = process.argv.includes("--all");
   addEvolveOptions(command, isAll);
   return command.action(async (folder, values) => {
-    const given: EvolveOptions & Record<string, unknown> = values;
+    const given: EvolveFlags & Record<string, unknown> = values;
     if (folder !== undefined) {
       const { evolveInWorkspace } = await import("./evolve-workspace.js");
       await evolveInWorkspace(folder, fieldsOf(given), given);
@@ -38,14 +38,14 @@ function configOf(fields: PartialConfig, file: string | undefined): RunConfig {
   return resolveConfig(overrideConfig(named, fields), file ?? "the command line");
 }
 
-async function start(config: RunConfig, { out, json }: EvolveOptions): Promise<void> {
+async function start(config: RunConfig, { out, json }: EvolveFlags): Promise<void> {
   if (out === undefined)
     throw new LseError("--out is missing", "Give a new folder for the run, such as --out runs/first");
   const outcome = await followed(`lse evolve --resume ${out}`, (hooks) => startRun(out, config, hooks));
   if (outcome !== null) printOutcome(outcome, json);
 }
 
-async function resume(path: string, { maxCost, json, ...options }: EvolveOptions): Promise<void> {
+async function resume(path: string, { maxCost, json, ...options }: EvolveFlags): Promise<void> {
   const { resume: _, ...others } = options;
   const extra = Object.keys(others);
   if (extra.length > 0)

@@ -9,7 +9,7 @@ import { budgetText, dryRunText, hoursOf } from "../terminal/plan-text.js";
 import { resultDocument, resultText } from "../terminal/result-text.js";
 
 /** Options that are no fields of the configuration. */
-export interface EvolveOptions {
+export interface EvolveFlags {
   readonly config?: string;
   readonly out?: string;
   readonly resume?: string;
@@ -20,7 +20,7 @@ export interface EvolveOptions {
 }
 
 /** Prints what a run would do, without its model. */
-export async function printDryRun(config: RunConfig, { gpu, json }: EvolveOptions): Promise<void> {
+export async function printDryRun(config: RunConfig, { gpu, json }: EvolveFlags): Promise<void> {
   const plan = await dryRun(config, gpu);
   if (!json) return console.log(dryRunText(plan));
   const { budget, costAtMost: cost_at_most, time } = plan;

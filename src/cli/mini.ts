@@ -6,7 +6,7 @@ import type { MiniDatabase } from "../mini/database.js";
 import { makeDatabase } from "../mini/generator.js";
 import { type MiniProblem, makeProblems } from "../mini/problems.js";
 import { typeOf } from "../mini/rows.js";
-import { type Address, parseAddress } from "../mini/splits.js";
+import { type MiniAddress, parseAddress } from "../mini/splits.js";
 import { integer } from "./options.js";
 
 /** Questions of a database that `lse mini show` prints. */
@@ -47,7 +47,7 @@ export function miniCommand() {
 const MOST = 1000;
 
 /** Reads `0-9`, `dev/0,test/3-5`. @throws LseError for anything else, and for a database named twice */
-function parseAddresses(text: string): Address[] {
+function parseAddresses(text: string): MiniAddress[] {
   const addresses = text.split(",").flatMap((part) => {
     const [first = "", last] = part.trim().split("-", 2);
     const { split, seed } = parseAddress(first);

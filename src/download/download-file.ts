@@ -3,9 +3,9 @@ import { LseError } from "../errors.js";
 import { hashFile } from "../lib/hash.js";
 import { ConnectionLost, chunksOf, drop, persist, request } from "./http.js";
 import type { RemoteFile } from "./hub.js";
-import { type Content, PartFile, type Range } from "./part-file.js";
+import { limited } from "./limited.js";
+import { type FileContent, PartFile, type Range } from "./part-file.js";
 import type { DownloadContext } from "./settings.js";
-import { together } from "./together.js";
 
 /** Bytes after which it is written down that they are there. */
 const RECORD_BYTES = 2 ** 20;
@@ -94,7 +94,7 @@ async function fetchAll(
   }
   if (!isSame(part.content, content)) await part.reset(content);
   const ranges = part.missing(server.bytes, context.settings.pieceBytes);
-  await together(context.settings.connections, context.signal, async (signal) => {
+  await limited(context.settings.connections, context.signal, async (signal) => {
     for (let range = ranges.shift(); range !== undefined; range = ranges.shift()) {
       await fetchRange(remote, content.version, range, part, { ...context, signal }, (count) => {
         something();
@@ -206,7 +206,7 @@ function checkSize({ url, bytes: expected, page }: RemoteFile, bytes: number | n
 }
 
 /** Whether what is there can be gone on with: another server may name the same bytes otherwise. */
-function isSame(part: Content | null, server: Content): boolean {
+function isSame(part: FileContent | null, server: FileContent): boolean {
   if (part === null || part.bytes !== server.bytes) return false;
   if (part.sha256 !== null && part.sha256 === server.sha256) return true;
   return part.url === server.url && part.version === server.version;

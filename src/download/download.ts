@@ -6,9 +6,9 @@ import { LseError } from "../errors.js";
 import { hashFile } from "../lib/hash.js";
 import { askSize, downloadFile } from "./download-file.js";
 import type { RemoteFile } from "./hub.js";
+import { limited } from "./limited.js";
 import { bytesInPart, unwritable } from "./part-file.js";
 import type { DownloadContext } from "./settings.js";
-import { together } from "./together.js";
 
 /** What is to be fetched into a folder. */
 export interface DownloadPlan {
@@ -59,7 +59,7 @@ export async function carryOut(
 ): Promise<void> {
   const isSmall = ({ bytes }: RemoteFile) => bytes !== null && bytes <= context.settings.pieceBytes;
   const small = missing.filter(isSmall);
-  await together(context.settings.connections, context.signal, async (signal) => {
+  await limited(context.settings.connections, context.signal, async (signal) => {
     for (let file = small.shift(); file !== undefined; file = small.shift()) {
       await downloadFile(file, join(folder, file.path), { ...context, signal }, onBytes);
     }

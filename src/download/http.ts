@@ -4,7 +4,7 @@ import { LseError } from "../errors.js";
 import type { DownloadContext } from "./settings.js";
 
 /** Where something is fetched. */
-export interface Address {
+export interface FileAddress {
   readonly url: string;
   /** Goes to the host of `url` alone: fetch leaves it away when it follows a redirect to another one. */
   readonly token: string | null;
@@ -24,7 +24,7 @@ const OVERLOADED = [408, 425, 429];
  * @throws ConnectionLost when another try may help, else LseError; neither contains the token
  */
 export async function request(
-  address: Address,
+  address: FileAddress,
   headers: Record<string, string>,
   signal: AbortSignal,
 ): Promise<Response> {
@@ -125,7 +125,7 @@ function asLost(error: unknown, signal: AbortSignal): unknown {
   return new ConnectionLost(message || code || String(error));
 }
 
-function failure({ url, token, page }: Address, status: number): Error {
+function failure({ url, token, page }: FileAddress, status: number): Error {
   if (status >= 500 || OVERLOADED.includes(status)) return new ConnectionLost(`the server answers ${status}`);
   if (status === 401 || status === 403) {
     const account =

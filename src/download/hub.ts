@@ -1,11 +1,11 @@
 /** A model hub's list of files, its mirror, its token. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { type Address, chunksOf, persist, request } from "./http.js";
+import { chunksOf, type FileAddress, persist, request } from "./http.js";
 import type { DownloadContext } from "./settings.js";
 
 /** A file to download. */
-export interface RemoteFile extends Address {
+export interface RemoteFile extends FileAddress {
   /** Where it belongs in the folder, with "/". */
   readonly path: string;
   /** Null where only the server knows. */

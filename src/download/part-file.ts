@@ -8,7 +8,7 @@ import { LseError } from "../errors.js";
 export type Range = readonly [from: number, to: number];
 
 /** What the bytes in a part are of. */
-export interface Content {
+export interface FileContent {
   readonly url: string;
   readonly bytes: number | null;
   readonly sha256: string | null;
@@ -22,7 +22,7 @@ export interface Content {
  */
 export class PartFile implements AsyncDisposable {
   readonly #journal: string;
-  #content: Content | null = null;
+  #content: FileContent | null = null;
   #ranges: Range[] = [];
 
   private constructor(
@@ -51,7 +51,7 @@ export class PartFile implements AsyncDisposable {
   }
 
   /** What the bytes are of; null when there are none. */
-  get content(): Content | null {
+  get content(): FileContent | null {
     return this.#content;
   }
 
@@ -61,7 +61,7 @@ export class PartFile implements AsyncDisposable {
   }
 
   /** Forgets what is there. */
-  async reset(content: Content): Promise<void> {
+  async reset(content: FileContent): Promise<void> {
     try {
       if ((await this.file.stat()).size > 0) await this.file.truncate(0);
     } catch (error) {
@@ -145,11 +145,11 @@ export class PartFile implements AsyncDisposable {
 /** Bytes that an earlier process got of the file at `target`. */
 export const bytesInPart = (target: string): number => total(readPart(`${target}.part`).ranges);
 
-function readPart(path: string): { content: Content | null; ranges: Range[] } {
+function readPart(path: string): { content: FileContent | null; ranges: Range[] } {
   try {
     const size = statSync(path).size;
     const [header = "", ...lines] = readFileSync(`${path}.jsonl`, "utf8").split("\n");
-    const content = JSON.parse(header) as Content;
+    const content = JSON.parse(header) as FileContent;
     // The last line is empty, or one that a killed process did not finish.
     const ranges = lines.slice(0, -1).map((line) => JSON.parse(line) as Range);
     return { content, ranges: merge(ranges.map(([from, to]) => [from, Math.min(to, size)] as const)) };

@@ -8,7 +8,7 @@ export { perfectEdit, SLOPPINESS, sloppyEdit } from "../mini/edits.js";
 export { makeDatabase } from "../mini/generator.js";
 export { type MiniProblem, makeProblems } from "../mini/problems.js";
 export { parseRules, type Rule, rulesText } from "../mini/rules.js";
-export { type Address, parseAddress } from "../mini/splits.js";
+export { type MiniAddress, parseAddress } from "../mini/splits.js";
 export { simulatedAnswer } from "../mini/sql.js";
 export { MiniGrader, MiniTask } from "../mini/task.js";
 export { miniTokenizer } from "../mini/tokenizer.js";

@@ -7,11 +7,11 @@ import type { Column, MiniDatabase } from "./database.js";
 import { makeDatabase } from "./generator.js";
 import { type MiniProblem, makeProblems } from "./problems.js";
 import { typeOf, writeDatabase } from "./rows.js";
-import type { Address } from "./splits.js";
+import type { MiniAddress } from "./splits.js";
 import { keyOf } from "./vocabulary.js";
 
 /** The name of a database in file names and `db_id`: `mini_test_3`. */
-export const databaseName = ({ split, seed }: Address): string => `mini_${split}_${seed}`;
+export const databaseName = ({ split, seed }: MiniAddress): string => `mini_${split}_${seed}`;
 
 /** A problem as a question of BIRD. There is no evidence: what the terms mean is what is to be found out. */
 export function birdQuestion(
@@ -38,7 +38,7 @@ export function birdQuestion(
  * @param questions per database
  * @throws LseError for a folder that is not empty or cannot be written
  */
-export function exportToBird(folder: string, addresses: readonly Address[], questions: number): void {
+export function exportToBird(folder: string, addresses: readonly MiniAddress[], questions: number): void {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
     throw new LseError(`${folder} is not empty`, "Name a new folder");
   }

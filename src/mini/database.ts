@@ -1,9 +1,9 @@
 /** What a miniature database consists of. */
 import type { Rule } from "./rules.js";
-import type { Address } from "./splits.js";
+import type { MiniAddress } from "./splits.js";
 
 /** What the rows of a column hold. Amounts are multiples of `step`, so that dividing them loses nothing. */
-export type Content =
+export type ColumnContent =
   | { readonly kind: "key" }
   | { readonly kind: "link"; readonly table: string }
   | { readonly kind: "choice"; readonly values: readonly string[] }
@@ -15,11 +15,11 @@ export type Content =
 
 export interface Column {
   readonly name: string;
-  readonly content: Content;
+  readonly content: ColumnContent;
 }
 
 /** A column but for its key and links belongs to one table only, so that queries need no qualified names. */
-export interface Table {
+export interface MiniTable {
   readonly name: string;
   readonly columns: readonly Column[];
   /** Tables that its rows refer to, one row each. */
@@ -49,12 +49,12 @@ export interface Convention extends Rule {
   readonly value: string;
 }
 
-export interface MiniDatabase extends Address {
+export interface MiniDatabase extends MiniAddress {
   /** Such as `test/3`. */
   readonly id: string;
   /** The domain's name; "mixed" in training. */
   readonly domain: string;
-  readonly tables: readonly Table[];
+  readonly tables: readonly MiniTable[];
   /** Eight to twelve, in an order that says nothing. */
   readonly conventions: readonly Convention[];
 }

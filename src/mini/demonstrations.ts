@@ -7,10 +7,10 @@ import type { MiniDatabase } from "./database.js";
 import { Draw } from "./draw.js";
 import { perfectEdit, type Sloppiness, sloppyEdit } from "./edits.js";
 import { makeDatabase } from "./generator.js";
-import { actPrompt, editText, evolverPrompt, reportText, schemaText } from "./prompts.js";
+import { actPrompt, editText, evolverPrompt, miniReport, schemaText } from "./prompts.js";
 import { drawQuestion, questionText } from "./questions.js";
 import { meanings, type Rule, rulesText } from "./rules.js";
-import type { Split } from "./splits.js";
+import type { MiniSplit } from "./splits.js";
 import { simulatedAnswer } from "./sql.js";
 import { rulesInState, type State } from "./states.js";
 
@@ -24,7 +24,7 @@ export interface Demonstration {
 export interface StreamOptions {
   readonly seed: number;
   /** Which databases. Defaults to "train". */
-  readonly split?: Split;
+  readonly split?: MiniSplit;
   /** Demonstrations per prompt or shared part of one. Defaults to 5 for acting and 2 for evolving. */
   readonly group?: number;
 }
@@ -88,7 +88,7 @@ export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<D
     const rules = rulesInState(database, drawState(EVOLVE_STATES, draw), draw);
     const batch = simulatedBatch(database, rules, draw.integer(fewest, most), draw);
     const reports = batch.map(({ question, answer, gold, correct }) =>
-      reportText(questionText(question), answer, gold, correct),
+      miniReport(questionText(question), answer, gold, correct),
     );
     const messages: ChatMessage[] = [{ role: "user", content: evolverPrompt(rulesText(rules), reports) }];
     const edit = () =>

@@ -4,7 +4,7 @@ import { type Question, termsOf } from "./questions.js";
 import { meanings, type Rule } from "./rules.js";
 
 /** A problem that an edit learns from. */
-export interface Feedback {
+export interface EditFeedback {
   readonly question: Question;
   readonly correct: boolean;
 }
@@ -19,7 +19,11 @@ interface Finding {
  * What the wrong answers of a batch teach a perfect reader: the true meaning of every term in them whose rule
  * is missing or wrong, in the order of the batch.
  */
-function findingsOf(rules: readonly Rule[], batch: readonly Feedback[], truth: readonly Rule[]): Finding[] {
+function findingsOf(
+  rules: readonly Rule[],
+  batch: readonly EditFeedback[],
+  truth: readonly Rule[],
+): Finding[] {
   const current = meanings(rules);
   const right = meanings(truth);
   const terms = batch.filter(({ correct }) => !correct).flatMap(({ question }) => termsOf(question));
@@ -44,7 +48,7 @@ function applied(rules: readonly Rule[], findings: readonly Finding[]): Rule[] {
  */
 export function perfectEdit(
   rules: readonly Rule[],
-  batch: readonly Feedback[],
+  batch: readonly EditFeedback[],
   truth: readonly Rule[],
 ): Rule[] {
   return applied(rules, findingsOf(rules, batch, truth));
@@ -79,7 +83,7 @@ export const SLOPPINESS: Sloppiness = {
 /** What a careless reader would write: an edit that helps on average, and much less than it could. */
 export function sloppyEdit(
   rules: readonly Rule[],
-  batch: readonly Feedback[],
+  batch: readonly EditFeedback[],
   truth: readonly Rule[],
   draw: Draw,
   sloppiness: Sloppiness = SLOPPINESS,
@@ -95,7 +99,7 @@ export function sloppyEdit(
   return result.length > 0 && draw.chance(sloppiness.pad) ? [...result, draw.pick(result)] : result;
 }
 
-function misattributed(findings: readonly Finding[], batch: readonly Feedback[], draw: Draw): Finding[] {
+function misattributed(findings: readonly Finding[], batch: readonly EditFeedback[], draw: Draw): Finding[] {
   const victim = findings.find(({ meaning }) => meaning !== null);
   const known = new Set(findings.map(({ term }) => term));
   const terms = batch.flatMap(({ question }) => termsOf(question)).filter((term) => !known.has(term));

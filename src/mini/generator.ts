@@ -1,7 +1,14 @@
 /** A database from its address. */
-import type { Column, Content, Convention, ConventionKind, MiniDatabase, Table } from "./database.js";
+import type {
+  Column,
+  ColumnContent,
+  Convention,
+  ConventionKind,
+  MiniDatabase,
+  MiniTable,
+} from "./database.js";
 import { Draw } from "./draw.js";
-import { type Address, addressText, DOMAINS_OF, type Split, splitOfMeaning } from "./splits.js";
+import { addressText, DOMAINS_OF, type MiniAddress, type MiniSplit, splitOfMeaning } from "./splits.js";
 import {
   ADJECTIVES,
   CODES,
@@ -35,12 +42,12 @@ const RULES = { fewest: 8, most: 12 };
 const OPERATORS = [">=", "<=", ">", "<"];
 
 /** The database of an address; the same on every platform. Rows are made from it by `rows.ts`. */
-export function makeDatabase({ split, seed }: Address): MiniDatabase {
+export function makeDatabase({ split, seed }: MiniAddress): MiniDatabase {
   return new Maker(split, seed).make();
 }
 
 /** A table that is being made: its key and links come first and last. */
-interface Draft extends Pick<Table, "name" | "parents"> {
+interface Draft extends Pick<MiniTable, "name" | "parents"> {
   readonly columns: Column[];
   readonly adjectives: string[];
   readonly measures: string[];
@@ -55,7 +62,7 @@ class Maker {
   readonly #domain: string;
 
   constructor(
-    private readonly split: Split,
+    private readonly split: MiniSplit,
     private readonly seed: number,
   ) {
     this.#draw = new Draw("mini database", split, seed);
@@ -217,7 +224,7 @@ class Maker {
     return isNew(term) && isNew(column) && splitOfMeaning(term, column) === this.split;
   }
 
-  #addColumn(columns: Column[], name: string, content: Content): void {
+  #addColumn(columns: Column[], name: string, content: ColumnContent): void {
     this.#usedColumns.add(name);
     columns.push({ name, content });
   }
@@ -230,7 +237,7 @@ class Maker {
 }
 
 /** Amounts stored in parts are multiples of the factor; those stored in bulk are small. */
-function amountOf(value: string): Content {
+function amountOf(value: string): ColumnContent {
   const [operator, factor] = value.split(" ");
   return operator === "/"
     ? { kind: "amount", step: Number(factor), low: 2, high: 90 }

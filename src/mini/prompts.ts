@@ -19,13 +19,13 @@ export const tableText = (name: string, columns: readonly string[]): string =>
   `${name} ( ${columns.join(" ")} )`;
 
 /** Schema and instructions, these as far as they are rules, each term once. */
-export function systemPrompt(schema: string, instructions: string): string {
+export function miniSystemPrompt(schema: string, instructions: string): string {
   return `${schema} rules ${rulesText(parseRules(instructions))}`;
 }
 
 export function actPrompt(schema: string, instructions: string, question: string): ChatMessage[] {
   return [
-    { role: "system", content: systemPrompt(schema, instructions) },
+    { role: "system", content: miniSystemPrompt(schema, instructions) },
     { role: "user", content: question },
   ];
 }
@@ -40,7 +40,7 @@ const MAX_WORDS = 12;
  * of this size could read.
  * @param gold null where no query is known to be right
  */
-export function reportText(question: string, answer: string, gold: string | null, correct: boolean): string {
+export function miniReport(question: string, answer: string, gold: string | null, correct: boolean): string {
   const asked = `asked ${question}`;
   if (correct) return `${asked} RIGHT`;
   const words = (sql: string | null) => (sql ?? "none").split(" ").slice(0, MAX_WORDS).join(" ");

@@ -1,5 +1,5 @@
 /** Questions in parts, and in words. */
-import type { MiniDatabase, Table } from "./database.js";
+import type { MiniDatabase, MiniTable } from "./database.js";
 import { Draw } from "./draw.js";
 import { FILTERS, YEAR, YEARS } from "./vocabulary.js";
 
@@ -66,7 +66,7 @@ export function drawQuestion({ tables, conventions }: MiniDatabase, draw: Draw):
   const joinable = tables.filter(({ name }) => table.parents.includes(name) && !excluded.has(name));
   const parent = joinable.length > 0 && draw.chance(0.45) ? draw.pick(joinable) : null;
 
-  const phrase = (of: Table, weights: readonly number[]): NounPhrase => {
+  const phrase = (of: MiniTable, weights: readonly number[]): NounPhrase => {
     const filters = of.columns.map(({ name }) => name).filter((name) => name in FILTERS);
     if (of.name === yearTable) filters.push(YEAR);
     const name = filters.length > 0 && draw.chance(0.3) ? draw.pick(filters) : null;

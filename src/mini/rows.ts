@@ -1,6 +1,6 @@
 /** A database's rows, and its SQLite file. */
 import { DatabaseSync } from "@photostructure/sqlite";
-import type { Content, MiniDatabase } from "./database.js";
+import type { ColumnContent, MiniDatabase } from "./database.js";
 import { Draw } from "./draw.js";
 import { keyOf, YEARS } from "./vocabulary.js";
 
@@ -20,7 +20,12 @@ export function makeRows(database: MiniDatabase): Map<string, Value[][]> {
   );
 }
 
-function makeValue(content: Content, key: number, sizes: ReadonlyMap<string, number>, draw: Draw): Value {
+function makeValue(
+  content: ColumnContent,
+  key: number,
+  sizes: ReadonlyMap<string, number>,
+  draw: Draw,
+): Value {
   switch (content.kind) {
     case "key":
       return key;
@@ -51,7 +56,7 @@ function makeDate(draw: Draw, yearFirst: boolean): string {
 const unquoted = (literal: string) => literal.slice(1, -1);
 
 /** The type of each kind of column in SQLite. */
-export function typeOf({ kind }: Content): "INTEGER" | "TEXT" | "DATE" {
+export function typeOf({ kind }: ColumnContent): "INTEGER" | "TEXT" | "DATE" {
   if (kind === "date" || kind === "optional date") return "DATE";
   return kind === "choice" ? "TEXT" : "INTEGER";
 }

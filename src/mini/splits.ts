@@ -6,16 +6,16 @@ import { DOMAINS } from "./vocabulary.js";
 
 /** Which part of the world a database belongs to. The parts share words and nothing else. */
 export const SPLITS = ["train", "dev", "test"] as const;
-export type Split = (typeof SPLITS)[number];
+export type MiniSplit = (typeof SPLITS)[number];
 
 /** A database of the world, such as `test/3`. */
-export interface Address {
-  readonly split: Split;
+export interface MiniAddress {
+  readonly split: MiniSplit;
   readonly seed: number;
 }
 
 /** Reads `test/3`, `dev/0`, `train/17`; a number alone is a test database. @throws LseError */
-export function parseAddress(text: string): Address {
+export function parseAddress(text: string): MiniAddress {
   const [, split = "test", digits = ""] = /^(?:(train|dev|test)\/)?(\d{1,9})$/.exec(text) ?? [];
   if (digits === "") {
     const [, wrong = "", seed = "3"] = /^([^/]*)\/(\d+)?/.exec(text) ?? [];
@@ -25,28 +25,28 @@ export function parseAddress(text: string): Address {
       `${meant}Give its seed, such as 3, or split and seed: test/3, dev/0, train/17`,
     );
   }
-  return { split: split as Split, seed: Number(digits) };
+  return { split: split as MiniSplit, seed: Number(digits) };
 }
 
-export const addressText = ({ split, seed }: Address): string => `${split}/${seed}`;
+export const addressText = ({ split, seed }: MiniAddress): string => `${split}/${seed}`;
 
 /**
  * Six domains are development's and ten are test's, whole. Training has no domain of its own: its databases mix
  * tables of different domains, so that every word is trained, and no two tables that meet in one part of the
  * world meet in another.
  */
-export const DOMAINS_OF: Readonly<Record<Exclude<Split, "train">, typeof DOMAINS>> = {
+export const DOMAINS_OF: Readonly<Record<Exclude<MiniSplit, "train">, typeof DOMAINS>> = {
   dev: DOMAINS.filter((_, i) => i % 8 >= 5),
   test: DOMAINS.filter((_, i) => i % 8 < 5),
 };
 
-const known = new Map<string, Split>();
+const known = new Map<string, MiniSplit>();
 
 /**
  * The part of the world in which a term may have to do with a column (or, where the term is a column itself,
  * with a factor): what a model saw of a term in training never helps on test databases.
  */
-export function splitOfMeaning(term: string, column: string): Split {
+export function splitOfMeaning(term: string, column: string): MiniSplit {
   const key = `${term} ${column}`;
   let split = known.get(key);
   if (split === undefined) {

@@ -12,10 +12,10 @@ import { birdQuestion, databaseName } from "./bird-layout.js";
 import type { MiniDatabase } from "./database.js";
 import { makeDatabase } from "./generator.js";
 import { type MiniProblem, makeProblems } from "./problems.js";
-import { actPrompt, evolverPrompt, reportText, schemaText, systemPrompt } from "./prompts.js";
+import { actPrompt, evolverPrompt, miniReport, miniSystemPrompt, schemaText } from "./prompts.js";
 import { makeRows, writeDatabase } from "./rows.js";
 import { NO_RULES } from "./rules.js";
-import type { Address } from "./splits.js";
+import type { MiniAddress } from "./splits.js";
 
 /** Problems that evolution may use, and problems kept from it to report a result on. */
 const PROBLEMS = { evolution: 80, test: 40 };
@@ -65,7 +65,7 @@ export class MiniTask implements Task {
    * @param grader runs the SQL and stays open; a number makes one for this task alone, with this time limit in
    * milliseconds for a predicted query
    */
-  static open(address: Address, grader: MiniGrader | number): MiniTask {
+  static open(address: MiniAddress, grader: MiniGrader | number): MiniTask {
     const database = makeDatabase(address);
     const problems = makeProblems(database, PROBLEMS.evolution + PROBLEMS.test);
     if (typeof grader !== "number") return new MiniTask(database, problems, grader, null);
@@ -91,7 +91,7 @@ export class MiniTask implements Task {
   }
 
   systemPrompt(instructions: string): string {
-    return systemPrompt(schemaText(this.database), instructions);
+    return miniSystemPrompt(schemaText(this.database), instructions);
   }
 
   prompt(problemId: string, instructions: string) {
@@ -108,7 +108,7 @@ export class MiniTask implements Task {
 
   report(problemId: string, { answer, correct }: Outcome): string {
     const { text, gold } = this.problem(problemId);
-    return reportText(text, answer, gold, correct);
+    return miniReport(text, answer, gold, correct);
   }
 
   describe(problemId: string): ProblemText {

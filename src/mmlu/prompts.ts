@@ -3,10 +3,10 @@ import type { MmluQuestion } from "./dataset.js";
 import { lettersOf } from "./gold.js";
 
 /** Where evolution starts: enough to answer, nothing learnt yet. */
-export const SEED_INSTRUCTIONS = `Read the question and all of its choices. Reason step by step, rule out the choices that are wrong, and take the best of those that remain.`;
+export const MMLU_SEED_INSTRUCTIONS = `Read the question and all of its choices. Reason step by step, rule out the choices that are wrong, and take the best of those that remain.`;
 
 /** What never changes comes before the instructions, so that engines evaluate it once for all of them. */
-export function systemPrompt(instructions: string): string {
+export function mmluSystemPrompt(instructions: string): string {
   return `You answer multiple-choice questions. You are given instructions, and a question with its choices, each after a letter. One choice is right.
 
 # Form of the answer
@@ -17,7 +17,7 @@ ${instructions}`;
 }
 
 /** The question, then a line a choice: "A. …". */
-export function questionText({ question, choices }: MmluQuestion): string {
+export function mmluQuestionText({ question, choices }: MmluQuestion): string {
   const letters = lettersOf(choices.length);
   return [question, "", ...choices.map((choice, i) => `${letters[i]}. ${choice}`)].join("\n");
 }

@@ -4,7 +4,7 @@ import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type MmluQuestion, type MmluSubject, readSubject } from "./dataset.js";
 import { type GoldRules, lettersOf } from "./gold.js";
-import { questionText, SEED_INSTRUCTIONS, systemPrompt } from "./prompts.js";
+import { MMLU_SEED_INSTRUCTIONS, mmluQuestionText, mmluSystemPrompt } from "./prompts.js";
 import { publishedSplit } from "./subjects.js";
 
 /** Which subject, and what counts as right. */
@@ -24,7 +24,7 @@ const MAX_ANSWER_CHARS = 100;
 export class MmluTask implements Task {
   readonly id: string;
   readonly fingerprint: string;
-  readonly seedInstructions = SEED_INSTRUCTIONS;
+  readonly seedInstructions = MMLU_SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
   readonly publishedNames: readonly string[];
   readonly #questions: ReadonlyMap<string, MmluQuestion>;
@@ -43,13 +43,13 @@ export class MmluTask implements Task {
   }
 
   systemPrompt(instructions: string): string {
-    return systemPrompt(instructions);
+    return mmluSystemPrompt(instructions);
   }
 
   prompt(problemId: string, instructions: string) {
     return [
       { role: "system" as const, content: this.systemPrompt(instructions) },
-      { role: "user" as const, content: questionText(this.#question(problemId)) },
+      { role: "user" as const, content: mmluQuestionText(this.#question(problemId)) },
     ];
   }
 
@@ -65,7 +65,7 @@ export class MmluTask implements Task {
     const question = this.#question(problemId);
     const isLetter = lettersOf(question.choices.length).includes(answer);
     return [
-      `Question: ${questionText(question)}`,
+      `Question: ${mmluQuestionText(question)}`,
       `Answer taken from the response: ${answer === "" ? "(none)" : truncated(answer)}`,
       `Correct answer: ${question.gold}`,
       `Correct: ${correct ? "True" : "False"}`,
@@ -76,7 +76,7 @@ export class MmluTask implements Task {
 
   describe(problemId: string): ProblemText {
     const question = this.#question(problemId);
-    return { question: questionText(question), gold: question.gold };
+    return { question: mmluQuestionText(question), gold: question.gold };
   }
 
   async validate(onProblem?: () => void): Promise<ValidationReport> {

@@ -64,7 +64,7 @@ const aboutSchema = z.object({
   progress: z.unknown(),
 });
 
-export class Engine {
+export class TrainEngine {
   /** Steps taken. */
   step = 0;
   /** What the caller kept in the checkpoint that this began with; null otherwise. */
@@ -87,7 +87,7 @@ export class Engine {
    * @param check whether the provider has to prove itself first
    * @throws LseError for options that cannot be, or a provider that is missing or wrong
    */
-  static async open(options: TrainerOptions, check: boolean): Promise<Engine> {
+  static async open(options: TrainerOptions, check: boolean): Promise<TrainEngine> {
     const { spec, lora, loss, provider } = options;
     checkSpec(spec, lora);
     if (!(options.microTokens >= 1 && options.clipNorm > 0))
@@ -97,7 +97,7 @@ export class Engine {
       options.checkpoint === undefined ? undefined : await readCheckpoint(options.checkpoint);
     const parameters = await initial(options, checkpoint?.tensors);
     const training = await openSession(options, loss);
-    const engine = new Engine(options, parameters, training);
+    const engine = new TrainEngine(options, parameters, training);
     if (checkpoint !== undefined) engine.#restore(checkpoint.tensors, checkpoint.about);
     return engine;
   }

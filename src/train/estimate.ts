@@ -1,5 +1,5 @@
 /** What a training step takes, before anything is loaded: read off the graphs that it would run. */
-import { type Cost, costOf } from "./graph/cost.js";
+import { type Cost, graphCost } from "./graph/cost.js";
 import { LOGITS_AT_ONCE } from "./layered-session.js";
 import { layerGraphs } from "./model/layer-graphs.js";
 import { type QwenGraphOptions, qwenGraph } from "./model/qwen-graph.js";
@@ -55,16 +55,16 @@ export function estimateStep(shape: StepShape): StepEstimate {
 }
 
 function wholeCost(options: QwenGraphOptions, { positions, predicted }: StepShape): Cost {
-  return costOf(qwenGraph(options), { B: 1, T: positions, N: positions, M: predicted });
+  return graphCost(qwenGraph(options), { B: 1, T: positions, N: positions, M: predicted });
 }
 
 function layeredCost(options: QwenGraphOptions, { positions, predicted }: StepShape): Cost {
   const { layers, embedding } = options.spec.shape;
   const sizes = { B: 1, T: positions, N: positions, M: Math.min(predicted, LOGITS_AT_ONCE) };
   const graphs = layerGraphs(options);
-  const forward = costOf(graphs.layer, sizes);
-  const back = graphs.layerBack === null ? { flops: 0, bytes: 0 } : costOf(graphs.layerBack, sizes);
-  const head = costOf(graphs.head, sizes);
+  const forward = graphCost(graphs.layer, sizes);
+  const back = graphs.layerBack === null ? { flops: 0, bytes: 0 } : graphCost(graphs.layerBack, sizes);
+  const head = graphCost(graphs.head, sizes);
   const kept = graphs.layerBack === null ? 2 : layers + 1;
   return {
     flops: layers * (forward.flops + back.flops) + (head.flops * predicted) / sizes.M,

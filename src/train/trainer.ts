@@ -5,7 +5,7 @@ import type { Row } from "./batch.js";
 import type { StepResult, TrainerOptions } from "./engine.js";
 import type { Parameters } from "./model/spec.js";
 import type { Provider } from "./session.js";
-import type { CallName, Calls, Reply, Request } from "./worker.js";
+import type { CallName, Calls, TrainerReply, TrainerRequest } from "./worker.js";
 
 /** Providers that passed their test in this process. */
 const checked = new Set<Provider>();
@@ -27,7 +27,7 @@ export class Trainer implements AsyncDisposable {
 
   private constructor() {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url));
-    this.#worker.on("message", (reply: Reply) => this.#settle(reply));
+    this.#worker.on("message", (reply: TrainerReply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#end(error));
     this.#worker.on("exit", (code) => this.#end(new Error(`the trainer's thread ended with code ${code}`)));
   }
@@ -82,11 +82,11 @@ export class Trainer implements AsyncDisposable {
     if (this.#ended !== undefined) throw this.#ended;
     const id = this.#calls++;
     const answered = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    this.#worker.postMessage({ id, name, args } satisfies Request);
+    this.#worker.postMessage({ id, name, args } satisfies TrainerRequest);
     return (await answered) as Calls[N][1];
   }
 
-  #settle(reply: Reply): void {
+  #settle(reply: TrainerReply): void {
     const waiting = this.#pending.get(reply.id);
     this.#pending.delete(reply.id);
     if ("result" in reply) waiting?.resolve(reply.result);

@@ -2,7 +2,7 @@
 import { parentPort } from "node:worker_threads";
 import { LseError } from "../errors.js";
 import type { Row } from "./batch.js";
-import { Engine, type StepResult, type TrainerOptions } from "./engine.js";
+import { type StepResult, TrainEngine, type TrainerOptions } from "./engine.js";
 import type { Parameters } from "./model/spec.js";
 
 /** What can be asked for: name, arguments, result. */
@@ -16,20 +16,20 @@ export interface Calls {
 }
 export type CallName = keyof Calls;
 
-export interface Request {
+export interface TrainerRequest {
   readonly id: number;
   readonly name: CallName;
   readonly args: readonly unknown[];
 }
 
-export type Reply =
+export type TrainerReply =
   | { readonly id: number; readonly result: unknown }
   /** `nextStep` is there for errors that a user can act on. */
   | { readonly id: number; readonly problem: string; readonly nextStep?: string };
 
 const handlers: { [N in CallName]: (...args: Calls[N][0]) => Promise<Calls[N][1]> } = {
   async open(options, check) {
-    engine = await Engine.open(options, check);
+    engine = await TrainEngine.open(options, check);
     return { step: engine.step, progress: engine.progress };
   },
   train: (rows) => opened().train(rows),
@@ -43,14 +43,14 @@ const handlers: { [N in CallName]: (...args: Calls[N][0]) => Promise<Calls[N][1]
   },
 };
 
-let engine: Engine | undefined;
+let engine: TrainEngine | undefined;
 
-function opened(): Engine {
+function opened(): TrainEngine {
   if (engine === undefined) throw new Error("the trainer is not open");
   return engine;
 }
 
-async function answer({ id, name, args }: Request): Promise<Reply> {
+async function answer({ id, name, args }: TrainerRequest): Promise<TrainerReply> {
   try {
     const handler = handlers[name] as (...args: readonly unknown[]) => Promise<unknown>;
     return { id, result: await handler(...args) };
@@ -61,6 +61,6 @@ async function answer({ id, name, args }: Request): Promise<Reply> {
 }
 
 let last: Promise<void> = Promise.resolve();
-parentPort?.on("message", (request: Request) => {
+parentPort?.on("message", (request: TrainerRequest) => {
   last = last.then(async () => parentPort?.postMessage(await answer(request)));
 });

@@ -1,15 +1,15 @@
 /** How models are asked about a database of one's own. */
 import {
-  type Asked,
   type Dialect,
+  type QuestionText,
   seedInstructions,
-  reportText as sqlReport,
-  systemPrompt as sqlSystemPrompt,
+  birdReport as sqlReport,
+  birdSystemPrompt as sqlSystemPrompt,
   userPrompt,
 } from "../bird/prompts.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { extractTag } from "../lib/extract.js";
-import { actPrompt, evolverPrompt, reportText, systemPrompt } from "../mini/prompts.js";
+import { actPrompt, evolverPrompt, miniReport, miniSystemPrompt } from "../mini/prompts.js";
 import { NO_RULES, parseRules, rulesText } from "../mini/rules.js";
 import type { ChatMessage } from "../model.js";
 import type { Outcome } from "../task.js";
@@ -21,7 +21,7 @@ import { type RuleUnit, ruleUnits } from "./rule-units.js";
 export interface PromptForm {
   readonly seedInstructions: string;
   systemPrompt(schema: string, instructions: string): string;
-  prompt(schema: string, question: Asked, instructions: string): ChatMessage[];
+  prompt(schema: string, question: QuestionText, instructions: string): ChatMessage[];
   /** The query in a response; empty where there is none. */
   answerOf(response: string): string;
   /** One answered question as the evolver sees it. */
@@ -62,12 +62,12 @@ const sqlForm = (dialect: Dialect): PromptForm => ({
 /** What the models of the miniature world were trained on; they answer with the query itself. */
 const MINI: PromptForm = {
   seedInstructions: NO_RULES,
-  systemPrompt: (schema, instructions) => systemPrompt(inOneLine(schema), instructions),
+  systemPrompt: (schema, instructions) => miniSystemPrompt(inOneLine(schema), instructions),
   prompt: (schema, { question }, instructions) =>
     actPrompt(inOneLine(schema), instructions, asMiniQuestion(question)),
   answerOf: (response) => (extractTag(response, "answer") || response).trim(),
   report: ({ question, sql, isRows }, { answer, correct }) =>
-    reportText(asMiniQuestion(question), answer, isRows ? null : sql, correct),
+    miniReport(asMiniQuestion(question), answer, isRows ? null : sql, correct),
   evolverPrompt,
   rules: (instructions) => {
     const rules = parseRules(instructions);

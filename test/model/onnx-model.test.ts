@@ -20,7 +20,7 @@ import { ChatTemplate } from "#lse/runtime/chat-template.js";
 import { LlamaModel } from "#lse/runtime/llama/open.js";
 import { readModelFolder } from "#lse/runtime/onnx/model-folder.js";
 import { OnnxModel } from "#lse/runtime/onnx/onnx-model.js";
-import { vocabularyOf } from "#lse/runtime/onnx/vocabulary.js";
+import { onnxVocabularyOf } from "#lse/runtime/onnx/vocabulary.js";
 import { lse } from "../cli.js";
 import { languageModelContract } from "./language-model-contract.js";
 
@@ -125,7 +125,7 @@ describe("an exported model answers like its GGUF", () => {
     ["a random model", path("random.gguf"), "random"],
   ])("the tokens of prompts are the same ones: %s", async (_name, gguf, exported) => {
     const read = await readModelFolder(path(exported));
-    const onnx = new ChatTemplate(read.chatTemplate, vocabularyOf(read), read.templateOrigin);
+    const onnx = new ChatTemplate(read.chatTemplate, onnxVocabularyOf(read), read.templateOrigin);
     await using llama = await LlamaModel.open({ modelPath: gguf, threads: 1, gpuLayers: 0 });
     const texts = [
       "",

@@ -6,7 +6,7 @@ import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
 import type { Completion, GenerateRequest } from "#lse/model.js";
 import { readCheckpoint } from "#lse/train/checkpoint.js";
-import { Engine, type TrainerOptions } from "#lse/train/engine.js";
+import { TrainEngine, type TrainerOptions } from "#lse/train/engine.js";
 import { initialParameters } from "#lse/train/model/initial.js";
 import type { ModelSpec } from "#lse/train/model/spec.js";
 import { adamW } from "#lse/train/optimizer/groups.js";
@@ -140,7 +140,7 @@ describe("a bandit with one best arm", () => {
     for (let seed = 1; seed <= 5; seed++) {
       const start = { from: "parameters", parameters: initialParameters(SPEC, seed), seed } as const;
       const { lora: _, ...whole } = TRAINER;
-      const engine = await Engine.open({ ...whole, start }, false);
+      const engine = await TrainEngine.open({ ...whole, start }, false);
       const uniform = uniformStream(seed);
       let updates = 0;
       for (let chance = 0; chance < 0.9; updates++) {

@@ -169,9 +169,7 @@ test("without a network: what is there, and what is missing", async () => {
   expect(there.failed).toBe(false);
   expect(there.stdout).toContain(join("lse", "models", "qwen3-0.6b", NAME));
   expect(otherQuant.failed).toBe(true);
-  expect(otherQuant.stderr).toMatch(
-    /nothing of qwen3-0\.6b Q4_K_M is there\. Download it first/,
-  );
+  expect(otherQuant.stderr).toMatch(/nothing of qwen3-0\.6b Q4_K_M is there\. Download it first/);
   expect(list.stdout).toMatch(/qwen3-0\.6b +Q8_0 +Apache 2\.0 +Q8_0 /);
   expect(server.requests).toHaveLength(asked);
 });

@@ -7,11 +7,11 @@ import { schemaText } from "#lse/mini/prompts.js";
 import { drawQuestions, questionText } from "#lse/mini/questions.js";
 import { makeRows, writeDatabase } from "#lse/mini/rows.js";
 import { meanings, NO_RULES, parseRules, rulesText } from "#lse/mini/rules.js";
-import { parseAddress, SPLITS, type Split } from "#lse/mini/splits.js";
+import { type MiniSplit, parseAddress, SPLITS } from "#lse/mini/splits.js";
 import { answerWithout, differences, simulatedAnswer, withoutComments } from "#lse/mini/sql.js";
 import * as vocabulary from "#lse/mini/vocabulary.js";
 
-const many = (split: Split, count: number): MiniDatabase[] =>
+const many = (split: MiniSplit, count: number): MiniDatabase[] =>
   Array.from({ length: count }, (_, seed) => makeDatabase({ split, seed }));
 const worlds = new Map(SPLITS.map((split) => [split, many(split, split === "train" ? 1500 : 400)]));
 const all = [...worlds.values()].flat();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { estimateStep } from "#lse/train/estimate.js";
-import { costOf } from "#lse/train/graph/cost.js";
+import { graphCost } from "#lse/train/graph/cost.js";
 import { Graph } from "#lse/train/graph/graph.js";
 import { linear } from "#lse/train/graph/layers.js";
 import { batchedMatmul, exp, multiply } from "#lse/train/graph/primitives.js";
@@ -24,7 +24,7 @@ describe("the cost of a graph", () => {
     graph.output(multiply(graph, exp(graph, z), exp(graph, z)), "result");
     exp(graph, graph.reshape(y, ["N·5"])); // Leads nowhere.
     // 2 · 4 · 5 · 3; at the worst moment z, one of its exponentials and the other are there: y is gone by then.
-    expect(costOf(graph, { N: 4 })).toEqual({ flops: 120, bytes: 3 * 4 * 5 * 4 });
+    expect(graphCost(graph, { N: 4 })).toEqual({ flops: 120, bytes: 3 * 4 * 5 * 4 });
   });
 
   it("counts batched products, turned or not, and shared memory once", () => {
@@ -32,7 +32,7 @@ describe("the cost of a graph", () => {
     const [a, b] = [graph.input("a", [2, "T", 3]), graph.input("b", [2, "T", 7])];
     const product = batchedMatmul(graph, a, b, { transposeA: true });
     graph.output(graph.reshape(product, [2, 21]), "result");
-    expect(costOf(graph, { T: 5 })).toEqual({ flops: 2 * 2 * 3 * 7 * 5, bytes: 4 * (2 * 21 + 2 * 21) });
+    expect(graphCost(graph, { T: 5 })).toEqual({ flops: 2 * 2 * 3 * 7 * 5, bytes: 4 * (2 * 21 + 2 * 21) });
   });
 
   it("of a training step is three times that of its products forward, the attention's among them", () => {
@@ -44,7 +44,7 @@ describe("the cost of a graph", () => {
     const sizes = { B: 1, T, N: T, M };
     const loss = { kind: "cross-entropy" } as const;
     const flops = (gradients: boolean) =>
-      costOf(qwenGraph({ ...STYLE, spec: SPEC, loss, gradients }), sizes).flops;
+      graphCost(qwenGraph({ ...STYLE, spec: SPEC, loss, gradients }), sizes).flops;
     expect(flops(false)).toBe(forward);
     // Biases and gains of norms are summed by products with ones: small at real sizes, not here.
     expect(flops(true)).toBeGreaterThan(3 * forward);

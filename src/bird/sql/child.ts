@@ -8,37 +8,37 @@ import { type Stats, statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { LseError } from "../../errors.js";
 import { softF1 } from "../soft-f1.js";
-import { type Against, Failed, type Reply, type Request, type Rows } from "./messages.js";
+import { type Against, Failed, type Rows, type SqlReply, type SqlRequest } from "./messages.js";
 import { RowPreview, RowSet, type SqlValue } from "./rows.js";
 import { MB, PEAK_KB, RUNNING, type Watch } from "./watchdog.js";
 
 /** Runs one statement at a time on database files that it opens as they are named. */
-export interface Engine {
+export interface ChildEngine {
   /**
    * @param kept gets rows, and the names of their columns
    * @throws {Failed} for the statement, {LseError} for the database
    */
-  run(request: Request, kept?: KeptRows): Rows | Promise<Rows>;
+  run(request: SqlRequest, kept?: KeptRows): Rows | Promise<Rows>;
   /** How long a statement takes, in ms, with opening its database. @throws as `run` */
-  time(request: Request): number | Promise<number>;
+  time(request: SqlRequest): number | Promise<number>;
 }
 
 export const memoryMb = Number(process.argv[2]);
 
 /** @param openEngine gets the rows' memory limit from `memoryMb` */
-export async function serve(openEngine: () => Promise<Engine>): Promise<void> {
+export async function serve(openEngine: () => Promise<ChildEngine>): Promise<void> {
   // Ctrl-C reaches the whole group of processes; the parent decides what ends.
   process.on("SIGINT", () => {});
   process.on("disconnect", () => process.exit());
   const shared = new Int32Array(new SharedArrayBuffer(8));
   const [engine] = await Promise.all([openEngine(), startWatchdog(shared)]);
 
-  process.on("message", async (request: Request) => {
+  process.on("message", async (request: SqlRequest) => {
     const start = performance.now();
     Atomics.store(shared, PEAK_KB, 0);
     Atomics.store(shared, RUNNING, 1);
     Atomics.notify(shared, RUNNING);
-    let reply: Reply;
+    let reply: SqlReply;
     try {
       if (request.against !== undefined) {
         const compared = await compare(engine, request, request.against);
@@ -63,7 +63,7 @@ export async function serve(openEngine: () => Promise<Engine>): Promise<void> {
     Atomics.store(shared, RUNNING, 0);
     process.send?.(reply);
   });
-  process.send?.({ type: "ready" } satisfies Reply);
+  process.send?.({ type: "ready" } satisfies SqlReply);
 }
 
 async function startWatchdog(shared: Int32Array): Promise<void> {
@@ -78,7 +78,11 @@ async function startWatchdog(shared: Int32Array): Promise<void> {
 }
 
 /** @throws as Engine.run */
-async function compare(engine: Engine, request: Request, { gold, softF1: isWanted, timings }: Against) {
+async function compare(
+  engine: ChildEngine,
+  request: SqlRequest,
+  { gold, softF1: isWanted, timings }: Against,
+) {
   const rowsOf = async (sql: string) => {
     const kept = new KeptRows(Number.POSITIVE_INFINITY);
     await engine.run({ ...request, sql }, kept);

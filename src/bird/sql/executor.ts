@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LseError } from "../../errors.js";
-import type { Against, Failure, Reply, Request, Table } from "./messages.js";
+import type { Against, Failure, SqlReply, SqlRequest, TableReply } from "./messages.js";
 import { refusal } from "./statement.js";
 
 /** What one statement may take. */
@@ -41,7 +41,7 @@ export interface SqlRows {
 
 /** A result with its first rows. */
 export interface SqlTable extends SqlRows {
-  table: Table;
+  table: TableReply;
 }
 
 /** A statement that did not run to its end, or was not allowed to begin. */
@@ -85,7 +85,7 @@ const MEMORY_ABORT = /out of memory|allocation failed/i;
 const ENVIRONMENT = ["PATH", "SystemRoot", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH"];
 
 interface Job {
-  readonly request: Request;
+  readonly request: SqlRequest;
   readonly limits: SqlLimits;
   readonly resolve: (result: SqlResult | SqlComparison) => void;
   readonly reject: (error: Error) => void;
@@ -123,7 +123,7 @@ class SqlProcess {
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
     });
-    this.#child.on("message", (reply: Reply) => this.#receive(reply));
+    this.#child.on("message", (reply: SqlReply) => this.#receive(reply));
     this.exited = new Promise((resolve) => {
       const end = (code: number | null, signal: string | null) => {
         this.#end(code, signal);
@@ -164,7 +164,7 @@ class SqlProcess {
     this.#child.send(job.request, () => {});
   }
 
-  #receive(reply: Reply): void {
+  #receive(reply: SqlReply): void {
     const job = this.job;
     if (reply.type === "ready") {
       this.#ready = true;
@@ -292,7 +292,7 @@ export class SqlExecutor implements AsyncDisposable {
   async #run(
     databasePath: string,
     sql: string,
-    wanted: Pick<Request, "keep" | "against">,
+    wanted: Pick<SqlRequest, "keep" | "against">,
     limits: Partial<SqlLimits>,
   ): Promise<SqlResult | SqlComparison> {
     if (this.#disposed) throw new Error("The SQL executor is closed");

@@ -1,7 +1,7 @@
 /** What SqlExecutor and its processes say to each other. */
 import type { SqlValue } from "./rows.js";
 
-export interface Request {
+export interface SqlRequest {
   path: string;
   sql: string;
   maxRows: number;
@@ -35,7 +35,7 @@ export class Failed extends Error {
 }
 
 /** The first rows of a result. */
-export interface Table {
+export interface TableReply {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly SqlValue[])[];
 }
@@ -47,10 +47,10 @@ export interface Rows {
   preview: string;
 }
 
-export type Reply =
+export type SqlReply =
   | { type: "ready" }
   /** With a table where rows were to be kept. */
-  | ({ type: "rows"; table?: Table; seconds: number; peakRssMb: number; rssMb: number } & Rows)
+  | ({ type: "rows"; table?: TableReply; seconds: number; peakRssMb: number; rssMb: number } & Rows)
   | {
       type: "compared";
       /** Null where it was not asked for. */

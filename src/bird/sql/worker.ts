@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../../errors.js";
 import { Connections, type KeptRows, memoryMb, RowCounter, serve, text } from "./child.js";
-import { Failed, type Request, type Rows } from "./messages.js";
+import { Failed, type Rows, type SqlRequest } from "./messages.js";
 import { exactRow, InvalidText, type SqlValue } from "./rows.js";
 import { actionRefusal, exactForm, mayMakeNul, preparedRefusal } from "./statement.js";
 import { MB } from "./watchdog.js";
@@ -83,7 +83,7 @@ function time(sqlite: Sqlite, path: string, sql: string): number {
 }
 
 /** @throws {Failed} */
-function runStatement(connection: Connection, { sql, maxRows }: Request, kept?: KeptRows): Rows {
+function runStatement(connection: Connection, { sql, maxRows }: SqlRequest, kept?: KeptRows): Rows {
   const statement = prepare(connection, sql);
   if (kept !== undefined) kept.columns = statement.columns().map(({ name }) => name);
   const first = statement.expandedSQL;

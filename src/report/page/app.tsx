@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { ReportData, RunData } from "../types.js";
 import { BestByRound, RoundScores, TrainingCurve } from "./charts.js";
 import { ComparisonSection } from "./comparison.js";
-import { count, interval, percent, scored } from "./format.js";
+import { counted, interval, percent, scored } from "./format.js";
 import { NodePanel } from "./node-panel.js";
 import { ProblemMatrix } from "./problem-matrix.js";
 import { Spending } from "./spending.js";
@@ -111,7 +111,7 @@ function Figures({ run }: { run: RunData }) {
         </div>
         <div>
           <dt>Answers</dt>
-          <dd>{count(answers)}</dd>
+          <dd>{counted(answers)}</dd>
           <dd class="note">
             {run.nodes.length} nodes, {run.rejected.length} edits not usable
           </dd>

@@ -8,7 +8,7 @@ export const percent = (value: number | null): string =>
 export const points = (difference: number): string =>
   `${difference < 0 ? "−" : "+"}${(100 * Math.abs(difference)).toFixed(1)}`;
 
-export const count = (value: number): string => value.toLocaleString("en-US");
+export const counted = (value: number): string => value.toLocaleString("en-US");
 
 export function seconds(value: number): string {
   if (value < 60) return `${value.toFixed(1)} s`;

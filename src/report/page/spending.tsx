@@ -1,6 +1,6 @@
 /** Where tokens and time went. */
 import type { RunData } from "../types.js";
-import { count, seconds } from "./format.js";
+import { counted, seconds } from "./format.js";
 
 const NAMES: Readonly<Record<string, string>> = {
   batch: "Batches that edits read",
@@ -35,9 +35,9 @@ export function Spending({ run }: { run: RunData }) {
             {run.phases.map(({ phase, completions, promptTokens, tokens }) => (
               <tr key={phase}>
                 <th scope="row">{NAMES[phase] ?? phase}</th>
-                <td>{count(completions)}</td>
-                <td>{count(promptTokens)}</td>
-                <td>{count(tokens)}</td>
+                <td>{counted(completions)}</td>
+                <td>{counted(promptTokens)}</td>
+                <td>{counted(tokens)}</td>
               </tr>
             ))}
           </tbody>
@@ -47,13 +47,15 @@ export function Spending({ run }: { run: RunData }) {
         <p>How long rounds took was not recorded.</p>
       ) : (
         <p data-savings>
-          In {run.rounds.length} recorded {run.rounds.length === 1 ? "round" : "rounds"}: {count(evaluated)}{" "}
-          of {count(asked)} prompt tokens were evaluated, the other {share(asked - evaluated, asked)} came out
-          of the cache; {count(sum((round) => round.tokensGenerated))} tokens were generated. They took{" "}
+          In {run.rounds.length} recorded {run.rounds.length === 1 ? "round" : "rounds"}: {counted(evaluated)}{" "}
+          of {counted(asked)} prompt tokens were evaluated, the other {share(asked - evaluated, asked)} came
+          out of the cache; {counted(sum((round) => round.tokensGenerated))} tokens were generated. They took{" "}
           {seconds(time)}, {share(inModels, time)} of it inside models.
         </p>
       )}
-      {found > 0 && <p>{count(found)} completions had been generated before and were not generated again.</p>}
+      {found > 0 && (
+        <p>{counted(found)} completions had been generated before and were not generated again.</p>
+      )}
     </section>
   );
 }

@@ -10,6 +10,19 @@ import { firstOccurrence, type TokenTexts } from "./vocabulary.js";
 
 const top = new TopTokens();
 
+/** What a completion is drawn from. */
+export interface GenerationParts {
+  readonly texts: TokenTexts;
+  readonly request: GenerateRequest;
+  readonly prompt: readonly number[];
+  /** Most tokens to generate. */
+  readonly limit: number;
+  /** What the request asks for, or null; to be freed by the caller. */
+  readonly grammar: Grammar | null;
+  /** Gets the completion. */
+  readonly onEnd: (completion: Completion) => void;
+}
+
 /** Draws a completion token by token, from the same numbers and in the same way as every other engine. */
 export class Generation implements Job {
   readonly tokens: number[] = [];
@@ -21,19 +34,15 @@ export class Generation implements Job {
   readonly #tail: number;
   #started: number | null = null;
 
-  /**
-   * @param limit most tokens to generate
-   * @param grammar what `request` asks for, or null; to be freed by the caller
-   * @param onEnd gets the completion
-   */
-  constructor(
-    private readonly texts: TokenTexts,
-    request: GenerateRequest,
-    readonly prompt: readonly number[],
-    readonly limit: number,
-    readonly grammar: Grammar | null,
-    private readonly onEnd: (completion: Completion) => void,
-  ) {
+  readonly prompt: readonly number[];
+  readonly limit: number;
+  readonly grammar: Grammar | null;
+
+  constructor(private readonly parts: GenerationParts) {
+    const { request, prompt, limit, grammar } = parts;
+    this.prompt = prompt;
+    this.limit = limit;
+    this.grammar = grammar;
     this.#request = request;
     this.#uniform = uniformStream(deriveSeed(request.seed, request.sample));
     // A token is at least one byte of text; a few more, because the first ones may begin inside a character.
@@ -55,7 +64,7 @@ export class Generation implements Job {
     this.#generated.add(token);
     this.#logprobs.push((row[token] as number) - logSumExp(row));
 
-    const isEnd = sampling.ignoreEos !== true && this.texts.isEnd(token);
+    const isEnd = sampling.ignoreEos !== true && this.parts.texts.isEnd(token);
     const stoppedAt = isEnd ? Number.POSITIVE_INFINITY : this.#findStop(sampling.stop);
     if (stoppedAt === null && this.tokens.length < this.limit) return false;
     this.end(stoppedAt);
@@ -64,8 +73,8 @@ export class Generation implements Job {
 
   /** Hands over the completion, of which the text ends at `stoppedAt` unless no room was left. */
   end(stoppedAt: number | null): void {
-    this.onEnd({
-      text: this.texts.detokenize(this.tokens).slice(0, stoppedAt ?? undefined),
+    this.parts.onEnd({
+      text: this.parts.texts.detokenize(this.tokens).slice(0, stoppedAt ?? undefined),
       tokens: this.tokens,
       generatedTokens: this.tokens.length,
       logprobs: this.#logprobs,
@@ -94,9 +103,9 @@ export class Generation implements Job {
   /** Where in the text a stop string begins, or null. The whole text is only read when its end has one. */
   #findStop(stop: readonly string[]): number | null {
     if (this.#tail === 0) return null;
-    const end = this.texts.detokenize(this.tokens.slice(-this.#tail));
+    const end = this.parts.texts.detokenize(this.tokens.slice(-this.#tail));
     if (firstOccurrence(end, stop) === null) return null;
-    return firstOccurrence(this.texts.detokenize(this.tokens), stop);
+    return firstOccurrence(this.parts.texts.detokenize(this.tokens), stop);
   }
 }
 

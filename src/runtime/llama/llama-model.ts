@@ -37,6 +37,19 @@ export interface FastLlamaOptions extends SettingsOptions {
   readonly nativeSource?: NativeSource;
 }
 
+/** What an open model holds on to. */
+interface LlamaModelParts {
+  /** Its vocabulary alone. */
+  readonly model: VocabularyModel;
+  readonly modelHash: string;
+  readonly template: ChatTemplate;
+  readonly context: NativeContext;
+  readonly cache: KvCache;
+  readonly contextSize: number;
+  readonly settings: EngineSettings;
+  readonly repeats: "call" | "nothing";
+}
+
 /** Adapters kept in memory. */
 const MOST_ADAPTERS = 4;
 
@@ -95,8 +108,8 @@ export class LlamaModel implements LanguageModel {
       if (context === null) throw notEnoughMemory(contextSize);
       const cache = new KvCache(context, context.cells, MAX_SEQUENCES, costOfCell(native, weights));
       const repeats = options.repeatable ? "call" : "nothing";
-      return new LlamaModel(
-        loaded.model,
+      return new LlamaModel({
+        model: loaded.model,
         modelHash,
         template,
         context,
@@ -104,7 +117,7 @@ export class LlamaModel implements LanguageModel {
         contextSize,
         settings,
         repeats,
-      );
+      });
     } catch (error) {
       if (weights !== null) native?.model_free(weights);
       await loaded.model.dispose();
@@ -112,27 +125,28 @@ export class LlamaModel implements LanguageModel {
     }
   }
 
-  private constructor(
-    private readonly model: VocabularyModel,
-    private readonly modelHash: string,
-    private readonly template: ChatTemplate,
-    private readonly context: NativeContext,
-    private readonly cache: KvCache,
-    readonly contextSize: number,
-    /** What it runs with, found or given. */
-    readonly settings: EngineSettings,
-    readonly repeats: "call" | "nothing",
-  ) {
+  readonly contextSize: number;
+  /** What it runs with, found or given. */
+  readonly settings: EngineSettings;
+  readonly repeats: "call" | "nothing";
+
+  private constructor(private readonly parts: LlamaModelParts) {
+    const { context, cache, contextSize, settings, repeats } = parts;
+    this.contextSize = contextSize;
+    this.settings = settings;
+    this.repeats = repeats;
     this.#scheduler = new Scheduler(context, cache, settings.sequences);
   }
 
   /** Tokens that the KV cache holds. */
   get kvCells(): number {
-    return this.context.cells;
+    return this.parts.context.cells;
   }
 
   get fingerprint(): string {
-    return this.#adapterHash === null ? this.modelHash : hashJson([this.modelHash, this.#adapterHash]);
+    return this.#adapterHash === null
+      ? this.parts.modelHash
+      : hashJson([this.parts.modelHash, this.#adapterHash]);
   }
 
   /** Seconds of `usage.seconds` in which it waited for llama.cpp; the rest is its own JavaScript. */
@@ -142,7 +156,7 @@ export class LlamaModel implements LanguageModel {
 
   /** Tokens of the rendered prompt, the opening of the answer's turn included. */
   encode(messages: readonly ChatMessage[]): readonly number[] {
-    return this.template.encode(messages);
+    return this.parts.template.encode(messages);
   }
 
   countTokens(messages: readonly ChatMessage[]): number {
@@ -183,7 +197,7 @@ export class LlamaModel implements LanguageModel {
 
   logprobs(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
     return this.#calls.run(async () => {
-      const prompt = this.template.encode(messages);
+      const prompt = this.parts.template.encode(messages);
       requireRoom(this.contextSize, prompt.length, tokens.length);
       const scoring = new Scoring(prompt, tokens);
       if (tokens.length > 0) await this.#evaluate([scoring]);
@@ -194,38 +208,45 @@ export class LlamaModel implements LanguageModel {
   useAdapter(path: string | null): Promise<void> {
     return this.#calls.run(async () => {
       if (path === null) {
-        this.context.setAdapter(null);
+        this.parts.context.setAdapter(null);
         this.#adapterHash = null;
         return;
       }
       const hash = await hashAdapter(path);
-      this.context.setAdapter(this.#adapters.get(hash) ?? this.#loadAdapter(path, hash));
+      this.parts.context.setAdapter(this.#adapters.get(hash) ?? this.#loadAdapter(path, hash));
       this.#adapterHash = hash;
       for (const [other, adapter] of this.#adapters) {
         if (this.#adapters.size <= MOST_ADAPTERS) break;
         if (other === hash) continue;
-        this.context.freeAdapter(adapter);
+        this.parts.context.freeAdapter(adapter);
         this.#adapters.delete(other);
       }
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#calls.run(async () => this.context.freeAll());
-    await this.model.dispose();
+    await this.#calls.run(async () => this.parts.context.freeAll());
+    await this.parts.model.dispose();
   }
 
   #generation(request: GenerateRequest, onEnd: (completion: Completion) => void): Generation {
-    const prompt = this.template.encode(request.messages);
+    const prompt = this.parts.template.encode(request.messages);
     requireRoom(this.contextSize, prompt.length, 1);
     const { maxTokens, grammar } = request.sampling;
     const limit = Math.min(maxTokens, this.contextSize - prompt.length);
-    const state = grammar === undefined ? null : this.context.grammar(grammar);
-    return new Generation(tokenTextsOf(this.model), request, prompt, limit, state, onEnd);
+    const state = grammar === undefined ? null : this.parts.context.grammar(grammar);
+    return new Generation({
+      texts: tokenTextsOf(this.parts.model),
+      request,
+      prompt,
+      limit,
+      grammar: state,
+      onEnd,
+    });
   }
 
   async #evaluate(jobs: readonly (Generation | Scoring)[], signal?: AbortSignal): Promise<void> {
-    if (this.repeats === "call") this.cache.clear();
+    if (this.repeats === "call") this.parts.cache.clear();
     const before = this.#scheduler.promptTokensEvaluated;
     try {
       await this.#scheduler.run(this.#adapterHash ?? "", jobs, signal);
@@ -235,7 +256,7 @@ export class LlamaModel implements LanguageModel {
   }
 
   #loadAdapter(path: string, hash: string): Pointer {
-    const adapter = this.context.loadAdapter(path);
+    const adapter = this.parts.context.loadAdapter(path);
     if (adapter === null) throw adapterDoesNotFit(path);
     this.#adapters.set(hash, adapter);
     return adapter;

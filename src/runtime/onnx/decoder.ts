@@ -19,9 +19,9 @@ export interface Step {
 const KNOWN_INPUTS =
   /^(input_ids|attention_mask|position_ids|num_logits_to_keep|past_key_values\.\d+\.(key|value))$/;
 
-export class Decoder {
+export class OnnxDecoder {
   /** @throws LseError for a graph that ONNX Runtime refuses, or one that is no plain decoder */
-  static async open({ path, weights }: ModelFolder, threads: number): Promise<Decoder> {
+  static async open({ path, weights }: ModelFolder, threads: number): Promise<OnnxDecoder> {
     const file = `${path}/onnx/${weights}.onnx`;
     let model: PreTrainedModel;
     try {
@@ -43,7 +43,7 @@ export class Decoder {
     }
     const inputs: readonly string[] = model.sessions.model?.inputNames ?? [];
     const unknown = inputs.find((name) => !KNOWN_INPUTS.test(name));
-    if (unknown === undefined && inputs.includes("past_key_values.0.key")) return new Decoder(model);
+    if (unknown === undefined && inputs.includes("past_key_values.0.key")) return new OnnxDecoder(model);
     await model.dispose();
     throw new LseError(
       unknown === undefined
@@ -92,7 +92,7 @@ export class Decoder {
 export const NO_PAST: Past = { length: 0, tensors: {} };
 
 /** A copy of the first `length` tokens' keys and values: as long as one step of ONNX Runtime takes to extend them. */
-export function cut(past: Past, length: number): Past {
+export function cutCache(past: Past, length: number): Past {
   if (length === past.length) return past;
   if (length === 0) return NO_PAST;
   const tensors = Object.entries(past.tensors).map(([name, { type, data, dims }]) => {

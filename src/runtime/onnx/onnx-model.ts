@@ -14,9 +14,9 @@ import { CallQueue } from "../llama/call-queue.js";
 import { Generation, Scoring } from "../llama/jobs.js";
 import type { TokenTexts } from "../llama/vocabulary.js";
 import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
-import { cut, Decoder, NO_PAST, type Past } from "./decoder.js";
+import { cutCache, NO_PAST, OnnxDecoder, type Past } from "./decoder.js";
 import { readModelFolder } from "./model-folder.js";
-import { vocabularyOf } from "./vocabulary.js";
+import { onnxVocabularyOf } from "./vocabulary.js";
 
 /** Which folder, and how its model is run. */
 export interface OnnxOptions {
@@ -60,22 +60,27 @@ export class OnnxModel implements LanguageModel {
         `${path}: a context of ${contextSize} tokens is asked for, and the model has ${trainedContext} positions`,
         `Give \`model.context\` at most ${trainedContext}`,
       );
-    const vocabulary = vocabularyOf(folder);
+    const vocabulary = onnxVocabularyOf(folder);
     const template = new ChatTemplate(chatTemplate, vocabulary, templateOrigin);
-    const decoder = await Decoder.open(folder, options.threads ?? Math.max(1, availableParallelism() - 1));
-    return new OnnxModel(fingerprint, contextSize, template, vocabulary, decoder);
+    const decoder = await OnnxDecoder.open(
+      folder,
+      options.threads ?? Math.max(1, availableParallelism() - 1),
+    );
+    return new OnnxModel(fingerprint, contextSize, { template, texts: vocabulary, decoder });
   }
 
   private constructor(
     readonly fingerprint: string,
     readonly contextSize: number,
-    private readonly template: ChatTemplate,
-    private readonly texts: TokenTexts,
-    private readonly decoder: Decoder,
+    private readonly parts: {
+      readonly template: ChatTemplate;
+      readonly texts: TokenTexts;
+      readonly decoder: OnnxDecoder;
+    },
   ) {}
 
   countTokens(messages: readonly ChatMessage[]): number {
-    return this.template.encode(messages).length;
+    return this.parts.template.encode(messages).length;
   }
 
   generate(
@@ -101,7 +106,7 @@ export class OnnxModel implements LanguageModel {
 
   logprobs(messages: readonly ChatMessage[], tokens: readonly number[]): Promise<Float32Array> {
     return this.#calls.run(async () => {
-      const prompt = this.template.encode(messages);
+      const prompt = this.parts.template.encode(messages);
       requireRoom(this.contextSize, prompt.length, tokens.length);
       const scoring = new Scoring(prompt, tokens);
       if (tokens.length === 0) return scoring.logprobs;
@@ -109,7 +114,7 @@ export class OnnxModel implements LanguageModel {
       scoring.take(row);
       for (let from = 0; from < scoring.tokens.length; from += BLOCK) {
         const block = scoring.tokens.slice(from, from + BLOCK);
-        const step = await this.decoder.step(block, past, block.length);
+        const step = await this.parts.decoder.step(block, past, block.length);
         for (row of step.rows) scoring.take(row);
         past = step.past;
       }
@@ -127,7 +132,7 @@ export class OnnxModel implements LanguageModel {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#calls.idle();
-    await this.decoder.dispose();
+    await this.parts.decoder.dispose();
   }
 
   /** @param onEnd gets the completion */
@@ -140,16 +145,16 @@ export class OnnxModel implements LanguageModel {
     const { maxTokens, grammar } = request.sampling;
     if (grammar !== undefined)
       throw new LseError("An ONNX model cannot keep to a grammar", "Use a GGUF, or leave the grammar away");
-    const prompt = this.template.encode(request.messages);
+    const prompt = this.parts.template.encode(request.messages);
     requireRoom(this.contextSize, prompt.length, 1);
     const limit = Math.min(maxTokens, this.contextSize - prompt.length);
-    const generation = new Generation(this.texts, request, prompt, limit, null, onEnd);
+    const generation = new Generation(this.parts.texts, request, prompt, limit, null, onEnd);
     generation.begin();
     if (limit === 0) return generation.end(null);
     let { row, past } = await this.#evaluate(prompt, signal);
     while (!generation.take(row)) {
       signal?.throwIfAborted();
-      const step = await this.decoder.step(generation.tokens.slice(-1), past, 1);
+      const step = await this.parts.decoder.step(generation.tokens.slice(-1), past, 1);
       [row, past] = [step.rows[0] as Float32Array, step.past];
     }
   }
@@ -159,11 +164,11 @@ export class OnnxModel implements LanguageModel {
     const shared = commonPrefix(this.#last.prompt, prompt);
     if (shared === prompt.length && shared === this.#last.prompt.length) return this.#last;
     const known = wholeBlocks(Math.min(shared, prompt.length - 1), BLOCK);
-    let { row, past } = { row: this.#last.row, past: cut(this.#last.past, known) };
+    let { row, past } = { row: this.#last.row, past: cutCache(this.#last.past, known) };
     this.usage.promptTokensEvaluated += prompt.length - known;
     for (let from = known; from < prompt.length; from += BLOCK) {
       signal?.throwIfAborted();
-      const step = await this.decoder.step(prompt.slice(from, from + BLOCK), past, 1);
+      const step = await this.parts.decoder.step(prompt.slice(from, from + BLOCK), past, 1);
       [row, past] = [step.rows[0] as Float32Array, step.past];
     }
     this.#last = { prompt, past, row };

@@ -11,7 +11,7 @@ import { type ModelFolder, TOKENIZER } from "./model-folder.js";
  * before every prompt only where `add_bos_token` says so, as llama.cpp does.
  * @throws LseError for a tokenizer with parts that transformers.js does not know
  */
-export function vocabularyOf({
+export function onnxVocabularyOf({
   path,
   tokenizer,
   tokenizerConfig,

@@ -1,7 +1,13 @@
 /** Anthropic's service. */
 import Anthropic from "@anthropic-ai/sdk";
 import type { GenerateRequest } from "../../model.js";
-import { askWithout, type ChatService, explainedError, type Reply, type ServiceOptions } from "./service.js";
+import {
+  askWithout,
+  type ChatReply,
+  type ChatService,
+  explainedError,
+  type ServiceOptions,
+} from "./service.js";
 
 /** Anthropic's messages. They take neither a seed nor min_p nor a presence penalty, and a temperature of at most 1. */
 export function anthropicService(options: ServiceOptions): ChatService {
@@ -49,7 +55,7 @@ export function anthropicService(options: ServiceOptions): ChatService {
 }
 
 /** @throws Error for an answer that is none: it may be tried again */
-function replyOf({ content, stop_reason, usage }: Anthropic.Message): Reply {
+function replyOf({ content, stop_reason, usage }: Anthropic.Message): ChatReply {
   if (!Array.isArray(content)) throw new Error("the answer has no content");
   // Of long prompts, parts may be counted apart because they were cached.
   const { input_tokens, cache_read_input_tokens, cache_creation_input_tokens } = usage ?? {};

@@ -8,7 +8,7 @@ const NAMED = /^(openai|anthropic):(.+)$/;
 export const isRemote = (name: string): boolean => NAMED.test(name);
 
 /** @param name of which `isRemote` holds */
-export function partsOf(name: string): { service: ServiceName; model: string } {
+export function serviceAndModel(name: string): { service: ServiceName; model: string } {
   const [, service, model] = NAMED.exec(name) as unknown as [string, ServiceName, string];
   return { service, model };
 }

@@ -2,7 +2,7 @@
 import { LseError } from "../../errors.js";
 import type { Price, Purse } from "../price.js";
 import { anthropicService } from "./anthropic.js";
-import { partsOf, type ServiceName } from "./names.js";
+import { type ServiceName, serviceAndModel } from "./names.js";
 import { openAiService } from "./openai.js";
 import { RemoteModel } from "./remote-model.js";
 
@@ -31,7 +31,7 @@ export interface RemoteSettings {
  * @throws LseError without a key, or for a base URL with a password in it
  */
 export function openRemote(settings: RemoteSettings, purse: Purse | undefined): RemoteModel {
-  const { service, model } = partsOf(settings.name);
+  const { service, model } = serviceAndModel(settings.name);
   const { variable, open, serversOfOnesOwn } = SERVICES[service];
   const { baseUrl, attempts, timeout, ...options } = settings;
   requirePlain(baseUrl);

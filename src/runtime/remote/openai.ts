@@ -1,7 +1,13 @@
 /** OpenAI's service, and servers that speak like it. */
 import OpenAI from "openai";
 import type { GenerateRequest } from "../../model.js";
-import { askWithout, type ChatService, explainedError, type Reply, type ServiceOptions } from "./service.js";
+import {
+  askWithout,
+  type ChatReply,
+  type ChatService,
+  explainedError,
+  type ServiceOptions,
+} from "./service.js";
 
 /**
  * OpenAI's chat completions, or those of any server that speaks like it (vLLM, llama-server, Ollama …). Such servers get
@@ -52,7 +58,7 @@ export function openAiService(options: ServiceOptions): ChatService {
 }
 
 /** @throws Error for an answer that is none: it may be tried again */
-function replyOf(answer: OpenAI.ChatCompletion): Reply {
+function replyOf(answer: OpenAI.ChatCompletion): ChatReply {
   const choice = answer.choices?.[0];
   if (choice?.message === undefined) throw new Error("the answer has no choices");
   return {

@@ -11,7 +11,7 @@ import {
 } from "../../model.js";
 import { requireRoom } from "../context-size.js";
 import { costOf, type Price, type Purse } from "../price.js";
-import { type ChatService, type Reply, ServiceError } from "./service.js";
+import { type ChatReply, type ChatService, ServiceError } from "./service.js";
 
 export interface RemoteOptions {
   readonly contextSize: number;
@@ -148,7 +148,7 @@ export class RemoteModel implements LanguageModel {
   }
 
   /** The SDK tries again what was not answered; here, what was answered and cut off on the way, or is no answer. */
-  async #ask(request: GenerateRequest, signal: AbortSignal | undefined): Promise<Reply> {
+  async #ask(request: GenerateRequest, signal: AbortSignal | undefined): Promise<ChatReply> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.service.ask(request, signal);

@@ -2,7 +2,7 @@
 import type { GenerateRequest } from "../../model.js";
 
 /** What a service answered to one request. */
-export interface Reply {
+export interface ChatReply {
   readonly text: string;
   readonly finishReason: "stop" | "length";
   /** As the service counted them; null where it did not. */
@@ -17,7 +17,7 @@ export interface ChatService {
   /**
    * @throws ServiceError for what no further attempt mends; any other error may be tried again
    */
-  ask(request: GenerateRequest, signal: AbortSignal | undefined): Promise<Reply>;
+  ask(request: GenerateRequest, signal: AbortSignal | undefined): Promise<ChatReply>;
 }
 
 /** A request that cannot be answered: the service refused it, or did not manage in all attempts. */

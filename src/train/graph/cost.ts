@@ -18,7 +18,7 @@ export type Sizes = Readonly<Record<string, number>>;
 const PRODUCTS = new Set(["Gemm", "MatMul", "FusedMatMul"]);
 const NUMBER_BYTES = { float32: 4, float64: 8, int32: 4, int64: 8, bool: 1 } as const;
 
-export function costOf(graph: Graph, sizes: Sizes): Cost {
+export function graphCost(graph: Graph, sizes: Sizes): Cost {
   const operations = neededFor(graph.results, graph.operations);
   /** Views share the memory of what they are of. */
   const ownerOf = new Map<string, string>();

@@ -2,7 +2,7 @@
  * Runs a worker so many times at once. When one fails, the others are stopped and waited for.
  * @throws what the first failure threw
  */
-export async function together(
+export async function limited(
   count: number,
   signal: AbortSignal,
   worker: (signal: AbortSignal) => Promise<void>,
