@@ -144,11 +144,18 @@ export class OnnxModel implements LanguageModel {
     signal?.throwIfAborted();
     const { maxTokens, grammar } = request.sampling;
     if (grammar !== undefined)
-      throw new LseError("An ONNX model cannot keep to a grammar", "Use a GGUF, or leave the grammar away");
+      throw new LseError("An ONNX model cannot keep to a grammar", "Use a GGUF, or drop the grammar");
     const prompt = this.parts.template.encode(request.messages);
     requireRoom(this.contextSize, prompt.length, 1);
     const limit = Math.min(maxTokens, this.contextSize - prompt.length);
-    const generation = new Generation(this.parts.texts, request, prompt, limit, null, onEnd);
+    const generation = new Generation({
+      texts: this.parts.texts,
+      request,
+      prompt,
+      limit,
+      grammar: null,
+      onEnd,
+    });
     generation.begin();
     if (limit === 0) return generation.end(null);
     let { row, past } = await this.#evaluate(prompt, signal);
