@@ -195,6 +195,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     ["--dry-run", "", "print what the run would ask for and take, and stop"],
     ["--gpu <name>", "", "with --dry-run: how long it would take there", Object.keys(GPUS)],
     ["--json", "", "print one JSON document"],
+    ["--schema", "", "print the JSON schema of --config, and stop"],
   ],
 };
 
@@ -220,6 +221,11 @@ const BASIC: readonly string[] = [
 
 const ROWS = Object.entries(GROUPS).flatMap(([group, rows]) =>
   rows.map(([flags, field, description, values]) => ({ group, flags, field, description, values })),
+);
+
+/** The fields that options set, each with what the help says of it. */
+export const FIELD_DESCRIPTIONS = ROWS.flatMap(({ field, flags, description }) =>
+  field === "" ? [] : [[field, `${description} [${flags}]`] as const],
 );
 
 /** Adds all options to a command; its help shows the basic ones, or every one. */

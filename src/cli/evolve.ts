@@ -4,7 +4,7 @@ import { LseError } from "../errors.js";
 import { readJson } from "../lib/json-file.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "../runs/config.js";
 import { resumeRun, startRun } from "../runs/evolve.js";
-import { addEvolveOptions, fieldsOf } from "./evolve-options.js";
+import { addEvolveOptions, FIELD_DESCRIPTIONS, fieldsOf } from "./evolve-options.js";
 import { type EvolveFlags, followed, printDryRun, printOutcome } from "./follow-run.js";
 
 export function evolveCommand() {
@@ -19,6 +19,10 @@ export function evolveCommand() {
   addEvolveOptions(command, isAll);
   return command.action(async (folder, values) => {
     const given: EvolveFlags & Record<string, unknown> = values;
+    if (given.schema) {
+      const { configSchema } = await import("../runs/config-schema.js");
+      return console.log(JSON.stringify(configSchema(FIELD_DESCRIPTIONS), null, 2));
+    }
     if (folder !== undefined) {
       const { evolveInWorkspace } = await import("./evolve-workspace.js");
       await evolveInWorkspace(folder, fieldsOf(given), given);

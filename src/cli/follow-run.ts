@@ -17,6 +17,7 @@ export interface EvolveFlags {
   readonly dryRun?: true;
   readonly gpu?: GpuName;
   readonly json?: true;
+  readonly schema?: true;
 }
 
 /** Prints what a run would do, without its model. */

@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { FIELD_DESCRIPTIONS, fieldsOf, withFlags } from "#lse/cli/evolve-options.js";
+import { overrideConfig, resolveConfig } from "#lse/runs/config.js";
+import { configSchema } from "#lse/runs/config-schema.js";
+
+describe("a configuration", () => {
+  it("has the published JSON schema: `npm run config-schema` writes it", () => {
+    const published = readFileSync(new URL("../../docs/config.schema.json", import.meta.url), "utf8");
+    expect(JSON.parse(published)).toEqual(configSchema(FIELD_DESCRIPTIONS));
+  });
+
+  it("every option's field is in the schema", () => {
+    const text = JSON.stringify(configSchema(FIELD_DESCRIPTIONS));
+    for (const [, description] of FIELD_DESCRIPTIONS.filter(([field]) => field !== "task.db"))
+      expect(text).toContain(JSON.stringify(description).slice(1, -1));
+  });
+
+  it("may name its schema, and does not keep the name", () => {
+    const task = { name: "mini" };
+    const config = resolveConfig({ $schema: "x.json", task, model: { path: "a.gguf" } }, "x.json");
+    expect(Object.keys(config).sort()).toEqual(["evolve", "evolver", "model", "task"]);
+  });
+
+  it("is overridden field by field, and what is left out stays", () => {
+    const base = { evolve: { rounds: 3, sampling: { topK: 5, topP: 0.5 } }, model: { path: "a" } };
+    const over = { evolve: { sampling: { topK: 7, topP: undefined } }, reuse: "runs" };
+    expect(overrideConfig(base, over)).toEqual({
+      evolve: { rounds: 3, sampling: { topK: 7, topP: 0.5 } },
+      model: { path: "a" },
+      reuse: "runs",
+    });
+  });
+});
+
+describe("the command line's options", () => {
+  it("are fields of the configuration", () => {
+    const options = {
+      data: "bird",
+      rounds: 3,
+      topK: 5,
+      maxCost: 2,
+      baseUrl: "http://x",
+      flashAttention: false,
+    };
+    expect(fieldsOf(options)).toEqual({
+      task: { data: "bird" },
+      model: { remote: { baseUrl: "http://x" }, flashAttention: false },
+      evolve: { rounds: 3, sampling: { topK: 5 }, stop: { cost: 2 } },
+    });
+    expect(fieldsOf({ task: "./tickets.js", db: "a" })).toEqual({
+      task: { name: "module", path: "./tickets.js", db: "a" },
+    });
+  });
+
+  it("stand in errors in the place of fields, and other words in backticks stay", () => {
+    expect(withFlags("Lower `evolve.holdout` or `evolve.stop.answers`, then `lse collect`")).toBe(
+      "Lower --holdout or --stop-answers, then `lse collect`",
+    );
+    expect(withFlags("the command line: field evolve.rounds: too small. Correct that field.")).toBe(
+      "--rounds: too small. Correct that field.",
+    );
+    expect(withFlags("x.json: field evolve.rounds: too small.")).toBe(
+      "x.json: field evolve.rounds: too small.",
+    );
+  });
+});
