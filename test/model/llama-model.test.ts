@@ -395,7 +395,7 @@ describe("a LlamaModel that cannot be", () => {
   it("says so when memory is short", async () => {
     const failure = open({ contextSize: 2 ** 31 });
     await expect(failure).rejects.toBeInstanceOf(LseError);
-    await expect(failure).rejects.toThrow(/not enough memory.*--context/i);
+    await expect(failure).rejects.toThrow(/not enough memory.*`model\.context`/i);
   });
 
   it("refuses a batch larger than the context", async () => {

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { dataCommand, modelsCommand } from "#lse/cli/download.js";
+import { withFlags } from "#lse/cli/evolve-options.js";
 import { LseError } from "#lse/errors.js";
 import { MAIN } from "../cli.js";
 import { FileServer, noise, type ServedFile, sha256 } from "../file-server.js";
@@ -80,7 +81,7 @@ async function lse(...options: string[]): Promise<{ stdout: string; stderr: stri
     return { stdout: text(out), stderr: text(err), failed: false };
   } catch (error) {
     if (!(error instanceof LseError)) throw error;
-    return { stdout: text(out), stderr: `${text(err)}${error.message}`, failed: true };
+    return { stdout: text(out), stderr: `${text(err)}${withFlags(error.message)}`, failed: true };
   } finally {
     vi.restoreAllMocks();
     vi.unstubAllEnvs();

@@ -310,7 +310,7 @@ describe("this machine", () => {
     serve();
     writeFileSync(join(folder, "a"), "a file");
     const inFile = remote({ path: "a/file.bin" });
-    await expect(download([inFile])).rejects.toThrow(/a\/file\.bin.*cannot be written \(E\w+\).*--to/);
+    await expect(download([inFile])).rejects.toThrow(/a\/file\.bin.*cannot be written \(E\w+\).*`to`/);
   });
 
   test("that has another file of the name keeps it", async () => {
@@ -427,7 +427,7 @@ describe("the manifests", () => {
     }
     expect(found("q6_k")).toEqual(["arctic.Q6_K.gguf"]);
     expect(() => found("q8")).toThrow(
-      'qwen3-0.6b: there is no quantisation "q8". Did you mean --quant Q8_0? There are Q4_K_M, Q8_0, UD-Q4_K_XL,',
+      'qwen3-0.6b: there is no quantisation "q8". Did you mean `quant` Q8_0? There are Q4_K_M, Q8_0, UD-Q4_K_XL,',
     );
     expect(() => filesOfQuant(entry, [at("x.bin")], "Q8_0")).toThrow("has no gguf files now");
   });

@@ -184,10 +184,12 @@ describe("what is wrong is named, with the next step", () => {
 
   it("subjects: the nearest, those there are, and who has another", async () => {
     for (const name of ["biology", "computer_science", "math"]) putSubject(path(name), rows(3));
-    await expect(read()).rejects.toThrow(/3 subjects are here. Choose one with --subject: biology, comp/);
+    await expect(read()).rejects.toThrow(/3 subjects are here. Choose one with `task\.db`: biology, comp/);
     await expect(read(folder, "Computer-science")).rejects.toThrow(/Did you mean computer_science\?/);
     await expect(read(folder, "maths")).rejects.toThrow(/no subject "maths" is here. Did you mean math\?/);
-    await expect(read(folder, "virology")).rejects.toThrow(/MMLU-Redux 2\.0 has it: give --data that folder/);
+    await expect(read(folder, "virology")).rejects.toThrow(
+      /MMLU-Redux 2\.0 has it: give `task\.data` that folder/,
+    );
     await expect(read(path("math"), "biology")).rejects.toThrow(/the folder of the subject "math", not of/);
     expect((await read(path("math"), "math")).subject).toBe("math");
     expect((await read(path("math"))).subject).toBe("math");

@@ -194,7 +194,7 @@ describe.each(["openai:small", "anthropic:large"])("%s", (name) => {
       purse,
     );
     expect(failure.message).toMatch(/limit of \$1000 .* \$960.0000 are spent/);
-    expect(failure.nextStep).toMatch(/--max-cost/);
+    expect(failure.nextStep).toMatch(/`evolve\.stop\.cost`/);
     expect(kept).toHaveLength(6);
     expect(purse.spent).toBe(300 + 6 * 110);
   });
