@@ -129,7 +129,7 @@ function addsRules(model: LanguageModel): LanguageModel {
         onCompletion?.(index, made);
         return made;
       }),
-    logprobs: () => Promise.reject(new Error("nobody scores here")),
+    logprobs: () => Promise.reject(new Error("no logprobs here")),
     useAdapter: async () => undefined,
     [Symbol.asyncDispose]: async () => undefined,
   };

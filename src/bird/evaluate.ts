@@ -69,7 +69,7 @@ export async function evaluatePredictions(
   return tally(measured);
 }
 
-/** Gold queries in the place of predictions: what does not reach 1 then, no prediction can. */
+/** Gold queries as predictions: where these do not score 1, no prediction can. */
 export const goldAsPredictions = (questions: readonly BirdQuestion[]): Prediction[] =>
   questions.map((question) => ({ question, sql: question.sql }));
 

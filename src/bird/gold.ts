@@ -13,7 +13,7 @@ import {
 
 /**
  * Gold queries are trusted and some of them are slow (two of BIRD dev take over 30 s): they run once, with
- * no time limit and much memory where they need it, and their results are kept for good.
+ * no time limit and much memory where they need it, and their results are kept.
  */
 const GOLD_LIMITS: SqlLimits = { timeoutMs: null, memoryMb: 4096, maxRows: 20_000_000 };
 

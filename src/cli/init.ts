@@ -1,4 +1,4 @@
-/** `lse init`: a workspace for a database of one's own. */
+/** `lse init`: a workspace for your own database. */
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { isRemote } from "../runtime/remote/names.js";
@@ -46,7 +46,7 @@ export function initCommand() {
         ...(isCut ? ["The schema is long: example values were left out."] : []),
         ...(characters > LONG_SCHEMA
           ? [
-              `The schema takes about ${Math.round(characters / CHARS_PER_TOKEN)} tokens of every prompt: leave tables out of it that nobody asks about.`,
+              `The schema takes about ${Math.round(characters / CHARS_PER_TOKEN)} tokens of every prompt: remove tables that nobody asks about.`,
             ]
           : []),
         ...(bytes >= LARGE_BYTES

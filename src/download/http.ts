@@ -6,7 +6,7 @@ import type { DownloadContext } from "./settings.js";
 /** Where something is fetched. */
 export interface FileAddress {
   readonly url: string;
-  /** Goes to the host of `url` alone: fetch leaves it away when it follows a redirect to another one. */
+  /** Goes to the host of `url` alone: fetch drops it when it follows a redirect to another one. */
   readonly token: string | null;
   /** The page for people, with the licence. */
   readonly page: string;

@@ -10,7 +10,7 @@ export interface RemoteFile extends FileAddress {
   readonly path: string;
   /** Null where only the server knows. */
   readonly bytes: number | null;
-  /** In hex; null where nobody says. */
+  /** In hex; null where it is not known. */
   readonly sha256: string | null;
 }
 

@@ -26,7 +26,7 @@ export interface MethodScores {
   readonly method: string;
   /** On the test; null where a run had none. */
   readonly honest: Interval | null;
-  /** The paper's protocol: best holdout score over all rounds, biased upwards. */
+  /** The paper's protocol: best holdout score over all rounds, which is too high (biased upwards). */
   readonly paper: Interval;
   /** Mean of the runs. */
   readonly answers: number;

@@ -7,7 +7,7 @@ const SEPARATOR = `\n${"=".repeat(50)}\n`;
 /**
  * What the evolver reads about a batch: per problem its accuracy, the task's report and the full response.
  * If that does not fit, the longest responses are cut first, evenly; if it still does not, problems are left
- * out from the end. What is missing is said in its place.
+ * out from the end. A note says what is missing.
  *
  * @param fits whether a summary leaves room enough in the context; shorter ones fit when longer ones do
  */

@@ -12,7 +12,7 @@ import {
 import { LseError } from "../errors.js";
 import type { Journal, RunEvent } from "./journal.js";
 
-/** The events of a run as they lie on the disk: one JSON object a line. Reading changes nothing. */
+/** The events of a run as its file has them: one JSON object a line. Reading changes nothing. */
 export class SavedJournal {
   /** Lines stay bytes until they are asked for: a run's generations are large and mostly read once. */
   readonly #lines = new Map<string, Buffer>();

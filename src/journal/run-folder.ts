@@ -54,7 +54,7 @@ export class RunFolder {
     return join(this.path, "tree.json");
   }
 
-  /** A file that someone puts there to have the run end in good order. */
+  /** A file that ends the run cleanly after its round. */
   get stopPath(): string {
     return join(this.path, "stop");
   }
@@ -84,7 +84,7 @@ export class RunFolder {
     this.#replace("best.md", `${instructions}\n`);
   }
 
-  /** Whoever reads the file, or is killed while writing it, finds the old or the new content whole. */
+  /** A reader finds the old or the new content whole, also after a kill. */
   #replace(name: string, content: string): void {
     const path = join(this.path, name);
     writeFileSync(`${path}.part`, content);

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { LseError } from "../errors.js";
 
-/** Whoever reads the file, or is killed while writing it, finds the old or the new content whole. */
+/** Replaces a file: a reader finds the old or the new content whole, also after a kill. */
 export function replaceFile(path: string, content: string): void {
   try {
     writeFileSync(`${path}.part`, content);

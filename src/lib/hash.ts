@@ -20,7 +20,7 @@ export function hashFileOnce(path: string): Promise<string> {
   if (hash === undefined) {
     hash = hashFile(path);
     known.set(key, hash);
-    // Whoever asks again reads it again.
+    // The next call tries again.
     hash.catch(() => known.delete(key));
   }
   return hash;

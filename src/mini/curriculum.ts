@@ -20,7 +20,7 @@ export interface Stage {
  * The groups of demonstrations of one step, all acting or all evolving, so that they are about equally long. They
  * depend on seed and step alone: training can go on anywhere.
  * @param step from 1
- * @throws RangeError for a step behind the last stage
+ * @throws RangeError for a step after the last stage
  */
 export function demonstrationsOf(
   stages: readonly Stage[],
@@ -42,5 +42,5 @@ export function stageOf(stages: readonly Stage[], step: number): Stage {
     last += stage.steps;
     if (step <= last) return stage;
   }
-  throw new RangeError(`step ${step} is behind the last stage, which ends with step ${last}`);
+  throw new RangeError(`step ${step} is after the last stage, which ends with step ${last}`);
 }

@@ -49,7 +49,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const { onEvent, onRunOver, signal } = hooks;
   const jobs = jobsOf(options);
   await using tasks = new TaskPool();
-  // All of them now: a database that cannot be used is to show before anything is paid for.
+  // All of them now: a database that cannot be used is found out before anything is paid for.
   const [first] = await Promise.all(jobs.map((job) => tasks.open(job.config.task)));
   if (first === undefined) throw new LseError("no database is named", "Name at least one");
   const paid = config.reuse === undefined ? undefined : PaidCompletions.open(config.reuse);

@@ -1,4 +1,4 @@
-/** The contract of a task, checked as it is used: whoever writes one is told which member breaks it. */
+/** The contract of a task, checked as it is used: an error names the member that breaks it. */
 
 import { LseError } from "../errors.js";
 import type { ChatMessage } from "../model.js";

@@ -2,7 +2,7 @@
 import { MultiBar, type SingleBar } from "cli-progress";
 import { formatSeconds } from "./numbers.js";
 
-/** Counts work done on standard error: a bar in a terminal; elsewhere, and in CI, only what is said. */
+/** Progress on standard error: a bar in a terminal; elsewhere, and in CI, only lines. */
 export class Progress implements Disposable {
   /** One bar; only a group of bars can print lines above it. Null when standard error is no terminal. */
   readonly #group: MultiBar | null;
@@ -77,7 +77,7 @@ export class Progress implements Disposable {
     this.#update();
   }
 
-  /** Shows lines below the bar, in the place of those shown there before. */
+  /** Shows lines below the bar, replacing those shown before. */
   show(lines: readonly string[]): void {
     if (this.#group === null) return;
     const width = process.stderr.columns ?? 80;

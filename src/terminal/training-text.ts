@@ -1,4 +1,4 @@
-/** What is said of trainings in a terminal. */
+/** Texts about trainings: what one takes, and what each update brought. */
 import type { TrainConfig } from "../runs/training/config.js";
 import { SHARE_OF_PRODUCTS, type TrainPlan } from "../runs/training/plan.js";
 import type { TrainHooks } from "../runs/training/train.js";

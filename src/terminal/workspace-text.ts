@@ -1,4 +1,4 @@
-/** What is said of a workspace in a terminal: answers, feedback, its manual and what runs brought it. */
+/** Texts about a workspace: answers, feedback, its manual, and what runs brought. */
 import { styleText } from "node:util";
 import type { SqlValue } from "../bird/sql/rows.js";
 import type { Answered, FeedbackGiven } from "../workspace/ask.js";

@@ -5,7 +5,7 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs
 export const CURVE = "curve.jsonl";
 
 /**
- * The course of a training, a JSON object a line. Lines are written before each checkpoint; those behind the
+ * The course of a training, a JSON object a line. Lines are written before each checkpoint; those after the
  * checkpoint that training goes on from are dropped.
  */
 export class Curve<Point extends { readonly step: number }> {

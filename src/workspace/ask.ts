@@ -26,7 +26,7 @@ export interface AskWith {
 
 /**
  * Asks a question with the manual, or with the seed instructions where there is none yet, executes the answer and
- * writes both down.
+ * records both.
  * @throws LseError where the database cannot be used, or the prompt does not fit the context
  */
 export async function ask(
@@ -38,9 +38,9 @@ export async function ask(
   const instructions = folder.manual() ?? form.seedInstructions;
   const messages = form.prompt(folder.schema(), { question, evidence }, instructions);
   const log = new AskedLog(folder.askedPath);
-  // A database that cannot be used is to show before anything is generated.
+  // A database that cannot be used is found out before anything is generated.
   await executor.execute(folder.databasePath, "SELECT 1");
-  // The likeliest answer, and no other: nobody chooses among several here.
+  // The likeliest answer: there is only one.
   const greedy = { ...sampling, temperature: 0 };
   const [completion] = await model.generate([{ messages, sampling: greedy, seed: 0, sample: 0 }]);
   const sql = form.answerOf(completion?.text ?? "");
@@ -58,12 +58,12 @@ export interface FeedbackGiven {
   readonly asked: AskedQuestion;
   /** What became of `questions.yaml`; "nothing" where the right SQL is not known. */
   readonly done: Put | "nothing";
-  /** Whether the corrected SQL returns the very rows of the answer. */
+  /** Whether the corrected SQL returns the same rows as the answer. */
   readonly sameRows: boolean;
 }
 
 /**
- * Writes down whether an answer was right, and makes a problem of the question where it is known what is right. A
+ * Records whether an answer was right, and adds the question to questions.yaml where the right SQL is known. A
  * correction is executed first.
  * @param options `id` is that of the question, the last one if it is left out; `sql` the corrected query
  * @throws LseError for a correction that fails, and for an answer that cannot be right

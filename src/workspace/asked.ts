@@ -24,7 +24,7 @@ const feedbackSchema = z.strictObject({
   id: z.int().min(1),
   at: z.string(),
   verdict: z.enum(["right", "wrong"]),
-  /** What is right; null where nobody has said yet. */
+  /** The right SQL; null where it is not known yet. */
   sql: z.string().nullable(),
 });
 

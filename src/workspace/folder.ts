@@ -35,7 +35,7 @@ export type WorkspaceConfig = z.infer<typeof configSchema>;
 /** Names of the files in a folder; `lse init` writes the first three. */
 export const FILES = { config: "lse.json", schema: "schema.sql", questions: "questions.yaml" } as const;
 
-/** The folder of a database of one's own: what `lse init` wrote, the manual, and the runs. */
+/** A workspace: what `lse init` wrote for your database, the manual, and the runs. */
 export class Workspace {
   /** @throws LseError where `lse init` has not been, or a field of lse.json is wrong */
   static open(path: string): Workspace {

@@ -1,4 +1,4 @@
-/** How models are asked about a database of one's own. */
+/** How models are asked about your database. */
 import {
   type Dialect,
   type QuestionText,

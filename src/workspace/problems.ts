@@ -35,7 +35,7 @@ const problemsSchema = z.strictObject({
 });
 
 /**
- * All that a run is about, taken down when it begins: questions, schema and manual may be edited while it goes on, and
+ * All that a run is about, recorded when it begins: questions, schema and manual may be edited while it goes on, and
  * it can still be resumed and measured afterwards.
  */
 export type Problems = z.infer<typeof problemsSchema>;

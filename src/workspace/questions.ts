@@ -7,7 +7,7 @@ import { replaceFile } from "../lib/files.js";
 import { hashJson } from "../lib/hash.js";
 import { rowsAsSql } from "./row-gold.js";
 
-/** A question about a database of one's own, with what a right answer is compared with. */
+/** A question about your database, with its gold: the query or the rows that answers are compared with. */
 export interface WorkspaceQuestion {
   /** From question and evidence: it stays when other questions come, and when the gold is corrected. */
   readonly id: string;

@@ -1,4 +1,4 @@
-/** Which questions are learned from, which are for selection, which are the test: for good. */
+/** Which questions are learned from, which are for selection, and which are the test. */
 import { deriveSeed } from "../lib/random.js";
 import { partsFor } from "./protocol.js";
 

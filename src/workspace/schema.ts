@@ -1,4 +1,4 @@
-/** The schema text of a database of one's own, as `schema.sql` gets it. */
+/** The schema text of your database, for `schema.sql`. */
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { describeSchema } from "../bird/schema.js";

@@ -22,7 +22,7 @@ export interface WorkspaceTaskOptions {
   readonly cacheFolder?: string | undefined;
 }
 
-/** Text-to-SQL on a database of one's own. */
+/** Text-to-SQL on your own database. */
 export class WorkspaceTask implements Task {
   readonly id: string;
   readonly seedInstructions: string;

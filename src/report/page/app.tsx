@@ -34,7 +34,7 @@ export function App({ data }: { data: ReportData }) {
       ))}
       <footer>
         Scores are means over problems; ± is a standard error, brackets are 95 % intervals. The best node is
-        chosen on the holdout that scores it: its score there is biased upwards, that of the test is not.
+        chosen on the holdout that scores it, so its score there is too high; that of the test is not.
       </footer>
     </>
   );
@@ -102,7 +102,7 @@ function Figures({ run }: { run: RunData }) {
         <div>
           <dt>Best on the holdout</dt>
           <dd>{best === undefined ? "–" : scored(best)}</dd>
-          <dd class="note">node {run.best}; biased upwards</dd>
+          <dd class="note">node {run.best}; too high</dd>
         </div>
         <div>
           <dt>Seed on the holdout</dt>

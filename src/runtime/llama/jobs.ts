@@ -120,7 +120,7 @@ export class Scoring implements Job {
     private readonly targets: readonly number[],
   ) {
     this.logprobs = new Float32Array(targets.length);
-    // No row behind the last token is needed.
+    // No row after the last token is needed.
     this.tokens = targets.slice(0, -1);
   }
 

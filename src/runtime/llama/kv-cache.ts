@@ -33,7 +33,7 @@ export class KvCache {
   readonly #sequences = new Map<TrieNode, number>();
   #unused: number[] = [];
   #room = 0;
-  /** Cells of nodes that nobody uses: they can be had. */
+  /** Cells of nodes that are not in use: they can be freed. */
   #idle = 0;
 
   constructor(
@@ -167,7 +167,7 @@ export class KvCache {
     return true;
   }
 
-  /** Frees the cells of a leaf that nobody uses. */
+  /** Frees the cells of a leaf that is not in use. */
   #giveUp(victim: TrieNode): void {
     const sequence = this.#sequences.get(victim) as number;
     const parent = victim.parent as TrieNode;
@@ -220,7 +220,7 @@ export class KvCache {
   }
 }
 
-/** Nobody uses it, and nobody waits for it or for anything below it. */
+/** It is not in use, and neither it nor anything below it is waited for. */
 const isIdle = ({ users, wanted, children }: TrieNode) => users === 0 && wanted === 0 && children.size === 0;
 
 function goesBefore(a: TrieNode, b: TrieNode): boolean {

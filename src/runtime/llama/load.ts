@@ -120,7 +120,7 @@ function library(gpu: "auto" | false): Promise<Llama> {
   return opened;
 }
 
-/** Reads only the header, because llama.cpp's own message for a file that is no GGUF helps nobody. */
+/** Reads only the header, because llama.cpp's own message for a file that is no GGUF says nothing. */
 async function checkHeader(modelPath: string): Promise<void> {
   try {
     await readGgufFileInfo(modelPath, {

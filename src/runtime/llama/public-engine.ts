@@ -133,10 +133,7 @@ export class NodeLlamaCppModel implements LanguageModel {
     const started = performance.now();
     const { sampling } = request;
     if (sampling.grammar !== undefined) {
-      throw new LseError(
-        "This engine cannot keep to a grammar",
-        "Use the fast engine, or leave the grammar away",
-      );
+      throw new LseError("This engine cannot keep to a grammar", "Use the fast engine, or drop the grammar");
     }
     const prompt = this.#template.encode(request.messages);
     requireRoom(this.contextSize, prompt.length, 1);

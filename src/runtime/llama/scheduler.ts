@@ -194,7 +194,7 @@ class Round {
     return promptTokens;
   }
 
-  /** Frees cells: of what nobody uses, or else of the task that started last. */
+  /** Frees cells: of what is not in use, or else of the job that started last. */
   giveUpOne(): void {
     if (this.cache.evict()) return;
     if (this.#active.length < 2) throw new Error("llama.cpp found no room in an empty cache");

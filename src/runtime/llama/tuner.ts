@@ -27,7 +27,7 @@ const WORTHWHILE = 0.95;
  * Current value and challenger are measured in turn and their best times compared, because a machine that is
  * also busy with other things only ever makes a trial slower.
  *
- * @param measure seconds that a piece of the workload takes under these settings; null when they cannot be had
+ * @param measure seconds that a piece of the workload takes under these settings; null when they need too much memory
  */
 export async function tune(
   start: EngineSettings,

@@ -10,7 +10,7 @@ export interface Past {
 }
 
 export interface Step {
-  /** Behind the last tokens of the step, as many as were asked for. */
+  /** After the last tokens of the step, as many as were asked for. */
   readonly rows: readonly Float32Array[];
   readonly past: Past;
 }

@@ -52,7 +52,7 @@ export interface LearnOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is said of a set of edits. */
+/** Figures of a set of edits. */
 export interface EditFigures {
   /** Mean reward over all edits, invalid ones at −1, with its standard error over nodes. */
   readonly reward: number;
