@@ -102,7 +102,7 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
   }
   if (evolve.constrainEdits && !METHODS[evolve.method].canConstrainEdits) {
     throw new LseError(
-      `${origin}: field evolve.constrainEdits: the grammar is for other tags than those of ${evolve.method}`,
+      `${origin}: field evolve.constrainEdits: the grammar is for other tags than ${METHODS[evolve.method].label(evolve)}'s`,
       "Leave edits unconstrained, or take another method",
     );
   }

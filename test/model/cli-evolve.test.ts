@@ -156,7 +156,7 @@ describe("lse evolve", () => {
     expect(read("free", "events.jsonl")).toContain('"rejected":"no <prompt>');
     const { status, stderr } = lse("evolve", ...options, ...EXACT, "--out", path("constrained-exact"));
     expect(status).toBe(1);
-    expect(stderr).toMatch(/evolve\.constrainEdits: the exact engine cannot keep to a grammar/);
+    expect(stderr).toMatch(/--constrain-edits: the exact engine cannot keep to a grammar/);
     expect(existsSync(path("constrained-exact"))).toBe(false);
   });
 
@@ -443,7 +443,7 @@ describe("what a user gets wrong", () => {
     ],
     ["a context too small", () => change("--context", "300"), /bird\/bakery: .*tokens.*Raise --context/],
     ["no --out", () => OPTIONS, /--out is missing/],
-    ["a folder in use", () => [...OPTIONS, "--out", path("data")], /not empty.*another --out/],
+    ["a folder in use", () => [...OPTIONS, "--out", path("data")], /not empty.*another folder/],
     [
       "--resume with options",
       () => ["--resume", path("whole"), "--seed", "2"],

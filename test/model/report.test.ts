@@ -234,11 +234,13 @@ describe("the report of a run", () => {
     const last = saved.nodes.at(-1) as { instructions: string };
     last.instructions = HOSTILE;
     writeFileSync(path("hostile", "tree.json"), JSON.stringify(saved));
-    const lines = events("hostile").map((event) =>
-      event.type === "answer"
-        ? { ...event, outcome: { ...event.outcome, answer: HOSTILE, error: HOSTILE } }
-        : event,
-    );
+    const lines = events("hostile").map((event) => {
+      if (event.type === "answer")
+        return { ...event, outcome: { ...event.outcome, answer: HOSTILE, error: HOSTILE } };
+      return event.type === "node" && event.node === saved.nodes.length - 1
+        ? { ...event, instructions: HOSTILE }
+        : event;
+    });
     writeFileSync(path("hostile", "events.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     const { page, complaints, close } = await openFile(report(path("hostile")));
     await page.locator('[role="treeitem"]').last().click();
