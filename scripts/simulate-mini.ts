@@ -5,6 +5,7 @@
  *   npm run simulate-mini
  */
 
+import { mean } from "../src/lib/statistics.js";
 import { actDemonstrations, type Demonstration, evolveDemonstrations } from "../src/mini/demonstrations.js";
 import { Draw } from "../src/mini/draw.js";
 import { perfectEdit, SLOPPINESS, sloppyEdit } from "../src/mini/edits.js";
@@ -19,7 +20,6 @@ const DATABASES = 60;
 const BATCH = 5;
 const ROUNDS = 12;
 
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 const right = (rules: readonly Rule[], { question, gold }: MiniProblem) =>
   simulatedAnswer(question, meanings(rules)) === gold;
 const accuracy = (rules: readonly Rule[], problems: readonly MiniProblem[]) =>

@@ -1,4 +1,5 @@
 /** BIRD's R-VES: how fast a right query is beside the gold one (mini_dev, evaluation_ves.py:49-81, 136-146). */
+import { mean } from "../lib/statistics.js";
 
 /** From how many times as fast a query gets which reward. */
 const REWARDS = [
@@ -24,5 +25,3 @@ export function speedReward(ratios: readonly number[]): number {
 
 /** In percent, at most 111.8: the roots of the rewards are averaged, which only the code says. */
 export const rVes = (rewards: readonly number[]): number => 100 * mean(rewards.map(Math.sqrt));
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

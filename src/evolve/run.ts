@@ -1,5 +1,11 @@
 /** A run of evolution so far, and the steps that rounds are made of. */
-import type { AnswerPhase, CrossValidatedScore, Journal, TestScore } from "../journal/journal.js";
+import {
+  type AnswerPhase,
+  type CrossValidatedScore,
+  editKey,
+  type Journal,
+  type TestScore,
+} from "../journal/journal.js";
 import { bootstrapMean } from "../lib/statistics.js";
 import type { ChatMessage, LanguageModel } from "../model.js";
 import { costOf, type Price } from "../runtime/price.js";
@@ -271,7 +277,7 @@ export class Run implements ChoiceView {
     const at = { round, parent: parent.id, attempt };
     this.parts.journal.record({
       type: "edit",
-      key: `${round}/${attempt}`,
+      key: editKey(round, attempt),
       ...at,
       rejected,
       promptTokens,

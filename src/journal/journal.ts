@@ -148,6 +148,9 @@ export type StopReason = "answers" | "tokens" | "cost" | "minutes" | "score" | "
 
 type EventOf<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
+/** The key of an attempt at an edit. */
+export const editKey = (round: number, attempt: number): string => `${round}/${attempt}`;
+
 /** What a run remembers: nothing in it is paid for twice. */
 export interface Journal {
   /** The event of this type and key, if there is one. */

@@ -1,7 +1,8 @@
 /** The folder of a run: its files' names, and writing them whole. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
+import { replaceFile } from "../lib/files.js";
 import { readJson } from "../lib/json-file.js";
 
 const CONFIG = "config.json";
@@ -28,7 +29,7 @@ export class RunFolder {
     RunFolder.requireFree(path);
     mkdirSync(path, { recursive: true });
     const folder = new RunFolder(path);
-    folder.#replace(CONFIG, `${JSON.stringify(config, null, 2)}\n`);
+    replaceFile(folder.configPath, `${JSON.stringify(config, null, 2)}\n`);
     return folder;
   }
 
@@ -76,18 +77,11 @@ export class RunFolder {
   }
 
   writeTree(json: string): void {
-    this.#replace("tree.json", json);
+    replaceFile(this.treePath, json);
   }
 
   /** The best instructions so far, as they go into a prompt. */
   writeBest(instructions: string): void {
-    this.#replace("best.md", `${instructions}\n`);
-  }
-
-  /** A reader finds the old or the new content whole, also after a kill. */
-  #replace(name: string, content: string): void {
-    const path = join(this.path, name);
-    writeFileSync(`${path}.part`, content);
-    renameSync(`${path}.part`, path);
+    replaceFile(join(this.path, "best.md"), `${instructions}\n`);
   }
 }

@@ -1,7 +1,7 @@
 /** A run as it goes on: in a terminal a bar with figures and the tree; elsewhere a line for each round. */
 import type { EvolveConfig } from "../evolve/config.js";
 import { METHODS, savedByFailure } from "../evolve/methods.js";
-import type { RunEvent } from "../journal/journal.js";
+import { editKey, type RunEvent } from "../journal/journal.js";
 import type { RunStart } from "../runs/run-in-folder.js";
 import { Progress } from "./progress.js";
 
@@ -22,7 +22,7 @@ export class EvolveView implements Disposable {
   constructor({ config: { evolve }, plan, journal }: RunStart) {
     this.#config = evolve;
     const failed = Array.from({ length: evolve.rounds }, (_, i) =>
-      journal.recall("edit", `${i + 1}/${evolve.tries}`),
+      journal.recall("edit", editKey(i + 1, evolve.tries)),
     ).filter((edit) => edit != null && edit.rejected !== null).length;
     const total = plan.budget.answers - failed * savedByFailure(evolve);
     this.#progress = new Progress("answers", total, journal.count("answer"));

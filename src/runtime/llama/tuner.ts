@@ -1,7 +1,8 @@
 /** The search for fast settings, one setting at a time. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
+import { replaceFile } from "../../lib/files.js";
 
 /** What the speed of the engine depends on and no rule foretells. */
 const settingsSchema = z.strictObject({
@@ -70,6 +71,5 @@ export function rememberedSettings(path: string): EngineSettings | null {
 
 export function rememberSettings(path: string, settings: EngineSettings): void {
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.part`, JSON.stringify(settings));
-  renameSync(`${path}.part`, path);
+  replaceFile(path, JSON.stringify(settings));
 }

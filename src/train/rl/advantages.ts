@@ -1,4 +1,5 @@
 /** How much better than expected each edit was: what the policy gradient weighs its tokens by. */
+import { mean } from "../../lib/statistics.js";
 
 /** The score that the published code gives an edit it cannot use (its reward function, lse/rl/reward_fn.py:183-218). */
 export const INVALID = -1;
@@ -85,7 +86,7 @@ function logitDelta({ score, reward }: ScoredEdit): number {
 
 /** Mean and unbiased standard deviation. */
 function spread(values: readonly number[]): { mean: number; deviation: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: Math.sqrt(squares / (values.length - 1)) };
+  const average = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - average) ** 2, 0);
+  return { mean: average, deviation: Math.sqrt(squares / (values.length - 1)) };
 }
