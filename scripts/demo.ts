@@ -39,9 +39,6 @@ await using model = await openLlama({ modelPath, gpuLayers: 0, tuning: null });
 await using task = MiniTask.open(parseAddress(db), TIMEOUT_MS);
 say(`${task.id}: ${task.database.domain}. Its business terms have meanings that the schema does not show.\n`);
 
-const before = await test(task.seedInstructions);
-say(`Without rules: ${percent(before)} of ${task.testIds.length} test questions are answered right.\n`);
-
 const config = resolveConfig(
   {
     task: { name: "mini", db },
@@ -50,6 +47,10 @@ const config = resolveConfig(
   },
   "the demo",
 );
+
+const before = await test(task.seedInstructions);
+say(`Without rules: ${percent(before)} of ${task.testIds.length} test questions are answered right.\n`);
+
 // A demo's run is made anew each time; `lse tree`, `lse report` and `lse query` show it afterwards.
 const path = `runs/demo-${db.replaceAll("/", "-")}`;
 rmSync(path, { recursive: true, force: true });
@@ -60,7 +61,9 @@ const { evolution } = await runInFolder(
   {
     onEvent: (event) =>
       event.type === "node" &&
-      say(`round ${event.round} of ${rounds}: ${event.score.toFixed(3)} on the holdout`),
+      say(
+        `${event.round === 0 ? "without rules" : `round ${event.round} of ${rounds}`}: ${event.score.toFixed(3)} on the holdout`,
+      ),
   },
 );
 const { tree } = evolution;

@@ -1,10 +1,11 @@
 /** Evolving the manual of a workspace: its configuration, the run, and what comes of it for the manual. */
+import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
 import { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { measureGain } from "../workspace/gain.js";
-import { partsOf, problemsOf, requireEnough, writeProblems } from "../workspace/problems.js";
+import { type Problems, partsOf, problemsOf, requireEnough, writeProblems } from "../workspace/problems.js";
 import { type Parts, protocolFor } from "../workspace/protocol.js";
 import { isDone, readSettled, type Settled, settle } from "../workspace/settle.js";
 import { WorkspaceTask } from "../workspace/task.js";
@@ -55,7 +56,7 @@ export async function evolveWorkspace(
     const settled = settle(folder, last, null);
     hooks.onStep?.({ kind: "settled", run: last, settled, isEarlier: true });
   }
-  return await begin(folder, await workspaceConfig(path, over, hooks), hooks);
+  return await begin(folder, await prepare(folder, over, hooks), hooks);
 }
 
 /**
@@ -65,9 +66,22 @@ export async function evolveWorkspace(
 export async function workspaceConfig(
   path: string,
   over: PartialConfig = {},
-  { onStep }: Pick<WorkspaceHooks, "onStep"> = {},
+  hooks: Pick<WorkspaceHooks, "onStep"> = {},
 ): Promise<WorkspaceRunConfig> {
-  const folder = Workspace.open(path);
+  return (await prepare(Workspace.open(path), over, hooks)).config;
+}
+
+/** A run that can begin. */
+interface Prepared {
+  readonly config: WorkspaceRunConfig;
+  readonly problems: Problems;
+}
+
+async function prepare(
+  folder: Workspace,
+  over: PartialConfig,
+  { onStep }: Pick<WorkspaceHooks, "onStep">,
+): Promise<Prepared> {
   refuseFields(over);
   const problems = problemsOf(folder);
   const { evolve, prompts, engine, timeout } = folder.config;
@@ -75,8 +89,8 @@ export async function workspaceConfig(
   const own: PartialConfig = {
     task: { name: "own", data: folder.path, db: folder.name, timeout },
     // Another model has settings of its own.
-    model: over.model?.path === undefined ? model : {},
-    evolver: over.evolver?.model === undefined ? evolver : {},
+    model: isAnother(over.model?.path, model.path) ? {} : model,
+    evolver: isAnother(over.evolver?.model, evolver.model) ? {} : evolver,
     ...(folder.runs().length === 0 ? {} : { reuse: folder.runsPath }),
     evolve,
   };
@@ -93,8 +107,12 @@ export async function workspaceConfig(
   onStep?.({ kind: "checking", questions: problems.questions.length });
   await requireGold(folder, config, () => onStep?.({ kind: "checked" }));
   requireEnough(problems, folder.questionsPath);
-  return withOwnTask(config);
+  return { config: withOwnTask(config), problems };
 }
+
+/** Whether a model that is asked for is not the one that lse.json names, if it names one. */
+const isAnother = (asked: unknown, known: unknown): boolean =>
+  typeof asked === "string" && known !== asked && known !== resolve(asked);
 
 /** @throws LseError naming a field that the workspace decides */
 function refuseFields({ task = {}, reuse, evolve = {} }: PartialConfig): void {
@@ -131,11 +149,10 @@ function withOwnTask(config: RunConfig): WorkspaceRunConfig {
 
 async function begin(
   folder: Workspace,
-  config: WorkspaceRunConfig,
+  { config, problems }: Prepared,
   hooks: WorkspaceHooks,
 ): Promise<WorkspaceOutcome> {
   const run = String(Math.max(0, ...folder.runs().map(Number)) + 1).padStart(3, "0");
-  const problems = problemsOf(folder);
   hooks.onStep?.({ kind: "divided", parts: partsOf(problems) });
   // Written before the run's folder: a run that is there has its problems.
   writeProblems(folder.problemsPath(run), problems);
