@@ -75,7 +75,7 @@ export async function measure(contestants: readonly Contestant[], options: Optio
     const trial = worksOf("trial", smaller(size, TRIAL_COMPLETIONS));
     const warmUp = worksOf("warm-up", smaller(size, WARM_UP_COMPLETIONS));
     for (const contestant of contestants) {
-      const chosen = await open(contestant, trial, warmUp, options, notes);
+      const chosen = await open(contestant, { trial, warmUp }, options, notes);
       for (const { session, setting, isFirst, isRepeat } of chosen) {
         const series = (): Series => ({ setting, outcomes: [] });
         const entry = { session, first: isFirst ? series() : null, repeated: isRepeat ? series() : null };
@@ -146,8 +146,7 @@ const TRIES_IF_CLOSE = 3;
  */
 async function open(
   { name, repeats, settings }: Contestant,
-  trial: Works,
-  warmUp: Works,
+  { trial, warmUp }: { readonly trial: Works; readonly warmUp: Works },
   options: Options,
   notes: string[],
 ): Promise<Chosen[]> {

@@ -58,9 +58,7 @@ export function machine(): Report["machine"] {
 }
 
 export function resultOf(
-  shape: BenchShape,
-  workload: WorkloadName,
-  size: Size,
+  { shape, workload, size }: Pick<Result, "shape" | "workload" | "size">,
   measurement: Measurement,
   unbuilt: readonly string[],
 ): Result {

@@ -92,7 +92,7 @@ for (const shape of options.shape ?? (peers ? SHAPES : SHAPES.slice(0, 1))) {
       rounds,
       progress,
     });
-    results.push(resultOf(shape, workload, size, measurement, unbuilt));
+    results.push(resultOf({ shape, workload, size }, measurement, unbuilt));
   }
 }
 

@@ -94,7 +94,7 @@ export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<D
     const edit = () =>
       sloppiness === null
         ? perfectEdit(rules, batch, database.conventions)
-        : sloppyEdit(rules, batch, database.conventions, draw, sloppiness);
+        : sloppyEdit(rules, batch, database.conventions, { draw, sloppiness });
     yield Array.from({ length: sloppiness === null ? 1 : (options.group ?? 2) }, () => ({
       messages,
       completion: editText(rulesText(edit())),

@@ -85,8 +85,7 @@ export function sloppyEdit(
   rules: readonly Rule[],
   batch: readonly EditFeedback[],
   truth: readonly Rule[],
-  draw: Draw,
-  sloppiness: Sloppiness = SLOPPINESS,
+  { draw, sloppiness = SLOPPINESS }: { readonly draw: Draw; readonly sloppiness?: Sloppiness },
 ): Rule[] {
   let findings = findingsOf(rules, batch, truth);
   if (draw.chance(sloppiness.firstOnly)) findings = findings.slice(0, 1);

@@ -35,8 +35,11 @@ export async function compareDatabases(
     });
     try {
       using duckdb = await DuckDbDatabase.open(await copyOf(file, cacheFolder), MEMORY_MB);
-      const rowsOf = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
-      all[name] = await compareDialects(questionsOf(data, name), rowsOf, duckdb, timeoutMs, onQuery);
+      const engines = {
+        sqlite: (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][],
+        duckdb,
+      };
+      all[name] = await compareDialects(questionsOf(data, name), engines, { timeoutMs, onQuestion: onQuery });
     } finally {
       sqlite.close();
     }

@@ -43,16 +43,19 @@ const FASTER = { times: 5, seconds: 0.02 };
 /** Digits in which sums of floating-point numbers agree whatever their order. */
 const DIGITS = 9;
 
-/**
- * @param sqlite the rows that SQLite returns
- * @param duckdb a copy of that database
- */
+/** One database in both engines. */
+export interface BothEngines {
+  /** The rows that SQLite returns. */
+  readonly sqlite: (sql: string) => readonly SqlValue[][];
+  /** A copy of the same database. */
+  readonly duckdb: DuckDbDatabase;
+}
+
+/** Runs the gold queries of one database in both engines and compares their rows. */
 export async function compareDialects(
   questions: readonly BirdQuestion[],
-  sqlite: (sql: string) => readonly SqlValue[][],
-  duckdb: DuckDbDatabase,
-  timeoutMs: number,
-  onQuestion: () => void,
+  { sqlite, duckdb }: BothEngines,
+  { timeoutMs, onQuestion }: { readonly timeoutMs: number; readonly onQuestion: () => void },
 ): Promise<Dialects> {
   const counts = { agree: 0, differ: 0, not_translated: 0, errors: 0 };
   const reasons = new Map<string, { why: string; count: number; question_id: number; sql: string }>();

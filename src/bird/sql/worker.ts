@@ -92,10 +92,12 @@ function runStatement(connection: Connection, { sql, maxRows }: SqlRequest, kept
   if (refused !== null || first === undefined) throw new Failed("refused", refused ?? "");
   const exact = () => (connection.utf8 ? prepareExact(connection, first, columns) : null);
   const exactFirst = mayMakeNul(sql) ? exact() : null;
-  if (exactFirst !== null) return readRows(connection, exactFirst, maxRows, true, kept).result;
-  const { result, suspicious } = readRows(connection, statement, maxRows, false, kept);
+  if (exactFirst !== null) return readRows(connection, exactFirst, { maxRows, kept, exact: true }).result;
+  const { result, suspicious } = readRows(connection, statement, { maxRows, kept, exact: false });
   const exactAgain = suspicious ? exact() : null;
-  return exactAgain === null ? result : readRows(connection, exactAgain, maxRows, true, kept).result;
+  return exactAgain === null
+    ? result
+    : readRows(connection, exactAgain, { maxRows, kept, exact: true }).result;
 }
 
 function prepare(connection: Connection, sql: string): StatementSyncInstance {
@@ -120,9 +122,7 @@ function prepareExact(connection: Connection, first: string, columns: number): S
 function readRows(
   connection: Connection,
   statement: StatementSyncInstance,
-  maxRows: number,
-  exact: boolean,
-  kept: KeptRows | undefined,
+  { maxRows, kept, exact }: { maxRows: number; kept: KeptRows | undefined; exact: boolean },
 ): { result: Rows; suspicious: boolean } {
   const counter = new RowCounter(maxRows, kept);
   let suspicious = false;
