@@ -1,3 +1,4 @@
+/** Takes the times: finds each contestant's fastest setting, then runs all of them in interleaved rounds. */
 import type { Contestant, ContestantName, Outcome, Session, Setting } from "./contestants/contestant.js";
 import {
   type BenchShape,
@@ -23,7 +24,7 @@ export interface Options {
   readonly encode: Encode;
   readonly threads: number;
   readonly rounds: number;
-  /** Told what is being done. */
+  /** Gets messages about what is being done. */
   readonly progress: (message: string) => void;
 }
 
@@ -43,7 +44,7 @@ export interface Measurement {
   readonly trieTokens: readonly number[];
   /** Our engine with the sampling of the paper; measured by itself, after the rounds. */
   readonly sampled: readonly Outcome[];
-  /** What the reader has to know: contestants that failed. */
+  /** What the reader should know: contestants that failed, and why. */
   readonly notes: readonly string[];
 }
 
@@ -130,7 +131,7 @@ interface Chosen {
 
 interface Trial {
   readonly setting: Setting;
-  /** The least of all tries: a machine that is also busy with other things only ever makes one slower. */
+  /** The least of all tries, because other work on the machine can only make a try slower. */
   seconds: number;
   /** Of the repeat. */
   secondsAgain: number;

@@ -1,6 +1,5 @@
-/**
- * Measures the engine beside its peers; README.md says what is compared with what.
- *
+/** Measures the engine beside its peers; README.md says what is compared with what. */
+/*
  *   npm run bench                                        everything that is built; takes long
  *   npm run bench -- --no-peers                          needs no build; a minute
  *   npm run --silent bench -- --only evolve-round --json > result.json

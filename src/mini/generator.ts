@@ -1,4 +1,4 @@
-/** A database from its address. */
+/** Makes a miniature database from its address: tables, columns and hidden rules. */
 import type { Column, ColumnContent, Convention, MiniDatabase, MiniTable } from "./database.js";
 import { Draw } from "./draw.js";
 import { addressText, DOMAINS_OF, type MiniAddress, type MiniSplit, splitOfMeaning } from "./splits.js";
@@ -39,7 +39,7 @@ export function makeDatabase({ split, seed }: MiniAddress): MiniDatabase {
   return new Maker(split, seed).make();
 }
 
-/** A table that is being made: its key and links come first and last. */
+/** A table that is being made; key and links are added at the end. */
 interface Draft extends Pick<MiniTable, "name" | "parents"> {
   readonly columns: Column[];
   readonly adjectives: string[];
@@ -187,7 +187,7 @@ class Maker {
     table.adjectives.push(term);
   }
 
-  /** Columns without a hidden meaning: to filter by, to sum up, and to be in the way. */
+  /** Columns without a hidden meaning: to filter by, to sum up, and to distract. */
   #addPlainColumns({ columns, measures }: Draft): void {
     const draw = this.#draw;
     const unused = (names: readonly string[]) =>
