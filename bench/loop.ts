@@ -1,6 +1,7 @@
-/**
- * What the loop of evolution costs beside its model and its SQL: a run of 25 rounds on a random model of 25M
- * parameters, with an evolver that is none (it adds a rule, in no time), in a run folder as `lse evolve` makes it.
+/** Measures what the loop of evolution costs beside its model and its SQL. */
+/*
+ * 25 rounds on a random model of 25M parameters, in a run folder as `lse evolve` makes it. In place of an evolver, a
+ * function adds a rule at once.
  *
  *   npm run bench:loop -- --data bird/dev --db superhero
  */
@@ -28,7 +29,7 @@ const { data, db, rounds, holdout, json } = new Command("bench:loop")
   .parse()
   .opts();
 
-/** Time in which at least one of several overlapping pieces of work goes on. */
+/** Measures the time in which at least one of several overlapping pieces of work is running. */
 class Clock {
   seconds = 0;
   #running = 0;
@@ -99,7 +100,7 @@ try {
     json
       ? JSON.stringify(result)
       : `${rounds} rounds, ${result.answers} answers, ${seconds.toFixed(1)} s: model ${percent(result.model)}, ` +
-          `SQL ${percent(result.sql)} (most of it meanwhile), neither ${percent(result.loop)}`,
+          `SQL ${percent(result.sql)} (mostly at the same time), neither ${percent(result.loop)}`,
   );
 } finally {
   rmSync(folder, { recursive: true });

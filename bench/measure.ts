@@ -1,3 +1,4 @@
+/** Takes the times: finds each contestant's fastest setting, then runs all of them in interleaved rounds. */
 import type { Contestant, ContestantName, Outcome, Session, Setting } from "./contestants/contestant.js";
 import {
   type BenchShape,
@@ -23,7 +24,7 @@ export interface Options {
   readonly encode: Encode;
   readonly threads: number;
   readonly rounds: number;
-  /** Told what is being done. */
+  /** Gets messages about what is being done. */
   readonly progress: (message: string) => void;
 }
 
@@ -43,7 +44,7 @@ export interface Measurement {
   readonly trieTokens: readonly number[];
   /** Our engine with the sampling of the paper; measured by itself, after the rounds. */
   readonly sampled: readonly Outcome[];
-  /** What the reader has to know: contestants that failed. */
+  /** What the reader should know: contestants that failed, and why. */
   readonly notes: readonly string[];
 }
 
@@ -75,7 +76,7 @@ export async function measure(contestants: readonly Contestant[], options: Optio
     const trial = worksOf("trial", smaller(size, TRIAL_COMPLETIONS));
     const warmUp = worksOf("warm-up", smaller(size, WARM_UP_COMPLETIONS));
     for (const contestant of contestants) {
-      const chosen = await open(contestant, trial, warmUp, options, notes);
+      const chosen = await open(contestant, { trial, warmUp }, options, notes);
       for (const { session, setting, isFirst, isRepeat } of chosen) {
         const series = (): Series => ({ setting, outcomes: [] });
         const entry = { session, first: isFirst ? series() : null, repeated: isRepeat ? series() : null };
@@ -130,7 +131,7 @@ interface Chosen {
 
 interface Trial {
   readonly setting: Setting;
-  /** The least of all tries: a machine that is also busy with other things only ever makes one slower. */
+  /** The least of all tries, because other work on the machine can only make a try slower. */
   seconds: number;
   /** Of the repeat. */
   secondsAgain: number;
@@ -146,8 +147,7 @@ const TRIES_IF_CLOSE = 3;
  */
 async function open(
   { name, repeats, settings }: Contestant,
-  trial: Works,
-  warmUp: Works,
+  { trial, warmUp }: { readonly trial: Works; readonly warmUp: Works },
   options: Options,
   notes: string[],
 ): Promise<Chosen[]> {

@@ -1,3 +1,4 @@
+/** The models of the bench: random weights, written once and kept in its cache. */
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** Medians, ratios with their spread, and seeded random numbers for the bench. */
 import { deriveSeed, uniformStream } from "#lse/lib/random.js";
 
 /** Uniform numbers in [0, 1) named by a text. */

@@ -1,3 +1,4 @@
+/** Where the bench keeps models, built programs and results. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

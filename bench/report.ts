@@ -1,3 +1,4 @@
+/** Turns measurements into ratios: the table for people and the JSON document. */
 import { availableParallelism, cpus } from "node:os";
 import type { ContestantName, Outcome } from "./contestants/contestant.js";
 import { type Measurement, type Series, unlike } from "./measure.js";
@@ -58,9 +59,7 @@ export function machine(): Report["machine"] {
 }
 
 export function resultOf(
-  shape: BenchShape,
-  workload: WorkloadName,
-  size: Size,
+  { shape, workload, size }: Pick<Result, "shape" | "workload" | "size">,
   measurement: Measurement,
   unbuilt: readonly string[],
 ): Result {
@@ -120,11 +119,11 @@ function absolute(series: Series, size: Size): Absolute {
 /** To four digits. */
 const rounded = (value: number) => Number(value.toPrecision(4));
 
-/** The report for people. */
+/** The report as a table for people. */
 export function tableOf({ machine, threads, rounds, results }: Report): string {
   const lines = [
     `Medians of ${rounds} interleaved rounds, least–most in brackets, ${threads} thread(s). Ratios of time:`,
-    "the peer's ÷ ours, so more is better for us; for the C++ bounds ours ÷ the bound's, so 1 is the end of the road.",
+    "the peer's ÷ ours, so more is better for us; for the C++ bounds ours ÷ the bound's, so 1 is the best possible.",
     `Absolute figures are this machine's: ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}.`,
   ];
   for (const result of results) lines.push("", ...blockOf(result));

@@ -1,6 +1,5 @@
-/**
- * Measures the engine beside its peers; README.md says what is compared with what.
- *
+/** Measures the engine beside its peers; README.md says what is compared with what. */
+/*
  *   npm run bench                                        everything that is built; takes long
  *   npm run bench -- --no-peers                          needs no build; a minute
  *   npm run --silent bench -- --only evolve-round --json > result.json
@@ -92,7 +91,7 @@ for (const shape of options.shape ?? (peers ? SHAPES : SHAPES.slice(0, 1))) {
       rounds,
       progress,
     });
-    results.push(resultOf(shape, workload, size, measurement, unbuilt));
+    results.push(resultOf({ shape, workload, size }, measurement, unbuilt));
   }
 }
 

@@ -1,3 +1,4 @@
+/** What the bench asks of models: the workloads, their sizes, and random prompts of exact length. */
 import type { ShapeName } from "#lse/gguf/random-model.js";
 import type { ChatMessage } from "#lse/model.js";
 import { uniformNumbers } from "./numbers.js";

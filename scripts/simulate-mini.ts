@@ -62,7 +62,7 @@ const editors = {
     batch: readonly (MiniProblem & { correct: boolean })[],
     truth: readonly Rule[],
     draw: Draw,
-  ) => parseRules(rulesText(sloppyEdit(rules, batch, truth, draw, SLOPPINESS))),
+  ) => parseRules(rulesText(sloppyEdit(rules, batch, truth, { draw }))),
 };
 
 function edit(name: keyof typeof editors, rules: Rule[], world: (typeof worlds)[number], draw: Draw): Rule[] {

@@ -1,6 +1,7 @@
-/**
- * Scoring BIRD predictions beside a plain Python program that does the same with sqlite3, interleaved, both from nothing:
- * no gold result is kept. Every prediction file is scored `--times` over in one process, as a run of evolution does.
+/** Times the scoring of BIRD predictions beside a plain Python program that does the same with sqlite3. */
+/*
+ * Both take turns, and both start from nothing: no gold result is kept. Every prediction file is scored `--times` over
+ * in one process, as a run of evolution does.
  *
  *   npm run bench:bird -- --data bird/dev alpha.json c3.json
  */

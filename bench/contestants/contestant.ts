@@ -1,3 +1,4 @@
+/** What every contestant of the bench provides: its settings, and sessions that do the work. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { Size, Work } from "../workloads.js";

@@ -1,3 +1,4 @@
+/** The contestant `cpp_bound`: starts the C++ program and talks to it over standard input and output. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname } from "node:path";

@@ -1,3 +1,4 @@
+/** The contestant `llama_server`: starts llama.cpp's server and sends it requests over HTTP. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request } from "node:http";

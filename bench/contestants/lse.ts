@@ -1,3 +1,4 @@
+/** The contestant `lse`: this project's own engine. */
 import { type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/model.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
 import type { Work } from "../workloads.js";

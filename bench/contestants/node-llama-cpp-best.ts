@@ -1,3 +1,4 @@
+/** The contestant `node_llama_cpp_best`: node-llama-cpp, reusing shared prefixes. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** The contestant `node_llama_cpp_plain`: node-llama-cpp without reusing anything. */
 import type { Contestant, Session, Setup } from "./contestant.js";
 import { generate, openSequences, sequenceSettings } from "./node-llama-cpp.js";
 

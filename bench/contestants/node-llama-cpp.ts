@@ -1,3 +1,4 @@
+/** What both node-llama-cpp contestants share: opening sequences, generating, cutting back. */
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import { loadModel } from "#lse/runtime/llama/load.js";
 import type { Size } from "../workloads.js";

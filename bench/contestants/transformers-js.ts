@@ -1,3 +1,4 @@
+/** The contestant `transformers_js`: the same weights as an ONNX model. */
 import { AutoModelForCausalLM, type PreTrainedModel, Tensor } from "@huggingface/transformers";
 import { onnxOf } from "../models.js";
 import type { Contestant, Session, Setup } from "./contestant.js";

@@ -1,6 +1,5 @@
-/**
- * Builds what the bench compares with out of the source of llama.cpp that node-llama-cpp carries:
- *
+/** Builds the programs that the bench compares with, from the llama.cpp source that node-llama-cpp carries. */
+/*
  *   npm run bench:peers                  the C++ bound and llama-server; takes half an hour on two cores
  *   npm run bench:peers -- bound         only the C++ bound; takes seconds
  *
@@ -49,7 +48,7 @@ async function checkOut(): Promise<void> {
   ]);
 }
 
-/** Against the very library that node-llama-cpp, and so the engine, runs on. */
+/** Links the library that node-llama-cpp, and so the engine, uses. */
 async function buildBound(): Promise<void> {
   const library = await shippedLibrary();
   const folder = dirname(library);

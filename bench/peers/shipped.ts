@@ -1,3 +1,4 @@
+/** Finds the llama.cpp library that node-llama-cpp installed. */
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { installed } from "#lse/runtime/llama/native.js";
 

@@ -1,4 +1,4 @@
-/** What is timed against what: our step in several part sizes, plain products, PyTorch. */
+/** The contestants of the training bench: our step in several settings, plain matrix products, PyTorch. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";

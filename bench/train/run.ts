@@ -1,6 +1,5 @@
-/**
- * Measures a training step beside plain products of matrices and beside PyTorch; ../README.md says how to read it.
- *
+/** Times a training step beside plain matrix products and beside PyTorch; ../README.md says how to read it. */
+/*
  *   npm run bench:train -- --workload lse
  *   npm run --silent bench:train -- --threads 2 --json > result.json
  */

@@ -1,4 +1,4 @@
-/** Training steps that are measured, and how much arithmetic they are. */
+/** The training steps that are measured, and how much arithmetic each one is. */
 
 import { NAMED_SHAPES } from "#lse/gguf/random-model.js";
 import { type PackedRows, packRows, plainRow, type Row, rowLength } from "#lse/train/batch.js";

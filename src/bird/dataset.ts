@@ -1,4 +1,4 @@
-/** BIRD's questions, databases and schemas, as they are published. */
+/** Reads BIRD's published files: questions, gold queries, databases, schemas and column names. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
@@ -20,7 +20,7 @@ export interface BirdQuestion {
   readonly difficulty: string;
 }
 
-/** A folder of BIRD as published: questions, databases, and schema files where there are any. */
+/** A folder of BIRD as published: questions, databases, and schema files if there are any. */
 export interface BirdData {
   readonly questionsPath: string;
   readonly questions: readonly BirdQuestion[];
@@ -60,7 +60,7 @@ export function openBird(dataPath: string): BirdData {
   if (!existsSync(dataPath)) {
     throw new LseError(
       `${dataPath}: no such file or folder`,
-      "Give `task.data` a folder with BIRD's dev.json",
+      "Set `task.data` to a folder with BIRD's dev.json",
     );
   }
   const questionsPath = statSync(dataPath).isDirectory() ? findQuestions(dataPath) : dataPath;
@@ -86,7 +86,7 @@ export function questionsOf(data: BirdData, dbId: string): BirdQuestion[] {
   if (questions.length > 0) return questions;
   throw new LseError(
     `${data.questionsPath}: no question is about the database "${dbId}"`,
-    `Did you mean ${nearest(dbId, databasesOf(data))}? Give \`task.db\` one of ${databasesOf(data).join(", ")}`,
+    `Did you mean ${nearest(dbId, databasesOf(data))}? Set \`task.db\` to one of ${databasesOf(data).join(", ")}`,
   );
 }
 
@@ -98,8 +98,8 @@ function findQuestions(folder: string): string {
   const found = QUESTION_FILES.map((name) => join(folder, name)).find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new LseError(
-    `${folder}: none of ${QUESTION_FILES.join(", ")} is here`,
-    "Give `task.data` BIRD's folder, or the question file itself",
+    `${folder}: has none of the files ${QUESTION_FILES.join(", ")}`,
+    "Set `task.data` to BIRD's folder, or to the question file itself",
   );
 }
 
@@ -201,6 +201,6 @@ function malformed(path: string, error: z.ZodError): LseError {
   const issue = error.issues[0];
   return new LseError(
     `${path}: field ${issue?.path.join(".")}: ${issue?.message}`,
-    "Fetch the file again from BIRD",
+    "Download the file again from BIRD",
   );
 }

@@ -1,27 +1,27 @@
-/** EX, R-VES and Soft-F1 of many predictions, by difficulty and database. */
+/** Scores a set of predictions: EX, Soft-F1 and R-VES, in all and by difficulty and database. */
 import type { BirdQuestion } from "./dataset.js";
 import type { ExecutionAccuracy, Verdict } from "./execution-accuracy.js";
 import { defectOf } from "./known-defects.js";
 import type { Prediction } from "./predictions.js";
 import { rVes, speedReward } from "./r-ves.js";
 
-/** Execution accuracy of some questions, and the other metrics where they were asked for. */
+/** Execution accuracy of some questions, and other metrics if they were asked for. */
 export interface Score {
   readonly total: number;
   readonly correct: number;
   /** correct ∕ total, in percent. */
   readonly ex: number;
-  /** In percent; there where it was asked for. */
+  /** In percent; only if it was asked for. */
   readonly soft_f1?: number;
-  /** In percent, at most 111.8; there where it was asked for. */
+  /** In percent, at most 111.8; only if it was asked for. */
   readonly r_ves?: number;
 }
 
-/** Scores of a set of predictions, whole, by group and question by question. */
+/** Scores of a set of predictions: in all, by group, and question by question. */
 export interface Evaluation extends Score {
   readonly difficulties: Readonly<Record<string, Score>>;
   readonly databases: Readonly<Record<string, Score>>;
-  /** Without the questions that are known to be wrong or unfair; null where there is none of them. */
+  /** Without the questions that are known to be wrong or unfair; null if there are none of them. */
   readonly clean: Score | null;
   readonly questions: readonly ScoredQuestion[];
 }
@@ -35,7 +35,7 @@ export interface ScoredQuestion extends Verdict {
   readonly speed_reward?: number;
 }
 
-/** What is asked for beside EX. */
+/** The metrics that are computed beside EX. */
 export interface Metrics {
   readonly softF1: boolean;
   /** How often queries are timed for R-VES, officially 100; 0 for no R-VES. */
@@ -46,8 +46,7 @@ export const ONLY_EX: Metrics = { softF1: false, timings: 0 };
 
 /**
  * Scores predictions by execution accuracy, over all and by difficulty and database, and by the other official metrics
- * where they are asked for. Gold queries given as predictions validate a dataset: what does not reach 1 then, no
- * prediction can.
+ * if they are asked for.
  */
 export async function evaluatePredictions(
   predictions: readonly Prediction[],
@@ -63,13 +62,13 @@ export async function evaluatePredictions(
   const questions = await Promise.all(predictions.map(grade));
   if (!metrics.softF1 && metrics.timings === 0) return tally(questions);
   const measured: ScoredQuestion[] = [];
-  // One after the other: queries that run side by side would disturb each other's times.
+  // One after the other: queries that run side by side would slow each other down.
   for (const [i, question] of questions.entries())
     measured.push(await measure(question, predictions[i] as Prediction, accuracy, metrics));
   return tally(measured);
 }
 
-/** Gold queries as predictions: where these do not score 1, no prediction can. */
+/** Gold queries as predictions, to validate a dataset: where they do not score 1, no prediction can. */
 export const goldAsPredictions = (questions: readonly BirdQuestion[]): Prediction[] =>
   questions.map((question) => ({ question, sql: question.sql }));
 

@@ -1,4 +1,4 @@
-/** EX of one predicted query. */
+/** Grades one query by execution accuracy (EX): does it return the rows of the gold query? */
 import { closeSync, openSync, readSync } from "node:fs";
 import { defaultCacheFolder } from "../lib/cache-folder.js";
 import type { BirdData, BirdQuestion } from "./dataset.js";
@@ -22,8 +22,8 @@ export interface Verdict {
 /**
  * Grades SQL by EX as the official evaluator does (bird-bench/mini_dev, evaluation_ex.py:18-22), with these
  * differences: the gold query has no time limit and runs once, so that 30 s (or `timeoutMs`) are the
- * prediction's own; and SQL that is empty or writes is wrong rather than run. In DuckDB the same questions have scores of
- * their own, which are not BIRD's: its dialect and its types are others.
+ * prediction's own; and SQL that is empty or writes is wrong rather than run. Scores in DuckDB
+ * are not BIRD's scores, because its dialect and types differ.
  */
 export class ExecutionAccuracy implements AsyncDisposable {
   readonly #executor: SqlExecutor;
@@ -31,10 +31,10 @@ export class ExecutionAccuracy implements AsyncDisposable {
   readonly #files = new Map<string, Promise<string>>();
 
   /**
-   * @param data where the databases lie
+   * @param data says where the databases are
    * @param timeoutMs time limit of a prediction
    * @param cacheFolder where gold results and copies of databases are kept; defaults to the user's cache folder
-   * @param engine runs the queries; DuckDB takes its own files, and SQLite's as copies
+   * @param engine runs the queries; DuckDB takes its own files, and copies of SQLite's
    */
   constructor(
     private readonly data: Pick<BirdData, "databasePath">,
@@ -82,7 +82,7 @@ export class ExecutionAccuracy implements AsyncDisposable {
     return await this.#executor.compare(path, sql, { gold: question.sql, ...metrics }, { timeoutMs });
   }
 
-  /** What the engine opens for a database. */
+  /** The file that the engine opens for a database. */
   #fileOf(dbId: string): Promise<string> {
     let file = this.#files.get(dbId);
     if (file === undefined) {
@@ -107,7 +107,7 @@ export class ExecutionAccuracy implements AsyncDisposable {
 /** DuckDB and the translation of queries take about 250 MB before the first row. */
 export const DUCKDB_MEMORY_MB = 1024;
 
-/** Whether a file says that it is SQLite's; false where there is none to read. */
+/** Whether a file is a SQLite database; false if it cannot be read. */
 function isSqlite(path: string): boolean {
   const head = Buffer.alloc(SQLITE_HEADER.length);
   try {

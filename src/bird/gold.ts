@@ -1,4 +1,4 @@
-/** Results of gold queries, kept by content of the database. */
+/** Runs each gold query once and keeps its result on disk, by database content and SQL. */
 import { mkdirSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,23 +17,23 @@ import {
  */
 const GOLD_LIMITS: SqlLimits = { timeoutMs: null, memoryMb: 4096, maxRows: 20_000_000 };
 
-/** Most of them are over before this, in milliseconds, and then need no process of their own. */
+/** Most gold queries finish within this time, in milliseconds, and then need no process of their own. */
 const LIGHT_MS = 5000;
 
 const OUT_OF_LIMITS: ReadonlySet<SqlFailureKind> = new Set(["timeout", "memory", "too-many-rows", "crashed"]);
 
-/** Changes with the form of a result or of its digest, so that older files are not taken for new ones. */
+/** Changes when the form of a result or of its digest changes, so that older files are not used any more. */
 const RESULT_FORMAT = "gold-1";
 
 /** Results of gold queries, by content of the database and exact SQL. */
 export class GoldResults implements AsyncDisposable {
   readonly #databases = new Map<string, Promise<DatabaseResults>>();
-  // Its own processes: one that alternated between two memory limits would be started anew each time.
+  // Has its own processes: one that alternated between two memory limits would be restarted each time.
   readonly #unlimited: SqlExecutor;
 
   /**
-   * @param executor runs what is light
-   * @param engine its engine
+   * @param executor runs the quick ones
+   * @param engine the engine of both
    */
   constructor(
     private readonly executor: SqlExecutor,
@@ -67,7 +67,7 @@ export class GoldResults implements AsyncDisposable {
     let result = await this.executor.execute(databasePath, sql, { timeoutMs: LIGHT_MS });
     if (!result.ok && OUT_OF_LIMITS.has(result.kind))
       result = await this.#unlimited.execute(databasePath, sql);
-    // A failure may be this machine's (memory, a crash): the next run tries again.
+    // A failure may have to do with this machine (memory, a crash), so the next run tries again.
     if (result.ok) await appendFile(path, `${JSON.stringify({ sql, result })}\n`);
     return result;
   }
@@ -102,7 +102,7 @@ interface DatabaseResults {
   readonly results: Map<string, Promise<SqlResult>>;
 }
 
-/** Null for a line that a killed process left half written: that query simply runs again. */
+/** Null for a line that a killed process left half written: that query runs again. */
 function parseEntry(line: string): { sql: string; result: SqlResult } | null {
   try {
     const { sql, result } = JSON.parse(line);

@@ -1,7 +1,7 @@
-/** Questions of BIRD dev that are known to be wrong or unfair: what is published about them, not our judgement. */
+/** Questions of BIRD dev that others have published as wrong or unfair. */
 
 export interface KnownDefect {
-  /** With the database, since some numbers of Mini-Dev come twice. */
+  /** Unique only together with the database: Mini-Dev has some numbers twice. */
   readonly questionId: number;
   readonly dbId: string;
   readonly what: string;
@@ -30,8 +30,8 @@ export const KNOWN_DEFECTS: readonly KnownDefect[] = [
   about(1113, "european_football_2", WRONG, "bird-bench/mini_dev#45"),
   about(1199, "thrombosis_prediction", WRONG, "bird-bench/mini_dev#45"),
   about(1279, "thrombosis_prediction", WRONG, "bird-bench/mini_dev#45"),
-  about(137, "financial", "the number comes twice in Mini-Dev", "AlibabaResearch/DAMO-ConvAI#39"),
-  about(138, "financial", "the number comes twice in Mini-Dev", "AlibabaResearch/DAMO-ConvAI#39"),
+  about(137, "financial", "Mini-Dev has this number twice", "AlibabaResearch/DAMO-ConvAI#39"),
+  about(138, "financial", "Mini-Dev has this number twice", "AlibabaResearch/DAMO-ConvAI#39"),
 ];
 
 export const defectOf = (questionId: number, dbId: string): KnownDefect | undefined =>

@@ -1,4 +1,4 @@
-/** The tables that BIRD's evaluators print. */
+/** Prints scores as the table of BIRD's own evaluator. */
 import type { Evaluation, Score } from "./evaluate.js";
 
 const LEVELS = ["simple", "moderate", "challenging"] as const;
@@ -11,7 +11,7 @@ const WIDTH = 20;
 
 /**
  * The table that BIRD's evaluators print (mini_dev, evaluation_utils.py), one for each metric that was asked for. A level
- * without questions is left out; they divide by zero there.
+ * without questions is left out; BIRD's code divides by zero there.
  */
 export function officialTable(evaluation: Evaluation): string {
   const columns: [string, Score][] = [

@@ -1,4 +1,4 @@
-/** Prediction files, in both forms. */
+/** Reads and writes files of predicted queries, in both published forms. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { readJson } from "../lib/json-file.js";
@@ -25,7 +25,7 @@ const officialSchema = z.record(z.string().regex(/^\d+$/), z.union([z.string(), 
 
 /**
  * Reads predictions in either published form: the official object of `"row": "SQL\t----- bird -----\tdb_id"`,
- * whose numbers are rows of the question file, or an array of `{question_id, db_id, predicted_sql}`. Only
+ * whose keys are row numbers of the question file, or an array of `{question_id, db_id, predicted_sql}`. Only
  * the questions a file names are scored.
  * @throws LseError naming the entry that has no question
  */
@@ -54,8 +54,8 @@ export function readPredictions(path: string, data: BirdData): Prediction[] {
     const [sql, dbId] = typeof value === "string" ? value.split(SEPARATOR) : [""];
     if (dbId !== undefined && dbId.trim() !== question.dbId) {
       throw new LseError(
-        `${path}: entry "${row}" is about ${dbId.trim()}, but row ${row} of ${data.questionsPath} about ${question.dbId}`,
-        "Give `task.data` the question file that these predictions answer",
+        `${path}: entry "${row}" is about ${dbId.trim()}, but row ${row} of ${data.questionsPath} is about ${question.dbId}`,
+        "Set `task.data` to the question file that these predictions answer",
       );
     }
     return { question, sql: sql ?? "" };
@@ -74,6 +74,6 @@ export function formatPredictions(predictions: readonly Prediction[], data: Bird
 function unknown(path: string, entry: string, what: string, data: BirdData): LseError {
   return new LseError(
     `${path}: ${entry}: ${data.questionsPath} has no ${what}`,
-    "Give `task.data` the question file that these predictions answer",
+    "Set `task.data` to the question file that these predictions answer",
   );
 }

@@ -1,20 +1,20 @@
-/** The prompts of text-to-SQL: system prompt, question, report of an answer. */
+/** The texts of BIRD's prompts: seed instructions, system and user prompt, the report for the evolver. */
 import type { Outcome } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 
-/** A question as a model is asked it. */
+/** What a model is shown of a question. */
 export type QuestionText = Pick<BirdQuestion, "question" | "evidence">;
 
-/** What the database speaks. */
+/** The SQL dialect of a database. */
 export type Dialect = "SQLite" | "DuckDB";
 
-/** Where evolution starts: enough to answer, nothing learnt yet. */
+/** The instructions that evolution starts from: enough to answer, nothing learned yet. */
 export const seedInstructions = (dialect: Dialect): string =>
   `Read the question and the hints, find the tables and columns they are about, and write one ${dialect} query that answers the question. Return exactly the columns that are asked for. Reason step by step first.`;
 
 export const BIRD_SEED_INSTRUCTIONS = seedInstructions("SQLite");
 
-/** Task, schema, instructions: the same for all questions of a database. */
+/** Task, schema and instructions: the same for all questions of a database. */
 export function birdSystemPrompt(schema: string, instructions: string, dialect: Dialect = "SQLite"): string {
   return `You translate questions about a database into SQL. You are given the schema of a ${dialect} database, instructions, and a question, with hints where there are any. Your query is executed, and its rows are compared with those of the correct query.
 
@@ -28,7 +28,10 @@ ${instructions}
 Give the final query once, between <answer> and </answer>, with nothing but SQL in between.`;
 }
 
-/** The instructions once more, close to the question, as in the published prompts; they come first so that all questions share them. */
+/**
+ * The instructions once more, close to the question, as in the published prompts. They come first, so that all
+ * questions share them.
+ */
 export function userPrompt(
   question: QuestionText,
   instructions: string,
@@ -52,7 +55,7 @@ const MAX_ERROR_CHARS = 500;
 
 /**
  * One answered question as the evolver sees it.
- * @param gold what is right, in one line
+ * @param gold the right answer, in one line
  */
 export function birdReport(
   question: QuestionText,

@@ -1,7 +1,7 @@
 /** BIRD's R-VES: how fast a right query is beside the gold one (mini_dev, evaluation_ves.py:49-81, 136-146). */
 import { mean } from "../lib/statistics.js";
 
-/** From how many times as fast a query gets which reward. */
+/** Rewards by speed: at least so many times as fast as the gold query. */
 const REWARDS = [
   [2, 1.25],
   [1, 1],
@@ -11,8 +11,9 @@ const REWARDS = [
 const SLOWEST = 0.25;
 
 /**
- * The reward of a query that is right, from the gold query's time ÷ its own, measured several times. Ratios beyond three
- * deviations are left out. Where all are equal the deviation is 0 and none is within it: the reward is 0, as there.
+ * The reward of a query that is right, from the gold query's time ÷ its own, measured several times. Ratios beyond
+ * three deviations are left out. If all are equal, the deviation is 0 and no ratio is within it: the reward is 0, as
+ * in BIRD's code.
  */
 export function speedReward(ratios: readonly number[]): number {
   const centre = mean(ratios);
@@ -23,5 +24,5 @@ export function speedReward(ratios: readonly number[]): number {
   return REWARDS.find(([least]) => speed >= least)?.[1] ?? SLOWEST;
 }
 
-/** In percent, at most 111.8: the roots of the rewards are averaged, which only the code says. */
+/** In percent, at most 111.8: the roots of the rewards are averaged, which only BIRD's code says. */
 export const rVes = (rewards: readonly number[]): number => 100 * mean(rewards.map(Math.sqrt));

@@ -1,4 +1,4 @@
-/** The schema text of a database that comes without one. */
+/** Writes the schema text of a SQLite database for prompts, with example values. */
 import { DatabaseSync } from "@photostructure/sqlite";
 
 type Database = InstanceType<typeof DatabaseSync>;
@@ -22,16 +22,17 @@ interface ForeignKey {
   readonly to: string | null;
 }
 
-/** How much of the rows example values may cost, and whether there are to be any. */
+/** How many rows are searched for example values, and whether any are shown. */
 export interface ExampleOptions {
-  /** Rows looked at in search of values that are not NULL; all, if it is left out. */
+  /** Rows searched for values that are not NULL. Defaults to all. */
   readonly scannedRows?: number;
+  /** Whether to show no example values at all. */
   readonly none?: boolean;
 }
 
 /**
  * The schema of a SQLite file as a prompt shows it, in the form of BIRD's `db2schema.json`: CREATE TABLE
- * statements, each column with example values, and with its readable name where that says more.
+ * statements, each column with example values, and with its readable name if that says more.
  * @param columnNames readable names by "table.column"
  */
 export function describeSchema(

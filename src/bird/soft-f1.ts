@@ -1,10 +1,10 @@
-/** BIRD's Soft-F1 as its code computes it, which is not what its README says (mini_dev, evaluation_f1.py:14-101). */
+/** Computes BIRD's Soft-F1 as its code does, which is not what its README says (mini_dev, evaluation_f1.py:14-101). */
 import { rowKey, type SqlValue, valueKey } from "./sql/rows.js";
 
 /**
- * How alike two results are, from 0 to 1. Rows that come again are left out, row i of the prediction is put beside row i
- * of the gold result, and values are looked up in the other row wherever they stand. So the order of rows matters, that
- * of columns does not, and a value that comes twice counts twice.
+ * How alike two results are, from 0 to 1. Repeated rows are left out, row i of the prediction is compared with row i
+ * of the gold result, and a value may stand anywhere in the other row. So the order of rows matters, the order of
+ * columns does not, and a value that occurs twice counts twice.
  */
 export function softF1(predicted: readonly SqlValue[][], gold: readonly SqlValue[][]): number {
   if (predicted.length === 0 && gold.length === 0) return 1;

@@ -23,15 +23,15 @@ export interface BirdTaskOptions {
   readonly cacheFolder?: string | undefined;
   /** What runs the queries; with DuckDB, scores are not BIRD's. Defaults to SQLite. */
   readonly sqlEngine?: SqlEngine | undefined;
-  /** Defaults to the answer tags, and to responses as they are. */
+  /** Defaults to answer tags, without cutting off repetition. */
   readonly reading?: AnswerReading | undefined;
 }
 
 /** How a query is taken out of a response. */
 export interface AnswerReading {
-  /** "tags": between <answer> and </answer>. "fenced": from a fence, for models that write SQL so; `extractFenced`. */
+  /** "tags": between <answer> and </answer>. "fenced": in a fence, as some models write it; `extractFenced`. */
   readonly answers: "tags" | "fenced";
-  /** Whether what a model repeats at the end is cut off first; `cutRepetition`. */
+  /** Whether repetition at the end of a response is cut off first; `cutRepetition`. */
   readonly cutRepetition: boolean;
 }
 

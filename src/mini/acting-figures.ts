@@ -1,4 +1,4 @@
-/** How well a model answers on development databases. */
+/** Measures how well a model answers on development databases of the miniature world. */
 import { LseError } from "../errors.js";
 import { answer, answerSeeds, eachSample, scoreOf } from "../evolve/answer.js";
 import { type LanguageModel, PAPER_SAMPLING, type Sampling } from "../model.js";

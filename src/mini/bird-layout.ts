@@ -1,4 +1,4 @@
-/** Databases of the miniature world in the folder layout and the file formats that BIRD is published in. */
+/** Writes databases of the miniature world as files in BIRD's published layout. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BirdQuestion } from "../bird/dataset.js";
@@ -13,7 +13,7 @@ import { keyOf } from "./vocabulary.js";
 /** The name of a database in file names and `db_id`: `mini_test_3`. */
 export const databaseName = ({ split, seed }: MiniAddress): string => `mini_${split}_${seed}`;
 
-/** A problem as a question of BIRD. There is no evidence: what the terms mean is what is to be found out. */
+/** A problem as a question of BIRD. It has no evidence, because what its terms mean is to be learned. */
 export function birdQuestion(
   database: MiniDatabase,
   problem: MiniProblem,
@@ -34,13 +34,13 @@ export function birdQuestion(
 /**
  * Writes `dev.json`, `dev.sql`, `dev_tables.json` and `dev_databases/NAME/` with the database and its
  * descriptions.
- * @param folder is made; must be empty if it exists
+ * @param folder is created; must be empty if it exists
  * @param questions per database
  * @throws LseError for a folder that is not empty or cannot be written
  */
 export function exportToBird(folder: string, addresses: readonly MiniAddress[], questions: number): void {
   if (existsSync(folder) && readdirSync(folder).length > 0) {
-    throw new LseError(`${folder} is not empty`, "Name a new folder");
+    throw new LseError(`${folder} is not empty`, "Choose a new folder");
   }
   const databases = addresses.map((address) => makeDatabase(address));
   const rows = databases.flatMap((database) =>
@@ -71,7 +71,7 @@ export function exportToBird(folder: string, addresses: readonly MiniAddress[], 
     writeJson(join(folder, "dev_tables.json"), databases.map(tablesEntry));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LseError(`${folder}: cannot write there (${why})`, "Name a folder that can be written", {
+    throw new LseError(`${folder}: cannot write there (${why})`, "Choose a folder that can be written to", {
       cause,
     });
   }

@@ -1,12 +1,12 @@
-/** Which demonstrations a model of the miniature world is trained on, and in which order. */
+/** Decides which demonstrations a model of the miniature world sees at each training step. */
 import { actDemonstrations, type Demonstration, evolveDemonstrations } from "./demonstrations.js";
 import { Draw } from "./draw.js";
 import { SLOPPINESS } from "./edits.js";
 
-/** Questions about one database with one list of rules: reading both costs as much as answering them all. */
+/** Questions about one database with one list of rules; reading these two costs as much as answering all of them. */
 const QUESTIONS = 10;
 
-/** A stretch of training. */
+/** A part of training with its own mixture of demonstrations. */
 export interface Stage {
   readonly name: string;
   readonly steps: number;
@@ -18,7 +18,7 @@ export interface Stage {
 
 /**
  * The groups of demonstrations of one step, all acting or all evolving, so that they are about equally long. They
- * depend on seed and step alone: training can go on anywhere.
+ * depend on seed and step alone, so training can resume at any step.
  * @param step from 1
  * @throws RangeError for a step after the last stage
  */

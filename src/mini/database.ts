@@ -1,4 +1,4 @@
-/** What a miniature database consists of. */
+/** The parts of a miniature database: tables, columns, and the hidden rules that hold in it. */
 import type { Rule } from "./rules.js";
 import type { MiniAddress } from "./splits.js";
 
@@ -45,7 +45,7 @@ export interface Convention extends Rule {
   readonly kind: ConventionKind;
   readonly table: string;
   readonly column: string;
-  /** The rest of the meaning: `= 'G'`, `>= 20`, `/ 100`, `- discount`, `,1,4)`. */
+  /** The rest of the rule's meaning: `= 'G'`, `>= 20`, `/ 100`, `- discount`, `,1,4)`. */
   readonly value: string;
 }
 

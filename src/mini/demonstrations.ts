@@ -1,6 +1,6 @@
-/**
- * Demonstrations for supervised training: the very messages of the loop, and what to answer. Streams without
- * end, each from its seed alone, made without SQLite.
+/** Demonstrations for supervised training: the prompts of the loop, each with the answer to give. */
+/*
+ * The streams have no end. Each follows from its seed alone, and is made without SQLite.
  */
 import type { ChatMessage } from "../model.js";
 import type { MiniDatabase } from "./database.js";
@@ -46,7 +46,7 @@ const EVOLVE_STATES: Readonly<Record<State, number>> = {
   complete: 2,
 };
 
-/** The databases of a stream, each with what draws the rest of its group. */
+/** The databases of a stream, each with the generator that draws the rest of its group. */
 function* databases(
   { seed, split = "train" }: StreamOptions,
   purpose: string,
@@ -94,7 +94,7 @@ export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<D
     const edit = () =>
       sloppiness === null
         ? perfectEdit(rules, batch, database.conventions)
-        : sloppyEdit(rules, batch, database.conventions, draw, sloppiness);
+        : sloppyEdit(rules, batch, database.conventions, { draw, sloppiness });
     yield Array.from({ length: sloppiness === null ? 1 : (options.group ?? 2) }, () => ({
       messages,
       completion: editText(rulesText(edit())),
@@ -102,7 +102,7 @@ export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<D
   }
 }
 
-/** Different questions with the answers of a perfect policy under some rules. */
+/** Different questions, answered as a perfect policy would under the given rules. */
 export function simulatedBatch(database: MiniDatabase, rules: readonly Rule[], size: number, draw: Draw) {
   const truth = meanings(database.conventions);
   const given = meanings(rules);

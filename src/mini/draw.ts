@@ -1,11 +1,11 @@
-/** Seeded choices. */
+/** Random choices from a seed: picks, weights, samples, shuffles. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
 
-/** Seeded choices, one after the other. */
+/** A generator of seeded choices, one after the other. */
 export class Draw {
   readonly #uniform: () => number;
 
-  /** @param parts what names the decisions, such as ("mini", "questions", 3) */
+  /** @param parts names this series of choices, such as ("mini", "questions", 3) */
   constructor(...parts: readonly (string | number)[]) {
     this.#uniform = uniformStream(deriveSeed(...parts));
   }
@@ -25,7 +25,7 @@ export class Draw {
     return items[this.integer(0, items.length - 1)] as T;
   }
 
-  /** The index of one of the weights, as often as its share of their sum. */
+  /** The index of one of the weights, drawn in proportion to them. */
   weighted(weights: readonly number[]): number {
     let rest = this.#uniform() * weights.reduce((sum, weight) => sum + weight, 0);
     for (const [index, weight] of weights.entries()) {
@@ -40,7 +40,7 @@ export class Draw {
     return this.sample(items, items.length);
   }
 
-  /** So many different items, in any order; all of them when there are no more. */
+  /** `count` different items in random order; all of them if there are not as many. */
   sample<T>(items: readonly T[], count: number): T[] {
     const rest = [...items];
     const end = Math.min(count, rest.length);

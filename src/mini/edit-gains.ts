@@ -1,4 +1,4 @@
-/** What one edit is worth in the miniature world: a model's, and that of a perfect reader of the same summary. */
+/** Measures what one edit is worth in the miniature world: a model's, and a perfect reader's of the same summary. */
 import { type Answer, answer, answerSeeds, eachSample, scoreOf } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import { evolverMessages } from "../evolve/evolver-prompt.js";

@@ -1,9 +1,9 @@
-/** The edits of a perfect reader and of a sloppy one. */
+/** The two demonstrators of editing: a perfect reader of a batch, and a careless one. */
 import type { Draw } from "./draw.js";
 import { type Question, termsOf } from "./questions.js";
 import { meanings, type Rule } from "./rules.js";
 
-/** A problem that an edit learns from. */
+/** A question with its grade, which an edit learns from. */
 export interface EditFeedback {
   readonly question: Question;
   readonly correct: boolean;
@@ -43,8 +43,8 @@ function applied(rules: readonly Rule[], findings: readonly Finding[]): Rule[] {
 }
 
 /**
- * What a perfect reader of the batch's summary would write: all that it shows to be missing or wrong is put
- * right, and nothing else changes. The yardstick of an evolver, and its clean demonstrator.
+ * What a perfect reader of the batch's summary would write: every rule that it shows to be missing or wrong is
+ * corrected, and nothing else changes. Evolvers are measured by it, and learn from it as the clean demonstrator.
  */
 export function perfectEdit(
   rules: readonly Rule[],
@@ -54,9 +54,9 @@ export function perfectEdit(
   return applied(rules, findingsOf(rules, batch, truth));
 }
 
-/** How often the sloppy demonstrator goes wrong, each of these for itself. */
+/** Probabilities of the sloppy demonstrator's mistakes, each drawn independently. */
 export interface Sloppiness {
-  /** It sees to the first finding only. */
+  /** It corrects only the first finding. */
   readonly firstOnly: number;
   /** It forgets one of the old rules. */
   readonly dropOne: number;
@@ -64,7 +64,7 @@ export interface Sloppiness {
   readonly dropHalf: number;
   /** It gives one finding's meaning to another term of the batch. */
   readonly misattribute: number;
-  /** It writes one of its rules down a second time. */
+  /** It writes one of its rules twice. */
   readonly pad: number;
 }
 
@@ -85,8 +85,7 @@ export function sloppyEdit(
   rules: readonly Rule[],
   batch: readonly EditFeedback[],
   truth: readonly Rule[],
-  draw: Draw,
-  sloppiness: Sloppiness = SLOPPINESS,
+  { draw, sloppiness = SLOPPINESS }: { readonly draw: Draw; readonly sloppiness?: Sloppiness },
 ): Rule[] {
   let findings = findingsOf(rules, batch, truth);
   if (draw.chance(sloppiness.firstOnly)) findings = findings.slice(0, 1);

@@ -1,12 +1,5 @@
-/** A database from its address. */
-import type {
-  Column,
-  ColumnContent,
-  Convention,
-  ConventionKind,
-  MiniDatabase,
-  MiniTable,
-} from "./database.js";
+/** Makes a miniature database from its address: tables, columns and hidden rules. */
+import type { Column, ColumnContent, Convention, MiniDatabase, MiniTable } from "./database.js";
 import { Draw } from "./draw.js";
 import { addressText, DOMAINS_OF, type MiniAddress, type MiniSplit, splitOfMeaning } from "./splits.js";
 import {
@@ -46,7 +39,7 @@ export function makeDatabase({ split, seed }: MiniAddress): MiniDatabase {
   return new Maker(split, seed).make();
 }
 
-/** A table that is being made: its key and links come first and last. */
+/** A table that is being made; key and links are added at the end. */
 interface Draft extends Pick<MiniTable, "name" | "parents"> {
   readonly columns: Column[];
   readonly adjectives: string[];
@@ -132,7 +125,13 @@ class Maker {
       if (free.length === 0) continue;
       const column = this.#draw.pick(free);
       this.#addColumn(columns, column, { kind: "flag" });
-      this.#addRule("exclusion", name, name, column, this.#draw.pick(["= 0", "= 1"]));
+      this.#addRule({
+        kind: "exclusion",
+        table: name,
+        term: name,
+        column,
+        value: this.#draw.pick(["= 0", "= 1"]),
+      });
       added++;
     }
     return added;
@@ -146,14 +145,15 @@ class Maker {
       const factors = FACTORS.flatMap((factor) => [`/ ${factor}`, `* ${factor}`]);
       const [column, value] = this.#find(MEASURES, factors);
       this.#addColumn(table.columns, column, amountOf(value));
-      this.#addRule("factor", table.name, column, column, value);
+      this.#addRule({ kind: "factor", table: table.name, term: column, column, value });
       table.measures.push(column);
     } else {
       const [term, column] = this.#find(DERIVED, MEASURES);
       const other = draw.pick(DEDUCTIONS.filter((name) => !this.#usedColumns.has(name)));
       this.#addColumn(table.columns, column, { kind: "amount", step: 10, low: 20, high: 90 });
       this.#addColumn(table.columns, other, { kind: "amount", step: 1, low: 1, high: 99 });
-      this.#addRule("difference", table.name, term, column, `${draw.pick(["-", "-", "+"])} ${other}`);
+      const value = `${draw.pick(["-", "-", "+"])} ${other}`;
+      this.#addRule({ kind: "difference", table: table.name, term, column, value });
       table.measures.push(term);
     }
   }
@@ -163,7 +163,7 @@ class Maker {
     const [term, column] = this.#find([YEAR], DATES);
     const yearFirst = this.#draw.chance(0.5);
     this.#addColumn(table.columns, column, { kind: "date", yearFirst });
-    this.#addRule("year", table.name, term, column, yearFirst ? ",1,4)" : ",7,4)");
+    this.#addRule({ kind: "year", table: table.name, term, column, value: yearFirst ? ",1,4)" : ",7,4)" });
   }
 
   #addAdjective(table: Draft): void {
@@ -183,11 +183,11 @@ class Maker {
       value = draw.pick(["IS NULL", "IS NOT NULL"]);
       this.#addColumn(table.columns, column, { kind: "optional date" });
     }
-    this.#addRule(kind, table.name, term, column, value);
+    this.#addRule({ kind, table: table.name, term, column, value });
     table.adjectives.push(term);
   }
 
-  /** Columns without a hidden meaning: to filter by, to sum up, and to be in the way. */
+  /** Columns without a hidden meaning: to filter by, to sum up, and to distract. */
   #addPlainColumns({ columns, measures }: Draft): void {
     const draw = this.#draw;
     const unused = (names: readonly string[]) =>
@@ -229,10 +229,11 @@ class Maker {
     columns.push({ name, content });
   }
 
-  #addRule(kind: ConventionKind, table: string, term: string, column: string, value: string): void {
+  #addRule(rule: Omit<Convention, "meaning">): void {
+    const { kind, term, column, value } = rule;
     this.#usedTerms.add(term);
     const meaning = kind === "year" ? `SUBSTR( ${column} ${value}` : `${column} ${value}`;
-    this.#conventions.push({ kind, table, term, column, value, meaning });
+    this.#conventions.push({ ...rule, meaning });
   }
 }
 

@@ -1,4 +1,4 @@
-/** Questions in which every rule matters. */
+/** Makes the problems of a miniature database: only questions in which every rule matters. */
 import type { DatabaseSync } from "@photostructure/sqlite";
 import { LseError } from "../errors.js";
 import type { MiniDatabase } from "./database.js";
@@ -17,14 +17,14 @@ export interface MiniProblem {
   readonly hidden: readonly string[];
 }
 
-/** Questions in a row that bring nothing new, before a database is given up. */
+/** How many questions in a row may bring nothing new before it gives up on a database. */
 const TRIES = 1000;
 
 /**
  * Different problems about a database, always the same ones in the same order. On its rows the gold query
  * returns something, and something else as soon as any one rule is left out: so an answer is right because the
  * rules are known, not by chance.
- * @throws LseError when the database does not have so many
+ * @throws LseError if the database does not have as many
  */
 export function makeProblems(database: MiniDatabase, count: number): MiniProblem[] {
   const truth = meanings(database.conventions);
@@ -52,7 +52,7 @@ export function makeProblems(database: MiniDatabase, count: number): MiniProblem
   }
   throw new LseError(
     `${database.id} has only ${problems.size} questions in which every rule matters, not ${count}`,
-    "Ask for fewer, or take another database",
+    "Ask for fewer, or choose another database",
   );
 }
 

@@ -1,6 +1,7 @@
-/**
- * What models read in the miniature world. Both prompts are kept to some 100 to 300 words, because a model of a
- * million parameters has to find its way in them; what they mean it learns from demonstrations.
+/** The prompts and reports of the miniature world. */
+/*
+ * Both prompts are kept to some 100 to 300 words, because a model of a million parameters has to find its way in them;
+ * what they mean it learns from demonstrations.
  */
 import type { ChatMessage } from "../model.js";
 import type { MiniDatabase } from "./database.js";

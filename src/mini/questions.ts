@@ -1,4 +1,4 @@
-/** Questions in parts, and in words. */
+/** Questions of the miniature world, in parts and in words. */
 import type { MiniDatabase, MiniTable } from "./database.js";
 import { Draw } from "./draw.js";
 import { FILTERS, YEAR, YEARS } from "./vocabulary.js";
@@ -18,7 +18,7 @@ export interface Question {
   /** What is asked of the rows: their number, their keys, or an aggregate of a measure. */
   readonly asked: "number" | "keys" | { readonly aggregate: Aggregate; readonly measure: string };
   readonly head: NounPhrase;
-  /** What the head's rows must refer to: a join. */
+  /** The rows that the head's rows must refer to: a join. */
   readonly of: NounPhrase | null;
 }
 
@@ -48,7 +48,7 @@ export function termsOf({ asked, head, of }: Question): string[] {
   ];
 }
 
-/** Questions about a database without end, each from the seed and its number alone; they may repeat. */
+/** An endless stream of questions about a database, from the seed alone; they may repeat. */
 export function* drawQuestions(
   database: MiniDatabase,
   ...seed: readonly (string | number)[]

@@ -1,4 +1,4 @@
-/** A database's rows, and its SQLite file. */
+/** Fills a miniature database with rows and writes it as a SQLite file. */
 import { DatabaseSync } from "@photostructure/sqlite";
 import type { ColumnContent, MiniDatabase } from "./database.js";
 import { Draw } from "./draw.js";
@@ -6,7 +6,7 @@ import { keyOf, YEARS } from "./vocabulary.js";
 
 type Value = string | number | null;
 
-/** The rows of every table, in the order of its columns; from the address alone. */
+/** The rows of every table, values in the order of its columns. They depend on the address alone. */
 export function makeRows(database: MiniDatabase): Map<string, Value[][]> {
   const draw = new Draw("mini rows", database.split, database.seed);
   const sizes = new Map(database.tables.map(({ name, rows }) => [name, rows]));

@@ -1,3 +1,5 @@
+/** Instructions of the miniature world as a list of rules, to text and back. */
+
 /** One rule of the instructions: what a term of the questions means in SQL. */
 export interface Rule {
   readonly term: string;
@@ -5,7 +7,7 @@ export interface Rule {
   readonly meaning: string;
 }
 
-/** What instructions without rules say; the world's seed instructions. */
+/** The text of instructions without rules; the seed instructions of the miniature world. */
 export const NO_RULES = "none";
 
 /** Rules as instructions: `cheap means rank = 'G' . price means price / 100 .` */
@@ -15,9 +17,9 @@ export function rulesText(rules: readonly Rule[]): string {
 }
 
 /**
- * The rules in any text: what stands between ends (` .`) and reads `TERM means MEANING`. Anything else is passed
- * over, and of several rules for one term the last one holds, in the place of the first: lists that a model
- * writes fill up with repetitions otherwise.
+ * The rules in any text: what stands between ends (` .`) and reads `TERM means MEANING`. Anything else is
+ * skipped. Of several rules for one term the last one counts, in the place of the first; otherwise the lists that a
+ * model writes would fill up with repetitions.
  */
 export function parseRules(text: string): Rule[] {
   const rules = new Map<string, Rule>();

@@ -1,4 +1,4 @@
-/** Train, dev and test databases, and their addresses. */
+/** The three parts of the miniature world (train, dev, test), and the addresses of its databases. */
 import { LseError } from "../errors.js";
 import { nearest } from "../lib/nearest.js";
 import { deriveSeed } from "../lib/random.js";
@@ -21,7 +21,7 @@ export function parseAddress(text: string): MiniAddress {
     const [, wrong = "", seed = "3"] = /^([^/]*)\/(\d+)?/.exec(text) ?? [];
     const meant = wrong === "" ? "" : `Did you mean ${nearest(wrong, SPLITS)}/${seed}? `;
     throw new LseError(
-      `"${text}" is no database of the miniature world`,
+      `"${text}" is not a database of the miniature world`,
       `${meant}Give its seed, such as 3, or split and seed: test/3, dev/0, train/17`,
     );
   }

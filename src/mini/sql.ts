@@ -1,4 +1,4 @@
-/** Queries from questions and rules, and where two queries differ. */
+/** Writes the query that answers a question by given rules, and finds where two queries differ. */
 import type { Aggregate, NounPhrase, Question } from "./questions.js";
 import { keyOf, YEAR } from "./vocabulary.js";
 
@@ -11,7 +11,7 @@ const FUNCTIONS: Record<Aggregate, string> = {
 
 /**
  * The query of a question. Its conditions stand in the order of the question's words, and what stands for a
- * term follows the term in a comment: SQLite passes over it, and it tells a small model what to look up next.
+ * term follows the term in a comment: SQLite ignores it, and it tells a small model what to look up next.
  *
  * @param meaningOf the SQL for a term, or null to leave its condition out
  */
@@ -62,13 +62,13 @@ export function answerWithout(question: Question, rules: ReadonlyMap<string, str
 /** A query without its comments. */
 export const withoutComments = (sql: string): string => sql.replace(/\/\*.*?\*\/\s*/g, "").trim();
 
-/** A part of a query with the term it stands for, as far as the query says. */
+/** A part of a query, with the term it stands for if the query says so. */
 interface Clause {
   readonly term: string | null;
   readonly sql: string;
 }
 
-/** Where a prediction differs from the gold query; null is a part that one of them does not have. */
+/** Where a prediction differs from the gold query; null for a part that one of them lacks. */
 export interface Difference {
   readonly predicted: string | null;
   readonly gold: string | null;
@@ -102,7 +102,7 @@ function same(a: Clause, b: Clause): boolean {
   return a.sql === b.sql && (a.term === null || b.term === null || a.term === b.term);
 }
 
-/** What is selected, aggregate functions aside, and the conditions; empty for what is no query of this form. */
+/** What is selected, without aggregate functions, and the conditions; empty if the query has another form. */
 function partsOf(query: string): { selected: string | null; conditions: Clause[] } {
   const [front = "", where] = query.replace(/\s+/g, " ").trim().split(" WHERE ", 2);
   const selected = /^SELECT (?:(?:SUM|AVG|MAX|MIN)\( )?(.*?)(?: \))? FROM /.exec(front)?.[1];

@@ -1,10 +1,10 @@
-/** Instructions to start from: what an evolving list of rules looks like on its way. */
+/** Instructions to start from, at several stages: no rules, half of them, some false ones, all. */
 import type { MiniDatabase } from "./database.js";
 import type { Draw } from "./draw.js";
 import type { Rule } from "./rules.js";
 import { ADJECTIVES, CODES, LARGEST_THRESHOLD, LETTERS } from "./vocabulary.js";
 
-/** How far instructions have come. "half" and "partial" are true as far as they go. */
+/** How complete instructions are. The rules of "half" and "partial" are true, but some are missing. */
 export type State = "none" | "half" | "partial" | "wrong" | "complete";
 
 /** True rules of a database in random order, as many as the state has; "wrong" has some false ones too. */
@@ -24,7 +24,7 @@ export function rulesInState(database: MiniDatabase, state: State, draw: Draw): 
   }
 }
 
-/** One or two rules get another meaning or another term, or a rule about nothing here comes in. */
+/** Gives one or two rules another meaning or another term, or adds a rule that has nothing to do with the database. */
 function falsified(rules: readonly Rule[], { conventions }: MiniDatabase, draw: Draw): Rule[] {
   const result = [...rules];
   for (let count = draw.integer(1, 2); count > 0; count--) {

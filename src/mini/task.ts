@@ -1,4 +1,4 @@
-/** One miniature database as a task. */
+/** The miniature world as a task: the problems of one database. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { makeRows, writeDatabase } from "./rows.js";
 import { NO_RULES } from "./rules.js";
 import type { MiniAddress } from "./splits.js";
 
-/** Problems that evolution may use, and problems kept from it to report a result on. */
+/** How many problems evolution may use, and how many are kept from it to report a result on. */
 const PROBLEMS = { evolution: 80, test: 40 };
 
 /** Runs the SQL of databases of the miniature world, which it keeps in a temporary folder. */
@@ -27,7 +27,7 @@ export class MiniGrader implements AsyncDisposable {
 
   /** @param timeoutMs time limit of a predicted query */
   constructor(readonly timeoutMs: number) {
-    // Gold results go with the databases: they cost less than keeping them.
+    // Gold results are deleted with the databases: running the queries again costs less than keeping them.
     this.accuracy = new ExecutionAccuracy(
       { databasePath: (name) => this.#pathOf(name) },
       timeoutMs,
@@ -35,7 +35,7 @@ export class MiniGrader implements AsyncDisposable {
     );
   }
 
-  /** Writes a database, unless it is there already. */
+  /** Writes a database, unless it exists already. */
   add(database: MiniDatabase): void {
     const path = this.#pathOf(databaseName(database));
     if (!existsSync(path)) writeDatabase(database, path).close();
@@ -56,14 +56,14 @@ export class MiniTask implements Task {
   readonly id: string;
   readonly seedInstructions = NO_RULES;
   readonly problemIds: readonly string[];
-  /** Problems that no part of evolution sees: for a figure that the choice of the best node has not touched. */
+  /** Problems that no part of evolution sees, so that the choice of the best node cannot bias their score. */
   readonly testIds: readonly string[];
   readonly fingerprint: string;
   readonly #problems: ReadonlyMap<string, MiniProblem>;
 
   /**
-   * @param grader runs the SQL and stays open; a number makes one for this task alone, with this time limit in
-   * milliseconds for a predicted query
+   * @param grader runs the SQL and stays open. A number makes a grader for this task alone; it is the time limit of a
+   * predicted query in milliseconds
    */
   static open(address: MiniAddress, grader: MiniGrader | number): MiniTask {
     const database = makeDatabase(address);
@@ -130,7 +130,7 @@ export class MiniTask implements Task {
     return { total, passed: correct, failures };
   }
 
-  /** A problem in parts, one of the test problems too. @throws RangeError for an unknown id */
+  /** A problem in its parts; test problems too. @throws RangeError for an unknown id */
   problem(id: string): MiniProblem {
     const problem = this.#problems.get(id);
     if (problem === undefined) throw new RangeError(`${this.id} has no problem ${id}`);

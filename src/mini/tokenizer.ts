@@ -1,4 +1,4 @@
-/** One token for each word of the closed language. */
+/** Makes the tokenizer of the miniature world from its vocabulary. */
 import { WordTokenizer } from "../gguf/word-tokenizer.js";
 import { WORDS } from "./vocabulary.js";
 

@@ -1,7 +1,8 @@
-/**
- * The closed language of the miniature world. Every text in it (schemas, rules, questions, SQL, prompts, answers)
- * is made of these words with single spaces between them. A word plays one part only, so that a small model can
- * tell a term from a column by the word itself; what a term means, it has to read.
+/** The closed vocabulary of the miniature world: every word that its texts are made of. */
+/*
+ * Texts (schemas, rules, questions, SQL, prompts, answers) are these words with single spaces between them. A word plays
+ * one part only, so that a small model can tell a term from a column by the word itself; what a term means, it has to
+ * read.
  */
 
 /**
@@ -49,13 +50,13 @@ export const CODES =
 export const DATES =
   list(`ended returned shipped checked signed renewed started joined created booked built entered
   issued planned`);
-/** Columns of 0 and 1 that take rows out. */
+/** Columns of 0 and 1 that exclude rows. */
 export const FLAGS = list("deleted archived test void cancelled removed dummy expired frozen ignored");
 /** Columns of amounts, which questions sum up. */
 export const MEASURES = list(
   "price salary cost fee amount balance weight length duration budget volume income",
 );
-/** Columns of what is taken off or added. */
+/** Columns of amounts that are subtracted or added. */
 export const DEDUCTIONS = list("discount tax refund rebate bonus tip penalty surcharge");
 /** Terms for an amount that no column holds. */
 export const DERIVED = list("net gross margin due worth");
@@ -88,7 +89,7 @@ const SQL = list(
 
 const keyOfTable = new Map(DOMAINS.flatMap(({ tables }) => tables.map(([name, one]) => [name, `${one}_id`])));
 
-/** The key column of a table. @throws RangeError for what is no table of the world */
+/** The key column of a table. @throws RangeError for an unknown table */
 export function keyOf(table: string): string {
   const key = keyOfTable.get(table);
   if (key === undefined) throw new RangeError(`no table of the miniature world is called ${table}`);

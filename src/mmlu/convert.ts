@@ -1,10 +1,10 @@
-/** Other sets of questions in MMLU-Redux's form. */
+/** Converts MMLU-Pro and SuperGPQA into MMLU-Redux's form: which rows, and which subjects. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { type Draws, type ReduxRow, reduceToFour } from "./reduce.js";
 import { readTable } from "./tables.js";
 
-/** Rows by subject; subjects in the order in which they first come up. */
+/** Rows by subject; subjects in the order of their first rows. */
 export type Subjects = ReadonlyMap<string, readonly ReduxRow[]>;
 
 const wide = { question: z.string().min(1), options: z.array(z.string()).min(2) };
@@ -17,7 +17,7 @@ const proSchema = z.object({
 });
 
 /**
- * MMLU-Pro-Redux from MMLU-Pro: four choices a question, without the questions that MMLU has already, a subject for
+ * MMLU-Pro-Redux from MMLU-Pro: four choices a question, without the questions that are in MMLU already, a subject for
  * each category (data/scripts/convert_mmlu_pro_to_redux.py). The published set keeps nine of the categories.
  * @param path MMLU-Pro's test split
  * @throws LseError naming file, row and field of what is malformed
@@ -39,6 +39,7 @@ const gpqaSchema = z.object({
   subfield: z.string().min(1),
 });
 
+/** How questions of SuperGPQA are divided into subjects. */
 export interface SuperGpqaOptions {
   readonly by: "field" | "subfield";
   /** A subfield with fewer questions goes to its field. */
@@ -81,7 +82,7 @@ async function readWide<T extends { readonly options: readonly string[] }>(
     const why = outside
       ? "options: the answer is not among them"
       : `${issue?.path.join(".")}: ${issue?.message}`;
-    throw new LseError(`${path}: row ${index}: field ${why}`, "Give the file as its authors publish it");
+    throw new LseError(`${path}: row ${index}: field ${why}`, "Use the file as its authors publish it");
   });
 }
 

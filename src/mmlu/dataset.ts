@@ -1,4 +1,4 @@
-/** Questions of MMLU-Redux out of its rows. */
+/** Reads the rows of a subject as questions with choices and a right letter. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { findSubject } from "./folders.js";
@@ -7,7 +7,7 @@ import { readTable, type TableRow } from "./tables.js";
 
 /** A question of MMLU-Redux or of a set in its form. */
 export interface MmluQuestion {
-  /** Its place among the rows that are kept, from 0: what the published code calls its index. */
+  /** Its number among the rows that are kept, from 0: the index of the published code. */
   readonly id: string;
   readonly question: string;
   readonly choices: readonly string[];
@@ -33,7 +33,7 @@ const rowSchema = z.object({
   correct_answer: label.nullish(),
 });
 
-/** What annotators call a question none of whose choices is right. */
+/** The error type that annotators give a question without a right choice. */
 const NO_ANSWER = "no_correct_answer";
 
 /**
@@ -52,15 +52,18 @@ export async function readSubject(
   const count = tables.reduce((sum, rows) => sum + rows.length, 0);
   if (stated !== null && stated.rows !== count) {
     throw new LseError(
-      `${stated.path}: it states ${stated.rows} rows, but ${count} are here`,
-      "Fetch the folder again; if rows were left out on purpose, take `splits` out of that file",
+      `${stated.path}: states ${stated.rows} rows, but the files have ${count}`,
+      "Download the folder again; if rows were removed on purpose, remove `splits` from that file",
     );
   }
   const kept = tables.flatMap((rows, file) =>
     rows.flatMap((row, index) => questionOf(row, `${paths[file]}: row ${index}`, rules) ?? []),
   );
   if (kept.length === 0)
-    throw new LseError(`${paths[0]}: no question is here`, "Give `task.data` another subject");
+    throw new LseError(
+      `${paths[0]}: has no question with a right choice`,
+      "Choose another subject with `task.db`, or another folder with `task.data`",
+    );
   return {
     subject: name,
     questions: kept.map((question, id) => ({ id: String(id), ...question })),
@@ -76,7 +79,7 @@ function questionOf(raw: TableRow, origin: string, rules: GoldRules): Omit<MmluQ
     throw new LseError(
       `${origin}: field ${issue?.path.join(".") || "(whole row)"}: ${issue?.message}`,
       "options" in raw
-        ? "This is MMLU-Pro or SuperGPQA as published: `npm run convert-mmlu-pro` or `npm run convert-supergpqa` puts it into MMLU-Redux's form"
+        ? "This is MMLU-Pro or SuperGPQA as published: convert it to MMLU-Redux's form with `npm run convert-mmlu-pro` or `npm run convert-supergpqa`"
         : "Rows have question, choices and answer, and may have error_type and correct_answer",
     );
   }

@@ -1,4 +1,4 @@
-/** Where a subject's files lie. */
+/** Finds the files of a subject in the folder layouts that are published. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
 import { z } from "zod";
@@ -7,27 +7,27 @@ import { checked, readJson } from "../lib/json-file.js";
 import { nearest } from "../lib/nearest.js";
 import { dataSetOf } from "./subjects.js";
 
-const FETCH_AGAIN = "Fetch the folder again";
+const FETCH_AGAIN = "Download the folder again";
 
-/** Where the questions of one subject lie. */
+/** The files that hold the questions of one subject. */
 export interface SubjectFiles {
   readonly subject: string;
   /** Arrow or Parquet files, in the order of their rows. */
   readonly paths: readonly string[];
-  /** How many rows a `dataset_info.json` beside them says they have. */
+  /** Their number of rows according to `dataset_info.json` beside them; null without that file. */
   readonly stated: { readonly rows: number; readonly path: string } | null;
 }
 
 /**
- * Finds a subject's files. A subject is a folder as `datasets` saves it (`state.json` and Arrow files), one with the
- * Parquet files of a hub, either of them in a folder `test` below, or a single file.
+ * Finds a subject's files. A subject is a folder as Hugging Face's `datasets` saves it (`state.json` and Arrow files), a
+ * folder with Parquet files of the hub, a folder that has either of these in a folder `test`, or a single file.
  * @param dataPath a folder of subjects, the folder of one, or a file
- * @param subject may be left out when there is one only; names a file, else its file name does
- * @throws LseError when it is not there, with the nearest name there is
+ * @param subject may be left out if there is only one. Gives a single file its name; without it, the file name does
+ * @throws LseError if there is no such subject, with the most similar name
  */
 export function findSubject(dataPath: string, subject: string | undefined): SubjectFiles {
   if (!existsSync(dataPath)) {
-    throw new LseError(`${dataPath}: no such file or folder`, "Give `task.data` a folder of subjects");
+    throw new LseError(`${dataPath}: no such file or folder`, "Set `task.data` to a folder of subjects");
   }
   if (!statSync(dataPath).isDirectory()) {
     return { subject: subject ?? basename(dataPath, extname(dataPath)), paths: [dataPath], stated: null };
@@ -37,8 +37,8 @@ export function findSubject(dataPath: string, subject: string | undefined): Subj
   if (files !== null) {
     if (subject === undefined || subject === own) return { subject: own, ...files };
     throw new LseError(
-      `${dataPath}: this is the folder of the subject "${own}", not of "${subject}"`,
-      "Give `task.data` the folder above it, or leave `task.db` out",
+      `${dataPath}: is the folder of the subject "${own}", not of "${subject}"`,
+      "Set `task.data` to the folder above it, or leave `task.db` out",
     );
   }
   const names = subjectsIn(dataPath);
@@ -67,22 +67,19 @@ function notFound(dataPath: string, subject: string | undefined, names: readonly
   const list = names.join(", ");
   if (names.length === 0) {
     return new LseError(
-      `${dataPath}: no folder of a subject is here`,
-      "Give `task.data` a folder of subjects as datasets saves them, the folder of one, or a Parquet file",
+      `${dataPath}: has no folder of a subject`,
+      "Set `task.data` to a folder of subjects as Hugging Face's datasets saves them, the folder of one, or a Parquet file",
     );
   }
   if (subject === undefined) {
-    return new LseError(
-      `${dataPath}: ${names.length} subjects are here`,
-      `Choose one with \`task.db\`: ${list}`,
-    );
+    return new LseError(`${dataPath}: has ${names.length} subjects`, `Choose one with \`task.db\`: ${list}`);
   }
   const known = dataSetOf(subject);
   return new LseError(
-    `${dataPath}: no subject "${subject}" is here`,
+    `${dataPath}: has no subject "${subject}"`,
     known === undefined
-      ? `Did you mean ${nearest(subject, names)}? Give \`task.db\` one of ${list}`
-      : `${known} has it: give \`task.data\` that folder, or \`task.db\` one of ${list}`,
+      ? `Did you mean ${nearest(subject, names)}? Set \`task.db\` to one of ${list}`
+      : `${known} has it: set \`task.data\` to that folder, or \`task.db\` to one of ${list}`,
   );
 }
 
@@ -97,12 +94,12 @@ const infoSchema = z.object({
 
 const DATA_FILE = /\.(arrow|parquet)$/;
 
-/** The split that is asked questions from, where a folder has several. */
+/** The split whose questions are used, if a folder has several. */
 const SPLIT = "test";
 
 type Files = Omit<SubjectFiles, "subject">;
 
-/** The data files right in a folder or in its folder `test`; null where there are none. */
+/** The data files directly in a folder or in its folder `test`; null if there are none. */
 function filesIn(folder: string): Files | null {
   const statePath = join(folder, "state.json");
   if (existsSync(statePath)) {
@@ -122,8 +119,8 @@ function filesIn(folder: string): Files | null {
 }
 
 /**
- * Of a folder's data files those of its test split, or of its only one: `test-00000-of-00002.parquet` and so on, the
- * hub's own `0000.parquet`, or a single file. Null for several files that are no parts of one table.
+ * Of a folder's data files, those of its test split or of its only split: `test-00000-of-00002.parquet` and so on, the
+ * hub's own `0000.parquet`, or a single file. Null for several files that are not parts of one table.
  */
 function shardsOf(folder: string, names: readonly string[]): readonly string[] | null {
   if (names.every((name) => /^\d+\.parquet$/.test(name))) return names;
@@ -137,13 +134,13 @@ function shardsOf(folder: string, names: readonly string[]): readonly string[] |
   const shards = parts.filter((part) => part.split === split);
   if (shards[0] === undefined) return null;
   if (shards[0].count !== shards.length) {
-    const why = `${shards.length} of ${shards[0].count} parts are here`;
+    const why = `${shards.length} of ${shards[0].count} parts found`;
     throw incomplete(join(folder, shards[0].name), why);
   }
   return shards.map(({ name }) => name);
 }
 
-/** @param split whose rows are counted, unless the file knows one split only */
+/** @param split whose rows are counted, unless the file has only one split */
 function statedRows(folder: string, split: string): SubjectFiles["stated"] {
   const path = join(folder, "dataset_info.json");
   if (!existsSync(path)) return null;
@@ -154,4 +151,4 @@ function statedRows(folder: string, split: string): SubjectFiles["stated"] {
 }
 
 const incomplete = (path: string, why: string) =>
-  new LseError(`${path}: the data is not complete (${why})`, FETCH_AGAIN);
+  new LseError(`${path}: the data is incomplete (${why})`, FETCH_AGAIN);

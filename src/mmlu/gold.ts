@@ -1,3 +1,5 @@
+/** Decides which letter is right, from the original answer and the annotators' correction. */
+
 /** What a row says about its right answer: a letter, an index that counts from 0, or either of them as text. */
 export type Label = string | number | null;
 
@@ -10,17 +12,17 @@ export const MOST_CHOICES = LETTERS.length;
 export const lettersOf = (choices: number): readonly string[] => [...LETTERS.slice(0, choices)];
 
 /**
- * What counts as right: the published code's rules (lse/envs/mmlu_env.py:100-128), and the same without their
- * oddities. Where corrections are text and choices are four, as in the published sets, the two differ only where a
+ * What counts as right: the published code's rules (lse/envs/mmlu_env.py:100-128), and the same rules
+ * corrected. Where corrections are text and choices are four, as in the published sets, the two differ only where a
  * correction has spaces around it.
  */
 export const GOLD_RULES = {
   corrected: {
-    /** The integer 0 as a correction means A; there it counts as no correction. */
+    /** The integer 0 as a correction means A; the published code takes it for no correction. */
     zeroCorrects: true,
-    /** Spaces around a letter or a digit do not matter; there such a correction is not understood. */
+    /** Spaces around a letter or a digit are ignored; the published code does not understand such a correction. */
     trims: true,
-    /** All choices are shown and may be right; there those after the fourth are left out without a word. */
+    /** All choices are shown and may be right; the published code silently drops those after the fourth. */
     mostChoices: MOST_CHOICES,
   },
   published: { zeroCorrects: false, trims: false, mostChoices: 4 },

@@ -1,8 +1,8 @@
-/** The prompts of multiple-choice questions. */
+/** The texts of MMLU's prompts: seed instructions, system prompt, a question with its choices. */
 import type { MmluQuestion } from "./dataset.js";
 import { lettersOf } from "./gold.js";
 
-/** Where evolution starts: enough to answer, nothing learnt yet. */
+/** The instructions that evolution starts from: enough to answer, nothing learned yet. */
 export const MMLU_SEED_INSTRUCTIONS = `Read the question and all of its choices. Reason step by step, rule out the choices that are wrong, and take the best of those that remain.`;
 
 /** What never changes comes before the instructions, so that engines evaluate it once for all of them. */
@@ -16,7 +16,7 @@ Give the letter of your choice once, between <answer> and </answer>, with nothin
 ${instructions}`;
 }
 
-/** The question, then a line a choice: "A. …". */
+/** The question, then a line for each choice: "A. …". */
 export function mmluQuestionText({ question, choices }: MmluQuestion): string {
   const letters = lettersOf(choices.length);
   return [question, "", ...choices.map((choice, i) => `${letters[i]}. ${choice}`)].join("\n");

@@ -1,7 +1,7 @@
-/** Four choices out of many. */
+/** Reduces a question with many choices to four. */
 import type { PythonRandom } from "../lib/python-random.js";
 
-/** The published sets were drawn with Python's generator and its seed 42. */
+/** The random draws. The published sets were drawn with Python's generator and the seed 42. */
 export type Draws = Pick<PythonRandom, "sample" | "shuffled">;
 
 /** A question with any number of choices. */
@@ -28,7 +28,7 @@ export interface ReduxRow {
 const DISTRACTORS = 3;
 
 /**
- * Keeps the right option and three others, or as many as there are, in a new order. First the others are drawn, then
+ * Keeps the right option and three others, or as many as there are, in a new order. The others are drawn first, then
  * the order (data/scripts/convert_mmlu_pro_to_redux.py).
  */
 export function reduceToFour({ question, options, answer, source }: WideQuestion, draws: Draws): ReduxRow {

@@ -1,4 +1,4 @@
-/** Subjects written as Hugging Face's `datasets` saves them. */
+/** Writes converted subjects as Hugging Face's `datasets` saves them. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
@@ -9,10 +9,10 @@ import type { ReduxRow } from "./reduce.js";
 /**
  * Saves subjects the way `datasets` saves a dictionary of data sets: a folder each, with one Arrow file. The published
  * code and `findSubject` read it.
- * @throws LseError when the folder is there already
+ * @throws LseError if the folder exists already
  */
 export async function saveSubjects(folder: string, subjects: Subjects): Promise<void> {
-  if (existsSync(folder)) throw new LseError(`${folder} is there already`, "Give a new folder");
+  if (existsSync(folder)) throw new LseError(`${folder} exists already`, "Choose a new folder");
   mkdirSync(folder, { recursive: true });
   for (const [subject, rows] of subjects) {
     const home = join(folder, subject);
@@ -35,7 +35,7 @@ export async function saveSubjects(folder: string, subjects: Subjects): Promise<
       features: FEATURES,
     });
   }
-  // Last, so that its being there means that all of the subjects are.
+  // Written last: when this file exists, all subjects do.
   writeJson(join(folder, "dataset_dict.json"), { splits: [...subjects.keys()] });
 }
 

@@ -1,3 +1,5 @@
+/** The names of the subjects, and the data sets they belong to. */
+
 /**
  * The subjects of MMLU-Redux 2.0 and of MMLU-Pro-Redux, as their folders are named
  * (lse/envs/mmlu_env.py:13-33). Those of SuperGPQA are read from the data.

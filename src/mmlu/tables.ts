@@ -1,29 +1,26 @@
-/** Arrow, Parquet and JSON lines as rows. */
+/** Reads Arrow, Parquet and JSON-lines files as rows of plain data. */
 import { readFileSync } from "node:fs";
 import { LseError } from "../errors.js";
 import { parseJson } from "../lib/json-file.js";
 
-/** A row as plain data: lists are arrays, 64-bit integers are numbers, what is missing is null. */
+/** A row as plain data: lists are arrays, 64-bit integers are numbers, missing values are null. */
 export type TableRow = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a table as the hubs publish them: Arrow (the stream that Hugging Face's `datasets` saves, or the file format),
  * Parquet, or JSON lines.
- * @throws LseError naming the file, for one that is malformed, cut off or of another kind
+ * @throws LseError naming the file, if it is malformed, cut off or of another kind
  */
 export async function readTable(path: string): Promise<TableRow[]> {
   if (path.endsWith(".arrow")) return await readArrow(path);
   if (path.endsWith(".parquet")) return await readParquet(path);
   if (path.endsWith(".jsonl")) return readJsonLines(path);
-  throw new LseError(
-    `${path}: not a file of a known kind`,
-    "Give a file ending in .arrow, .parquet or .jsonl",
-  );
+  throw new LseError(`${path}: unknown kind of file`, "Use a file that ends in .arrow, .parquet or .jsonl");
 }
 
-/** What ends a stream. Without it a file that was cut between two batches would read as a shorter one. */
+/** The end of a stream. Without this check, a file that was cut off between two batches would pass as a shorter one. */
 const END_OF_STREAM = Buffer.from("ffffffff00000000", "hex");
-/** What a file of the file format begins and ends with. */
+/** The beginning and the end of a file in the file format. */
 const FILE_MARK = Buffer.from("ARROW1");
 
 async function readArrow(path: string): Promise<TableRow[]> {
@@ -70,11 +67,11 @@ function readJsonLines(path: string): TableRow[] {
     if (line.trim() === "") return [];
     const row = parseJson(line, `${path}: line ${index + 1}`);
     if (typeof row === "object" && row !== null) return [row as TableRow];
-    throw new LseError(`${path}: line ${index + 1}: not an object`, "Correct the file or fetch it again");
+    throw new LseError(`${path}: line ${index + 1}: not an object`, "Correct the file, or download it again");
   });
 }
 
 const asNumber = (value: unknown) => (typeof value === "bigint" ? Number(value) : (value ?? null));
 
 const unreadable = (path: string, kind: string, why: string, options?: ErrorOptions) =>
-  new LseError(`${path}: not a complete ${kind} file (${why})`, "Fetch it again", options);
+  new LseError(`${path}: not a complete ${kind} file (${why})`, "Download it again", options);

@@ -1,4 +1,4 @@
-/** One subject as a task. */
+/** MMLU as a task: the multiple-choice questions of one subject. */
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
@@ -11,13 +11,13 @@ import { publishedSplit } from "./subjects.js";
 export interface MmluTaskOptions {
   /** A folder of subjects, the folder of one, or a file. */
   readonly dataPath: string;
-  /** May be left out when there is one subject only. */
+  /** May be left out if there is only one subject. */
   readonly subject?: string | undefined;
   /** Whether odd rules of the published code are corrected or kept. */
   readonly goldRules: GoldRules;
 }
 
-/** Longest answer without a letter that the evolver reads: it is in the response as well. */
+/** Most characters of an answer that is not a letter that the evolver reads; the response has all of it. */
 const MAX_ANSWER_CHARS = 100;
 
 /** Multiple-choice questions on one subject of MMLU-Redux or of a set in its form. */
@@ -69,7 +69,7 @@ export class MmluTask implements Task {
       `Answer taken from the response: ${answer === "" ? "(none)" : truncated(answer)}`,
       `Correct answer: ${question.gold}`,
       `Correct: ${correct ? "True" : "False"}`,
-      // That another letter was right is said above.
+      // The correct letter is given above.
       ...(isLetter ? [] : [`Error: ${error}`]),
     ].join("\n");
   }

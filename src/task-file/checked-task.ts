@@ -1,21 +1,21 @@
-/** The contract of a task, checked as it is used: an error names the member that breaks it. */
+/** Checks a user's task against the contract while it is used, and names the member that breaks it. */
 
 import { LseError } from "../errors.js";
 import type { ChatMessage } from "../model.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 
-/** A task as it may be written: what can be left out is filled in. */
+/** A task as a user may write it; the members that are left out are filled in. */
 export interface GivenTask extends Omit<Task, "id" | "fingerprint" | typeof Symbol.asyncDispose> {
   /** Defaults to the file's name. */
   readonly id?: string;
-  /** What else than the file and its options the outcomes depend on, such as a data file's hash. */
+  /** What outcomes depend on beside the file and its options, such as the hash of a data file. */
   readonly fingerprint?: string;
   [Symbol.asyncDispose]?(): PromiseLike<void>;
 }
 
 const METHODS = ["systemPrompt", "prompt", "grade", "report", "validate"] as const;
 
-/** What is wrong with an object that should be a task, in words; null for nothing that can be seen before it is used. */
+/** What is wrong with an object that should be a task, in words; null if nothing can be seen before it is used. */
 export function taskProblem(given: unknown): string | null {
   if (typeof given !== "object" || given === null)
     return `the task is ${given === null ? "null" : typeof given}`;
@@ -33,10 +33,10 @@ export function taskProblem(given: unknown): string | null {
   const ids = [...(task.problemIds as string[]), ...((task.testIds as string[] | undefined) ?? [])];
   if ((task.problemIds as string[]).length === 0) return "problemIds is empty";
   const twice = ids.find((id, i) => ids.indexOf(id) !== i);
-  return twice === undefined ? null : `the problem "${twice}" is there twice`;
+  return twice === undefined ? null : `the problem "${twice}" is listed twice`;
 }
 
-/** Passes everything on to the task that was given, and looks at what comes back. */
+/** Passes all calls on to the given task, and checks what it returns. */
 export class CheckedTask implements Task {
   readonly seedInstructions: string;
   readonly problemIds: readonly string[];
@@ -44,7 +44,7 @@ export class CheckedTask implements Task {
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
 
-  /** @param origin the file, for error messages */
+  /** @param origin the path of the file, for error messages */
   constructor(
     private readonly given: GivenTask,
     readonly id: string,
@@ -111,7 +111,7 @@ export class CheckedTask implements Task {
   #fail(member: string, what: string, options?: ErrorOptions): never {
     throw new LseError(
       `${this.origin}: ${member} ${what}`,
-      "Correct the file; a run resumes with what it has",
+      "Correct the file and resume the run: it keeps its answers",
       options,
     );
   }

@@ -1,4 +1,4 @@
-/** A task that someone wrote in a file of their own: loaded by its path, held to the contract. */
+/** Loads a task that a user wrote in a file. */
 import { existsSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,18 +7,19 @@ import { hashFile, hashJson } from "../lib/hash.js";
 import type { Task } from "../task.js";
 import { CheckedTask, type GivenTask, taskProblem } from "./checked-task.js";
 
-/** What a task's file has as its default export. */
+/** The default export of a task's file. */
 export type TaskFactory = (options: Readonly<Record<string, string>>) => GivenTask | Promise<GivenTask>;
 
 const WRITE_SO = "See docs/custom-task.md for a complete example";
 
 /**
- * Opens the task of a file. Its content and the options are part of the fingerprint: a run does not go on with another.
- * @param path an ES module; TypeScript where Node takes it (22.18 and newer) or a loader is registered
+ * Opens the task of a file. Its content and the options are part of the fingerprint, so a run does not resume with
+ * different ones.
+ * @param path an ES module; TypeScript if Node runs it (22.18 and newer) or a loader is registered
  * @throws LseError naming the file and the member that is missing or wrong
  */
 export async function openTaskFile(path: string, options: Readonly<Record<string, string>>): Promise<Task> {
-  if (!existsSync(path)) throw new LseError(`${path}: no such file`, "Give the path of a task's module");
+  if (!existsSync(path)) throw new LseError(`${path}: no such file`, "Set `task.path` to the file of a task");
   const factory = await factoryOf(path);
   let given: GivenTask;
   try {
@@ -27,7 +28,7 @@ export async function openTaskFile(path: string, options: Readonly<Record<string
     if (cause instanceof LseError) throw cause;
     throw new LseError(
       `${path}: making the task failed: ${messageOf(cause)}`,
-      "Correct the file, or its `task.options`",
+      "Correct the file, or the values in `task.options`",
       { cause },
     );
   }

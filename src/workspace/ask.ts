@@ -1,4 +1,4 @@
-/** A question answered with the manual, and feedback on the answer. */
+/** Answers a question with the manual, and records feedback on the answer. */
 import { type SqlExecutor, type SqlFailure, type SqlTable, sameRows } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";
@@ -8,7 +8,7 @@ import type { Workspace } from "./folder.js";
 import { formOf } from "./forms.js";
 import { type Put, QuestionFile } from "./questions.js";
 
-/** Rows of an answer that are handed over; all are counted. */
+/** Most rows of an answer that are returned; all are counted. */
 const MOST_ROWS = 1000;
 
 /** A question with the SQL that the model wrote, and what it returned. */
@@ -25,9 +25,9 @@ export interface AskWith {
 }
 
 /**
- * Asks a question with the manual, or with the seed instructions where there is none yet, executes the answer and
+ * Asks a question with the manual, or with the seed instructions where there is none yet, runs its SQL, and
  * records both.
- * @throws LseError where the database cannot be used, or the prompt does not fit the context
+ * @throws LseError if the database cannot be used, or the prompt does not fit the context
  */
 export async function ask(
   folder: Workspace,
@@ -38,9 +38,9 @@ export async function ask(
   const instructions = folder.manual() ?? form.seedInstructions;
   const messages = form.prompt(folder.schema(), { question, evidence }, instructions);
   const log = new AskedLog(folder.askedPath);
-  // A database that cannot be used is found out before anything is generated.
+  // Fails for a database that cannot be used, before anything is generated.
   await executor.execute(folder.databasePath, "SELECT 1");
-  // The likeliest answer: there is only one.
+  // Always the likeliest answer, because only one is shown.
   const greedy = { ...sampling, temperature: 0 };
   const [completion] = await model.generate([{ messages, sampling: greedy, seed: 0, sample: 0 }]);
   const sql = form.answerOf(completion?.text ?? "");
@@ -53,19 +53,19 @@ export async function ask(
   return { asked, result };
 }
 
-/** What became of feedback. */
+/** What feedback has changed. */
 export interface FeedbackGiven {
   readonly asked: AskedQuestion;
-  /** What became of `questions.yaml`; "nothing" where the right SQL is not known. */
+  /** What was done to `questions.yaml`; "nothing" if the right SQL is not known. */
   readonly done: Put | "nothing";
   /** Whether the corrected SQL returns the same rows as the answer. */
   readonly sameRows: boolean;
 }
 
 /**
- * Records whether an answer was right, and adds the question to questions.yaml where the right SQL is known. A
- * correction is executed first.
- * @param options `id` is that of the question, the last one if it is left out; `sql` the corrected query
+ * Records whether an answer was right, and adds the question to `questions.yaml` if the right SQL is known. A
+ * correction is run first.
+ * @param options `id` is the number of the question, by default the last one; `sql` is the corrected query
  * @throws LseError for a correction that fails, and for an answer that cannot be right
  */
 export async function giveFeedback(
@@ -78,11 +78,14 @@ export async function giveFeedback(
   const log = new AskedLog(folder.askedPath);
   const asked = log.find(id);
   if (verdict === "right" && sql !== undefined)
-    throw new LseError("an answer that is right needs no other SQL", "Leave `sql` out, or say wrong");
+    throw new LseError(
+      "a right answer needs no other SQL",
+      "Leave `sql` out, or say that the answer is wrong",
+    );
   if (verdict === "right" && asked.error !== null)
     throw new LseError(
-      `the answer to question ${asked.id} fails, so it is not right: ${asked.error}`,
-      "Say wrong, with `sql` if you know what is right",
+      `the SQL of question ${asked.id} fails, so the answer is not right: ${asked.error}`,
+      "Say that it is wrong, and give the right query in `sql` if you know it",
     );
   const isSame = sql !== undefined && (await requireRunning(folder, sql, asked, executor));
   const gold = verdict === "right" ? asked.sql : sql;
@@ -94,7 +97,7 @@ export async function giveFeedback(
   return { asked, done, sameRows: isSame };
 }
 
-/** @returns whether it returns the rows that the answer does @throws LseError where it fails */
+/** @returns whether it returns the same rows as the answer @throws LseError if it fails */
 async function requireRunning(folder: Workspace, sql: string, asked: AskedQuestion, executor: SqlExecutor) {
   const right = await executor.execute(folder.databasePath, sql);
   if (!right.ok)

@@ -1,4 +1,4 @@
-/** asked.jsonl: what was asked, and what was said of the answers. */
+/** The log `asked.jsonl`: the questions that were asked, and feedback on the answers. */
 import { appendFileSync, existsSync, readFileSync, truncateSync } from "node:fs";
 import { z } from "zod";
 import { LseError } from "../errors.js";
@@ -24,7 +24,7 @@ const feedbackSchema = z.strictObject({
   id: z.int().min(1),
   at: z.string(),
   verdict: z.enum(["right", "wrong"]),
-  /** The right SQL; null where it is not known yet. */
+  /** The right query; null if nobody has given it yet. */
   sql: z.string().nullable(),
 });
 
@@ -33,7 +33,7 @@ const lineSchema = z.discriminatedUnion("type", [askedSchema, feedbackSchema]);
 export type AskedQuestion = z.infer<typeof askedSchema>;
 export type Feedback = z.infer<typeof feedbackSchema>;
 
-/** `asked.jsonl`: what was asked and what was said of the answers. It is only ever appended to. */
+/** `asked.jsonl`: what was asked, and feedback on the answers. Lines are only ever appended. */
 export class AskedLog {
   readonly questions: AskedQuestion[] = [];
   readonly feedback: Feedback[] = [];
@@ -42,11 +42,11 @@ export class AskedLog {
   constructor(readonly path: string) {
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    // The half line that a kill may have left.
+    // A killed process may have left half a line.
     if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
     for (const [i, line] of whole.split("\n").slice(0, -1).entries()) {
       const origin = `${path}: line ${i + 1}`;
-      const next = "Restore the file from a copy, or take that line out";
+      const next = "Restore the file from a copy, or delete that line";
       const entry = checked(lineSchema, parseJson(line, origin), origin, next);
       if (entry.type === "asked") this.questions.push(entry);
       else this.feedback.push(entry);
@@ -67,17 +67,17 @@ export class AskedLog {
     this.feedback.push(feedback);
   }
 
-  /** @param id of the last one, if it is left out. @throws LseError where there is no such question */
+  /** @param id defaults to the last question. @throws LseError if there is no such question */
   find(id?: number): AskedQuestion {
     const found = id === undefined ? this.questions.at(-1) : this.questions.find((asked) => asked.id === id);
     if (found !== undefined) return found;
     throw new LseError(
       id === undefined
-        ? `${this.path}: nothing was asked yet`
+        ? `${this.path}: no question has been asked yet`
         : `${this.path}: no question has the number ${id}`,
       id === undefined
         ? "Ask first: lse ask <folder> <question>"
-        : `Give \`id\` 1 to ${this.questions.length}`,
+        : `Set \`id\` to a number from 1 to ${this.questions.length}`,
     );
   }
 
@@ -86,9 +86,13 @@ export class AskedLog {
       appendFileSync(this.path, `${JSON.stringify(entry)}\n`);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new LseError(`${this.path}: cannot write (${why})`, "Make room, or check its permissions", {
-        cause,
-      });
+      throw new LseError(
+        `${this.path}: cannot write (${why})`,
+        "Free some disk space, or check the permissions of the file",
+        {
+          cause,
+        },
+      );
     }
   }
 }

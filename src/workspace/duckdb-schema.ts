@@ -1,4 +1,4 @@
-/** What is in a DuckDB file, in the form that prompts show. */
+/** Describes the tables of a DuckDB file as prompts show them. */
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { LseError } from "../errors.js";
 

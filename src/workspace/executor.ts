@@ -1,9 +1,9 @@
-/** Running single queries of a workspace. */
+/** Opens the executor for single queries in a workspace. */
 import { DUCKDB_MEMORY_MB } from "../bird/execution-accuracy.js";
 import { SqlExecutor } from "../bird/sql/executor.js";
 import type { Workspace } from "./folder.js";
 
-/** Runs single queries as graded ones are run: read-only, in the folder's engine, with its time limit. */
+/** Runs single queries like graded ones: read-only, in the workspace's engine, with its time limit. */
 export function openExecutor({ config: { engine, timeout } }: Workspace): SqlExecutor {
   const limits = {
     timeoutMs: timeout * 1000,

@@ -1,4 +1,4 @@
-/** The files of a workspace, and its configuration lse.json. */
+/** A workspace on disk: the paths of its files, and its configuration `lse.json`. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, isAbsolute, join, relative, resolve } from "node:path";
 import { z } from "zod";
@@ -19,9 +19,9 @@ const part = z.record(z.string(), z.json()).default({});
 const configSchema = z.strictObject({
   database: z.string().min(1),
   engine: z.enum(ENGINES),
-  /** "sql": those of BIRD. "mini": the words that the embedded models know. */
+  /** "sql": prompts like BIRD's. "mini": prompts in the few words that the embedded models know. */
   prompts: z.enum(PROMPTS).default("sql"),
-  /** `model`, `evolver` and `evolve` of a run's config.json, as far as they differ from what is usual. */
+  /** `model`, `evolver` and `evolve` of a run's config.json, as far as they differ from the defaults. */
   model: part,
   evolver: part,
   evolve: part,
@@ -35,15 +35,15 @@ export type WorkspaceConfig = z.infer<typeof configSchema>;
 /** Names of the files in a folder; `lse init` writes the first three. */
 export const FILES = { config: "lse.json", schema: "schema.sql", questions: "questions.yaml" } as const;
 
-/** A workspace: what `lse init` wrote for your database, the manual, and the runs. */
+/** A workspace: the folder that `lse init` made for a database, with questions, manual and runs. */
 export class Workspace {
-  /** @throws LseError where `lse init` has not been, or a field of lse.json is wrong */
+  /** @throws LseError if `lse init` has not made the folder, or a field of lse.json is wrong */
   static open(path: string): Workspace {
     const configPath = join(path, FILES.config);
     if (!existsSync(configPath))
       throw new LseError(
         `${path}: no ${FILES.config} here`,
-        `Make the folder with \`lse init <database> --to ${path}\``,
+        `Make it a workspace with \`lse init <database> --to ${path}\``,
       );
     const config = checked(configSchema, readJson(configPath), configPath, "Correct that field");
     return new Workspace(path, config);
@@ -82,7 +82,7 @@ export class Workspace {
     return join(this.path, "runs");
   }
 
-  /** What a run was asked, and what it started from. */
+  /** The file that records the questions of a run, and the instructions it started from. */
   problemsPath(run: string): string {
     return join(this.path, "problems", `${run}.json`);
   }
@@ -91,14 +91,14 @@ export class Workspace {
     return join(this.runsPath, run);
   }
 
-  /** The schema as prompts show it. @throws LseError where it is missing or empty */
+  /** The schema as prompts show it. @throws LseError if it is missing or empty */
   schema(): string {
     const path = join(this.path, FILES.schema);
     const text = readText(path);
     if (text) return text;
     throw new LseError(
       `${path}: ${text === null ? "no such file" : "it is empty"}`,
-      "Write the tables there that questions are about, or make the folder anew with lse init",
+      "Write the tables that questions are about into it, or make the workspace again with `lse init`",
     );
   }
 
@@ -121,7 +121,7 @@ export class Workspace {
       .sort((a, b) => Number(a) - Number(b));
   }
 
-  /** Keeps what models are to be used from now on; `parts` has absolute paths. */
+  /** Saves which models to use from now on; `parts` has absolute paths. */
   remember(parts: { readonly model: object; readonly evolver: object }): Workspace {
     const inside = (section: object) => withPaths(part.parse(section), (path) => relativeTo(this.path, path));
     const config = { ...this.config, model: inside(parts.model), evolver: inside(parts.evolver) };
@@ -137,7 +137,7 @@ export class Workspace {
   }
 }
 
-/** `lse.json` as it is written: without what is left at its default. */
+/** `lse.json` as it is written: without fields that have their default values. */
 export function configText({ model, evolver, evolve, timeout, ...config }: WorkspaceConfig): string {
   const parts = Object.entries({ model, evolver, evolve }).filter(
     ([, value]) => Object.keys(value).length > 0,
@@ -146,13 +146,13 @@ export function configText({ model, evolver, evolve, timeout, ...config }: Works
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** A path from the folder; as it is where another disk is between. */
+/** A path relative to the folder; absolute if it is on another disk. */
 export function relativeTo(folder: string, path: string): string {
   const way = relative(resolve(folder), resolve(path));
   return isAbsolute(way) ? way : way.replaceAll("\\", "/");
 }
 
-/** Fields of `model` and `evolver` that are paths, unless they name a service's model. */
+/** Fields of `model` and `evolver` that are paths, unless they name the model of a service. */
 const PATH_FIELDS = ["path", "model", "adapter"];
 
 function withPaths(

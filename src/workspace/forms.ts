@@ -1,10 +1,10 @@
-/** How models are asked about your database. */
+/** How models are asked about the database of a workspace, and how their answers are read. */
 import {
+  birdReport,
+  birdSystemPrompt,
   type Dialect,
   type QuestionText,
   seedInstructions,
-  birdReport as sqlReport,
-  birdSystemPrompt as sqlSystemPrompt,
   userPrompt,
 } from "../bird/prompts.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
@@ -22,33 +22,33 @@ export interface PromptForm {
   readonly seedInstructions: string;
   systemPrompt(schema: string, instructions: string): string;
   prompt(schema: string, question: QuestionText, instructions: string): ChatMessage[];
-  /** The query in a response; empty where there is none. */
+  /** The query in a response; empty if there is none. */
   answerOf(response: string): string;
   /** One answered question as the evolver sees it. */
   report(question: WorkspaceQuestion, outcome: Outcome): string;
   /** As `Task` has it. */
   readonly evolverPrompt: ((instructions: string, reports: readonly string[]) => string) | undefined;
   rules(instructions: string): RuleUnit[];
-  /** Whether the rules stand in one line, one after the other. */
+  /** Whether all rules are in one line. */
   readonly isOneLine: boolean;
-  /** In what evolution differs from the paper's. */
+  /** Settings of evolution that differ from the paper's. */
   readonly evolve: { readonly sampling?: object } & Readonly<Record<string, unknown>>;
 }
 
 export const formOf = (prompts: Prompts, engine: SqlEngine): PromptForm =>
   prompts === "mini" ? MINI : sqlForm(engine === "duckdb" ? "DuckDB" : "SQLite");
 
-/** BIRD's prompts, in the words of the engine. */
+/** BIRD's prompts, for the dialect of the engine. */
 const sqlForm = (dialect: Dialect): PromptForm => ({
   seedInstructions: seedInstructions(dialect),
-  systemPrompt: (schema, instructions) => sqlSystemPrompt(schema, instructions, dialect),
+  systemPrompt: (schema, instructions) => birdSystemPrompt(schema, instructions, dialect),
   prompt: (schema, question, instructions) => [
-    { role: "system", content: sqlSystemPrompt(schema, instructions, dialect) },
+    { role: "system", content: birdSystemPrompt(schema, instructions, dialect) },
     { role: "user", content: userPrompt(question, instructions, dialect) },
   ],
   answerOf: (response) => extractTag(response, "answer").trim(),
   report: (question, outcome) =>
-    sqlReport(
+    birdReport(
       question,
       question.isRows ? `Correct rows: ${question.sql}` : `Correct SQL: ${question.sql}`,
       outcome,
@@ -59,7 +59,7 @@ const sqlForm = (dialect: Dialect): PromptForm => ({
   evolve: {},
 });
 
-/** What the models of the miniature world were trained on; they answer with the query itself. */
+/** The prompts that the models of the miniature world were trained on. They answer with the query itself. */
 const MINI: PromptForm = {
   seedInstructions: NO_RULES,
   systemPrompt: (schema, instructions) => miniSystemPrompt(inOneLine(schema), instructions),
@@ -77,7 +77,7 @@ const MINI: PromptForm = {
     }));
   },
   isOneLine: true,
-  // They were trained without penalties. Their likeliest answers and nearly likeliest edits are much the best.
+  // They were trained without penalties, and do best with their likeliest answers and nearly likeliest edits.
   evolve: {
     ucbC: 0.3,
     editTemperature: 0.5,
@@ -85,10 +85,10 @@ const MINI: PromptForm = {
   },
 };
 
-/** Without comments: its models know no words for them. */
+/** Without comments, because the models do not know their words. */
 const inOneLine = (schema: string) => schema.replace(/--.*$/gm, "").replace(/\s+/g, " ").trim();
 
-/** Words with single blanks between them, the question mark being one. */
+/** Words with single spaces between them; the question mark is a word. */
 const asMiniQuestion = (question: string) =>
   `${question
     .replace(/\s+/g, " ")

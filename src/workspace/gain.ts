@@ -1,4 +1,4 @@
-/** How much better new instructions do on the test than the old ones. */
+/** Measures how much better the new manual is than the old one, on the test questions. */
 import { join } from "node:path";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { Evolution } from "../evolve/evolve.js";
@@ -12,8 +12,8 @@ import { MEASURED, scoresOf } from "./measure.js";
 
 /**
  * How much better the chosen instructions do on the test than those that the run started from: the paired difference.
- * The start answers the test for it, and that is kept beside the run.
- * @returns null where there is no test, or nothing was better than the start
+ * For this the old instructions answer the test too; their answers are kept beside the run.
+ * @returns null if there is no test, or nothing was better than the start
  */
 export async function measureGain(run: {
   readonly folder: RunFolder;

@@ -1,4 +1,4 @@
-/** How a manual changed, run by run and by hand. */
+/** The history of the manual: what each run and each edit by hand changed. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readText } from "../lib/files.js";
@@ -6,7 +6,7 @@ import type { Workspace } from "./folder.js";
 import { readProblems } from "./problems.js";
 import { isDone, readSettled, type Settled } from "./settle.js";
 
-/** A change of the manual, or a run that brought none. */
+/** A change of the manual, or a run that did not change it. */
 export interface Version {
   /** Such as "run 002", or "edited by hand". */
   readonly title: string;
@@ -17,7 +17,7 @@ export interface Version {
   readonly settled: Settled | null;
 }
 
-/** What became of the manual, run by run, and between them by hand. */
+/** How the manual changed: by runs, and by hand between them. */
 export function historyOf(folder: Workspace): Version[] {
   const versions: Version[] = [];
   let current: string | null = null;

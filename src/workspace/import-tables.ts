@@ -1,10 +1,10 @@
-/** CSV and Parquet files as tables of a DuckDB file. */
+/** Imports CSV and Parquet files as tables of a DuckDB file. */
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { LseError } from "../errors.js";
 
-/** What can be imported, by the end of its name. */
+/** DuckDB's reader for each kind of file, by the end of its name. */
 const READERS: Readonly<Record<string, string>> = {
   ".csv": "read_csv",
   ".tsv": "read_csv",
@@ -15,13 +15,13 @@ export const isTableFile = (path: string): boolean => extname(path).toLowerCase(
 
 /**
  * Writes a DuckDB file with a table for each file, named like it.
- * @throws LseError naming the file that cannot be read, or two of one name
+ * @throws LseError naming the file that cannot be read, or two with the same name
  */
 export async function importTables(files: readonly string[], target: string): Promise<void> {
   const names = files.map((file) => basename(file, extname(file)));
   const twice = names.find((name, i) => names.some((other, j) => j < i && same(other, name)));
   if (twice !== undefined)
-    throw new LseError(`two of the files would be the table "${twice}"`, "Rename one of them");
+    throw new LseError(`two of the files would become the table "${twice}"`, "Rename one of them");
   const part = `${target}.part`;
   rmSync(part, { force: true });
   const instance = await DuckDBInstance.create(part);
@@ -39,7 +39,7 @@ export async function importTables(files: readonly string[], target: string): Pr
         const why = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
         throw new LseError(
           `${file}: cannot be imported (${why})`,
-          "Correct the file, or import it with DuckDB",
+          "Correct the file, or import it with DuckDB itself",
           {
             cause,
           },

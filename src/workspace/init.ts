@@ -1,4 +1,4 @@
-/** Making a workspace for a database. */
+/** Makes a workspace for a database: `lse.json`, `schema.sql` and `questions.yaml`. */
 import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { SqlEngine } from "../bird/sql/executor.js";
@@ -9,12 +9,12 @@ import { importTables, isTableFile } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
 import { describeDatabase } from "./schema.js";
 
-/** Where tables of files are imported to. */
+/** The database that files are imported into. */
 const IMPORTED = "data.duckdb";
 
-/** Which database, and which folder beside it. */
+/** What to make a workspace from, and where. */
 export interface InitOptions {
-  /** A database, or files with a table each. */
+  /** One database, or CSV and Parquet files that become a table each. */
   readonly databases: readonly string[];
   readonly folder: string;
   readonly prompts: Prompts;
@@ -22,25 +22,26 @@ export interface InitOptions {
   readonly model: Workspace["config"]["model"];
 }
 
-/** What `lse init` has written. */
+/** What was found in the database and written. */
 export interface Initialised {
   readonly engine: SqlEngine;
   readonly tables: number;
-  /** Of the database. */
+  /** Size of the database. */
   readonly bytes: number;
   /** Length of the schema. */
   readonly characters: number;
+  /** Whether example values were left out of the schema. */
   readonly isCut: boolean;
 }
 
 /**
  * Writes a folder for a database: lse.json, schema.sql and questions.yaml to fill in.
- * @throws LseError where one of them is there already, or the database cannot be used
+ * @throws LseError if one of these files exists already, or the database cannot be used
  */
 export async function initFolder({ databases, folder, prompts, model }: InitOptions): Promise<Initialised> {
   const there = Object.values(FILES).find((name) => existsSync(join(folder, name)));
   if (there !== undefined)
-    throw new LseError(`${join(folder, there)} is there already`, "Give another folder with `to`");
+    throw new LseError(`${join(folder, there)} exists already`, "Choose another folder with `to`");
   const isNew = !existsSync(folder);
   const engine = engineOf(databases);
   const [first = ""] = databases;
@@ -48,7 +49,7 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
   const database = isImport ? join(folder, IMPORTED) : first;
   if (isImport) {
     if (existsSync(database))
-      throw new LseError(`${database} is there already`, "Give another folder with `to`");
+      throw new LseError(`${database} exists already`, "Choose another folder with `to`");
     makeFolder(folder);
     await importTables(databases, database);
   }
@@ -65,10 +66,10 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
   return { engine, tables, bytes: statSync(database).size, characters: text.length, isCut };
 }
 
-/** The folder's name where none is given: that of the database. */
+/** The name of the folder if none is given: the name of the database. */
 export const defaultFolder = (database: string): string => basename(database, extname(database));
 
-/** @throws LseError for files that cannot be used, or not together */
+/** @throws LseError for files that cannot be used, or cannot be used together */
 function engineOf(databases: readonly string[]): SqlEngine {
   const [first = "", second] = databases;
   for (const path of databases) requireFile(path);
@@ -76,20 +77,20 @@ function engineOf(databases: readonly string[]): SqlEngine {
   if (second !== undefined)
     throw new LseError(
       `${databases.length} files, and not all of them are CSV or Parquet`,
-      "Give one database, or files with a table each",
+      "Give one database, or only CSV and Parquet files",
     );
   const engine = engineOfFile(first);
   if (engine !== null) return engine;
   throw new LseError(
     `${first}: neither a SQLite nor a DuckDB database`,
-    "Give one of these, or CSV or Parquet files (by these endings)",
+    "Give one of these, or files that end in .csv, .tsv or .parquet",
   );
 }
 
 function requireFile(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) throw new LseError(`${path}: no such file`, "Check the path of the database");
-  if (!stats.isFile()) throw new LseError(`${path}: not a file`, "Name the database's file itself");
+  if (!stats.isFile()) throw new LseError(`${path}: not a file`, "Give the path of the database file itself");
 }
 
 /** By the first bytes. A file without any is an empty SQLite database. */
@@ -113,16 +114,18 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LseError(`${folder}: cannot be made (${why})`, "Give another folder with `to`", { cause });
+    throw new LseError(`${folder}: cannot be created (${why})`, "Choose another folder with `to`", { cause });
   }
 }
 
 /** What `questions.yaml` begins with. */
 function template(database: string, prompts: Prompts): string {
   const how =
-    prompts === "mini" ? `# The model reads the miniature's language only: "how many cheap flights ?"\n` : "";
-  return `# Questions about ${database}. The manual learns from them: write them as they will be asked, at least ${FEWEST_QUESTIONS}, better 30.
-# Each has the SQL that answers it, or the rows that are right; hints are optional.
+    prompts === "mini"
+      ? `# The model understands only the language of the miniature world: "how many cheap flights ?"\n`
+      : "";
+  return `# Questions about ${database}. The manual learns from them. Write them as people will ask them: at least ${FEWEST_QUESTIONS}, better 30.
+# Each has the SQL that answers it, or the right rows; evidence (hints) is optional.
 ${how}#
 # - question: How many orders were paid late?
 #   sql: SELECT count(*) FROM orders WHERE paid > due
@@ -132,6 +135,6 @@ ${how}#
 #     - [Lima, 12]
 #   evidence: customers that left have an end date
 #
-# \`lse evolve\` executes each of them before it begins, and names the lines that fail.
+# \`lse evolve\` runs each of them before it starts, and names the lines that fail.
 `;
 }

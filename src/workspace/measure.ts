@@ -1,4 +1,4 @@
-/** Scores of instructions that were measured after a run, and are kept beside it. */
+/** Scores instructions after a run has ended, and keeps the answers. */
 import { answer, answerSeeds, eachSample, gradesIn, problemScores } from "../evolve/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { AnswerPhase, Journal } from "../journal/journal.js";
@@ -6,14 +6,15 @@ import { deriveSeed } from "../lib/random.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 
-/** Where a run's folder keeps what was measured after its end. */
+/** The file in a run's folder that keeps what was measured after its end. */
 export const MEASURED = "measured.jsonl";
 
+/** What instructions are scored with. */
 export interface MeasureOptions {
   readonly task: Task;
   readonly model: LanguageModel;
   readonly config: Pick<EvolveConfig, "seed" | "samples" | "sampling">;
-  /** Of the measurements alone: answers are named by the instructions, since there may be no node that has them. */
+  /** For these measurements alone: their keys come from the instructions, since no node may have them. */
   readonly journal: Journal;
   readonly signal?: AbortSignal | undefined;
 }
@@ -29,7 +30,7 @@ export async function scoresOf(
   { task, model, config, journal, signal }: MeasureOptions,
 ): Promise<number[]> {
   const { seed, samples, sampling } = config;
-  // With all that an answer and its grade depend on: the data and the model may have changed since the last measurement.
+  // From everything that an answer and its grade depend on: data and model may have changed since the last measurement.
   const node = deriveSeed("instructions", task.fingerprint, model.fingerprint, instructions);
   const answers = await answer(task, model, {
     instructions,

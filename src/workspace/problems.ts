@@ -1,4 +1,4 @@
-/** Questions, schema and manual as a run takes them: recorded when it begins. */
+/** The problems of a run: its questions, schema and manual as they were when it began. */
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
@@ -12,9 +12,9 @@ import { QuestionFile } from "./questions.js";
 import { assignRoles, ROLES, type Role } from "./roles.js";
 
 const problemsSchema = z.strictObject({
-  /** Of the folder. */
+  /** Name of the workspace. */
   name: z.string(),
-  /** Absolute. */
+  /** Absolute path. */
   database: z.string().min(1),
   engine: z.enum(ENGINES),
   prompts: z.enum(PROMPTS),
@@ -35,12 +35,12 @@ const problemsSchema = z.strictObject({
 });
 
 /**
- * All that a run is about, recorded when it begins: questions, schema and manual may be edited while it goes on, and
+ * Everything that a run is about, recorded when it starts. Questions, schema and manual may be edited while it runs, and
  * it can still be resumed and measured afterwards.
  */
 export type Problems = z.infer<typeof problemsSchema>;
 
-/** The problems as the folder has them now. @throws LseError for files that cannot be used */
+/** The problems that the workspace has now. @throws LseError for files that cannot be used */
 export function problemsOf(folder: Workspace): Problems {
   const { engine, prompts } = folder.config;
   const { questions } = new QuestionFile(folder.questionsPath);
@@ -73,25 +73,25 @@ export function writeProblems(path: string, problems: Problems): void {
   replaceFile(path, `${JSON.stringify(problems, null, 2)}\n`);
 }
 
-/** How many questions play which part. */
+/** How many questions have which role. */
 export function partsOf({ questions }: Problems): Parts {
   const count = (role: Role) => questions.filter((question) => question.role === role).length;
   return { test: count("test"), holdout: count("holdout"), pool: count("pool") };
 }
 
-/** @throws LseError saying how many questions to write */
+/** @throws LseError saying how many more questions to write */
 export function requireEnough(problems: Problems, questionsPath: string): void {
   const total = problems.questions.length;
   if (total < FEWEST_QUESTIONS)
     throw new LseError(
-      `${questionsPath}: ${total === 1 ? "1 question" : `${total} questions`} so far, and evolving takes ${FEWEST_QUESTIONS}`,
+      `${questionsPath}: ${total === 1 ? "1 question" : `${total} questions`} so far, but evolution needs at least ${FEWEST_QUESTIONS}`,
       `Write ${FEWEST_QUESTIONS - total} more; 30 are a good start`,
     );
   const { holdout, pool } = partsOf(problems);
   const missing = Math.max(FEWEST_IN_BATCH - holdout, FEWEST_IN_BATCH - pool);
   if (missing > 0)
     throw new LseError(
-      `${questionsPath}: of ${total} questions ${holdout} are left to score instructions and ${pool} to learn from, since those of the test stay there`,
+      `${questionsPath}: of ${total} questions only ${holdout} can score instructions and ${pool} be learned from, because test questions stay test questions`,
       `Write ${missing} more`,
     );
 }

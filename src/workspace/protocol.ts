@@ -1,30 +1,31 @@
-/** How few questions are divided and how they are used: the paper's numbers, as far as there are questions for them. */
+/** How few questions are divided and used: the paper's numbers, scaled down. */
 
 /** Fewer questions than this say nothing about whether an edit is better. */
 export const FEWEST_QUESTIONS = 12;
 
-/** What the paper takes; more questions than that are for learning. */
+/** The paper's numbers; further questions are for learning. */
 const MOST = { holdout: 50, test: 100, batch: 10, rounds: 25 };
 const FEWEST_ROUNDS = 6;
-/** The least a batch can be to show what failures have in common. */
+/** Smaller batches do not show what failures have in common. */
 export const FEWEST_IN_BATCH = 3;
-/** Answers to the holdout that score a node, if problems are so few that each is asked several times. */
+/** Holdout answers that score a node; if there are fewer problems than this, each is asked several times. */
 const ANSWERS = 40;
 const MOST_SAMPLES = 4;
 
-/** How many questions play which part. */
+/** How many questions have which role. */
 export interface Parts {
-  /** Only the chosen instructions answer them, at the end of a run. */
+  /** Questions that only the chosen instructions answer, at the end of a run. */
   readonly test: number;
-  /** They score instructions. */
+  /** Questions that score instructions. */
   readonly holdout: number;
-  /** The evolver reads about them. */
+  /** Questions whose answers the evolver reads. */
   readonly pool: number;
 }
 
 /**
- * A third each of the first thirty questions. Of those that come later half are for learning, since they are mostly
- * corrections, a quarter for the holdout and a quarter for the test, until these have as many as the paper's.
+ * How many questions of a given number get which role: a third each of the first thirty. Of later ones half are for
+ * learning, since they are mostly corrections, a quarter for the holdout and a quarter for the test, until these have
+ * as many as the paper's.
  */
 export function partsFor(questions: number): Parts {
   const first = Math.min(questions, FIRST);
@@ -36,6 +37,7 @@ export function partsFor(questions: number): Parts {
 
 const FIRST = 30;
 
+/** Settings of a run that depend on the number of questions. */
 export interface Protocol {
   readonly test: number;
   readonly holdout: number;
@@ -44,7 +46,7 @@ export interface Protocol {
   readonly samples: number;
 }
 
-/** @param isGreedy whether the model answers alike each time: several answers to a problem would be one */
+/** @param isGreedy whether the model gives the same answer each time, so that asking again is useless */
 export function protocolFor({ test, holdout, pool }: Parts, isGreedy: boolean): Protocol {
   const rounds = Math.round((test + holdout + pool) / 4);
   return {

@@ -1,4 +1,4 @@
-/** questions.yaml: read, checked, added to. */
+/** Reads `questions.yaml` and adds questions to it. */
 import { existsSync, readFileSync } from "node:fs";
 import { type Document, isSeq, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -7,18 +7,18 @@ import { replaceFile } from "../lib/files.js";
 import { hashJson } from "../lib/hash.js";
 import { rowsAsSql } from "./row-gold.js";
 
-/** A question about your database, with its gold: the query or the rows that answers are compared with. */
+/** A question of a workspace, with the rows or the query that answers are compared with. */
 export interface WorkspaceQuestion {
-  /** From question and evidence: it stays when other questions come, and when the gold is corrected. */
+  /** Depends on question and evidence alone: it stays when other questions are added or its gold query is corrected. */
   readonly id: string;
   readonly question: string;
   /** Hints; empty for none. */
   readonly evidence: string;
   /** The query whose rows are right. */
   readonly sql: string;
-  /** Whether rows were given and no query: `sql` does nothing but return them then. */
+  /** Whether rows were given instead of a query; then `sql` only returns these rows. */
   readonly isRows: boolean;
-  /** Where it stands in the file, from 1. */
+  /** Its line in the file, from 1. */
   readonly line: number;
 }
 
@@ -38,7 +38,7 @@ const entrySchema = z
   .refine(({ sql, rows }) => (sql === undefined) !== (rows === undefined), "give either sql or rows")
   .refine(({ rows = [] }) => rows.every(({ length }) => length > 0 && length === rows[0]?.length), {
     path: ["rows"],
-    error: "all rows have as many values, at least one",
+    error: "all rows must have the same number of values, at least one",
   });
 
 /** What `put` did. */
@@ -53,7 +53,7 @@ export class QuestionFile {
   /** @throws LseError naming the line, and the field where there is one */
   constructor(readonly path: string) {
     if (!existsSync(path))
-      throw new LseError(`${path}: no such file`, "Write it, or make the folder anew with lse init");
+      throw new LseError(`${path}: no such file`, "Write it, or make the workspace again with `lse init`");
     this.#document = parseDocument(readFileSync(path, "utf8"), {
       lineCounter: this.#lines,
       intAsBigInt: true,
@@ -62,14 +62,14 @@ export class QuestionFile {
     if (error !== undefined)
       throw new LseError(
         `${path}: line ${error.linePos?.[0].line ?? 1}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, "")}`,
-        'Put texts that hold ": " or " #" into quotes, and indent with spaces',
+        'Put texts that contain ": " or " #" in quotes, and indent with spaces',
       );
     this.questions = this.#read();
   }
 
   /**
-   * Adds a question with its query, or gives one that is there this query.
-   * @returns what was done; "known" when it was there like this
+   * Adds a question with its query, or replaces the query of a question that is in the file already.
+   * @returns what was done; "known" if the file had both already
    */
   put(question: string, evidence: string, sql: string): Put {
     const id = questionId(question, evidence);
@@ -114,25 +114,25 @@ export class QuestionFile {
       const first = seen.get(id);
       if (first !== undefined)
         throw new LseError(
-          `${this.path}: line ${line}: question ${index + 1} is that of line ${first} again`,
-          "Leave one of them out",
+          `${this.path}: line ${line}: question ${index + 1} repeats the question of line ${first}`,
+          "Delete one of them",
         );
       seen.set(id, line);
       return { id, question, evidence, sql: sql ?? rowsAsSql(rows), isRows: sql === undefined, line };
     });
   }
 
-  /** @throws LseError for references to what is not there, which a text with an asterisk in front looks like */
+  /** @throws LseError for unknown references; a text that begins with an asterisk looks like one */
   #values(): unknown {
     try {
       return this.#document.toJS();
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new LseError(`${this.path}: ${why}`, "Put texts that begin with * into quotes", { cause });
+      throw new LseError(`${this.path}: ${why}`, "Put texts that begin with * in quotes", { cause });
     }
   }
 
-  /** The line of a node, or of what it is in where the node is missing. */
+  /** The line of a node, or of the node around it if it is missing. */
   #lineOf(path: readonly PropertyKey[]): number {
     for (let depth = path.length; depth > 0; depth--) {
       const node = this.#document.getIn(path.slice(0, depth), true) as

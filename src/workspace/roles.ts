@@ -1,15 +1,15 @@
-/** Which questions are learned from, which are for selection, and which are the test. */
+/** Gives each question its role for good: to learn from, to select instructions by, or to test with. */
 import { deriveSeed } from "../lib/random.js";
 import { partsFor } from "./protocol.js";
 
-/** Which part a question plays in all runs. */
+/** What a question is used for in all runs. */
 export const ROLES = ["pool", "holdout", "test"] as const;
 export type Role = (typeof ROLES)[number];
 
 /**
  * Gives each question its role. One that had a role keeps it, however many come and go: no question that a manual has
  * learned from gets into the test, and none of the test is learned from. New ones are taken in an order that depends
- * on their words alone, and each gets the role that lacks most.
+ * on their words alone, and each gets the role that lacks the most questions.
  * @param earlier roles that earlier runs gave, by id
  */
 export function assignRoles(ids: readonly string[], earlier: ReadonlyMap<string, Role>): Map<string, Role> {

@@ -1,4 +1,4 @@
-/** Expected rows as a query that returns them: so they are compared as BIRD compares rows, like any gold query's. */
+/** Turns expected rows into a query that returns them, so that they are graded like any gold query. */
 import type { SqlValue } from "../bird/sql/rows.js";
 
 type RowValue = Exclude<SqlValue, Uint8Array> | boolean;

@@ -1,4 +1,6 @@
-/** A manual in parts that can be left out one at a time. */
+/** Splits a manual into its rules, so that each can be left out on its own. */
+
+/** One rule of a manual. */
 export interface RuleUnit {
   readonly text: string;
   /** The manual without it. */
@@ -9,8 +11,8 @@ const BULLET = /^\s*(?:[-*+•]|\d+[.)])\s/;
 const HEADING = /^#{1,6}\s/;
 
 /**
- * The rules of instructions in plain text or Markdown: each item of a list with the lines that belong to it, each
- * paragraph else. Headings are no rules; they stay.
+ * The rules of instructions in plain text or Markdown: each item of a list with the lines that belong to it, and
+ * each other paragraph. Headings are not rules; they stay.
  */
 export function ruleUnits(instructions: string): RuleUnit[] {
   const lines = instructions.split("\n");
@@ -41,7 +43,7 @@ export function ruleUnits(instructions: string): RuleUnit[] {
   }));
 }
 
-/** Whether an item is below the one before it. */
+/** Whether a list item belongs to the item before it. */
 function isNested(
   line: string,
   current: number | null,

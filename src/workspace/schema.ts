@@ -1,4 +1,4 @@
-/** The schema text of your database, for `schema.sql`. */
+/** Writes the schema text of a workspace's database, as `schema.sql` gets it. */
 import { pathToFileURL } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { describeSchema } from "../bird/schema.js";
@@ -8,12 +8,13 @@ import { tableText } from "../mini/prompts.js";
 import { describeDuckDb, duckDbTables } from "./duckdb-schema.js";
 import type { Prompts } from "./folder.js";
 
-/** Rows of a table looked at for example values: even a column of nothing but NULL costs no full scan then. */
+/** Rows of a table that are searched for example values, so that even a column of NULLs costs no full scan. */
 const SCANNED_ROWS = 10_000;
 
 /** Longest schema with example values, in characters: about a third of the usual context of 16,384 tokens. */
 const MOST_WITH_EXAMPLES = 24_000;
 
+/** The schema text of a database. */
 export interface DescribedDatabase {
   readonly text: string;
   readonly tables: number;
@@ -21,7 +22,7 @@ export interface DescribedDatabase {
   readonly isCut: boolean;
 }
 
-/** @throws LseError for a file that is no database, has changes that are not in it yet, or has nothing in it */
+/** @throws LseError for a file that is not a database, has changes that are not in it yet, or has no tables */
 export async function describeDatabase(
   path: string,
   engine: SqlEngine,
@@ -31,7 +32,7 @@ export async function describeDatabase(
     ? describeWith(path, prompts, DUCKDB)
     : describeSqlite(path, prompts));
   if (described.tables > 0) return described;
-  throw new LseError(`${path}: no table is in this database`, "Fill it first, then make the folder");
+  throw new LseError(`${path}: this database has no tables`, "Fill it first, then run `lse init` again");
 }
 
 async function describeSqlite(path: string, prompts: Prompts): Promise<DescribedDatabase> {
@@ -50,14 +51,14 @@ async function describeSqlite(path: string, prompts: Prompts): Promise<Described
   }
 }
 
-/** As queries will be run: no file, changes that are not in it yet and damage are told in the executor's words. */
+/** Opens the file as queries will, for the executor's errors: no file, changes that are not in it yet, damage. */
 async function requireReadable(path: string): Promise<void> {
   await using executor = new SqlExecutor({ processes: 1 });
   const result = await executor.execute(path, "SELECT count(*) FROM sqlite_master");
   if (!result.ok) throw new LseError(`${path}: ${result.error}`, "Check the file");
 }
 
-/** How an engine tells what is in a file. */
+/** How an engine describes a database file. */
 interface Describer {
   tables(path: string): Promise<readonly { readonly name: string; readonly columns: readonly string[] }[]>;
   text(path: string, options: { scannedRows: number; none: boolean }): Promise<string>;
@@ -86,7 +87,7 @@ const SQLITE: Describer = {
     inSqlite(path, (db) =>
       objects(db).flatMap(({ name, type }) => {
         const columns = columnsOf(db, name);
-        // A view of what is not there any more.
+        // A view of a table that no longer exists.
         return columns.length === 0 && type === "view" ? [] : [{ name, columns }];
       }),
     ),
@@ -121,7 +122,7 @@ function objects(db: InstanceType<typeof DatabaseSync>) {
     .all() as unknown as { type: "table" | "view"; name: string; sql: string }[];
 }
 
-/** As the executor opens it: without locks, and without a file appearing beside it. */
+/** As the executor opens it: without locks and without creating files beside it. */
 const immutable = (path: string) => `${pathToFileURL(path).href}?immutable=1`;
 
 function inSqlite<T>(path: string, work: (db: InstanceType<typeof DatabaseSync>) => T): T {

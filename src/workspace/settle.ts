@@ -1,4 +1,4 @@
-/** What comes of a finished run for the manual. */
+/** Decides after a run whether its best instructions become the manual. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -14,33 +14,36 @@ import { readProblems } from "./problems.js";
 const interval = { mean: z.number(), low: z.number(), high: z.number() };
 
 const settledSchema = z.strictObject({
-  /** "taken": its best instructions are the manual now; "kept": none was better; "edited": someone changed the manual meanwhile. */
+  /**
+   * "taken": its best instructions became the manual; "kept": none were better; "edited": someone changed the manual
+   * meanwhile.
+   */
   outcome: z.enum(["taken", "kept", "edited"]),
   questions: z.int(),
-  /** Holdout scores of what it started from and of its best. */
+  /** Number of holdout problems, and scores of the first and the best instructions on them. */
   holdout: z.int(),
   start: z.number(),
   best: z.number(),
-  /** Of the best on the test; null where there was none. */
+  /** Score of the best instructions on the test; null if there was none. */
   test: z.strictObject({ problems: z.int(), ...interval }).nullable(),
-  /** How much that is above what it started from, on the same problems; null where that was not measured. */
+  /** How much better that is than the first instructions, on the same problems; null if not measured. */
   gain: z.strictObject(interval).nullable(),
 });
 
-/** What came of a run for the manual. */
+/** What a run did with the manual. */
 export type Settled = z.infer<typeof settledSchema>;
 
 const FILE = "manual.json";
 
-/** Null before it is settled. @throws LseError for a file that cannot be read */
+/** Null if it is not settled yet. @throws LseError for a file that cannot be read */
 export function readSettled(folder: Workspace, run: string): Settled | null {
   const path = join(folder.runPath(run), FILE);
   return existsSync(path)
-    ? checked(settledSchema, readJson(path), path, "Delete it, and run `lse evolve` once more")
+    ? checked(settledSchema, readJson(path), path, "Delete it, and run `lse evolve` again")
     : null;
 }
 
-/** Whether a run has come to its end. */
+/** Whether a run has finished. */
 export function isDone(folder: Workspace, run: string): boolean {
   return (
     new SavedJournal(RunFolder.open(folder.runPath(run)).eventsPath).recall("done", "done") !== undefined
@@ -61,7 +64,7 @@ export function settle(folder: Workspace, run: string, gain: Settled["gain"]): S
     throw new LseError(`${home.path}: this run is not over`, "Let `lse evolve` finish it");
   const best = tree.best();
   const manual = folder.manual();
-  // A kill may have come between the manual and this run's note of it.
+  // The process may have been killed between writing the manual and writing this file.
   const isTaken = best.id !== 0 && manual === best.instructions.trim();
   const isUntouched = isTaken || manual === null || manual === start.trim();
   const outcome = best.id === 0 ? "kept" : isUntouched ? "taken" : "edited";

@@ -1,4 +1,4 @@
-/** A workspace as a task: its questions, asked and graded. */
+/** A workspace as a task: prompts, grading and reports for its questions. */
 import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
@@ -12,7 +12,7 @@ import { formOf, type PromptForm } from "./forms.js";
 import { type Problems, problemsOf, readProblems } from "./problems.js";
 import type { WorkspaceQuestion } from "./questions.js";
 
-/** Which folder, and what its queries may take. */
+/** Which workspace, and the limits of its queries. */
 export interface WorkspaceTaskOptions {
   /** A folder of `lse init`, or the problems of one of its runs. */
   readonly dataPath: string;
@@ -22,7 +22,7 @@ export interface WorkspaceTaskOptions {
   readonly cacheFolder?: string | undefined;
 }
 
-/** Text-to-SQL on your own database. */
+/** Text-to-SQL on the database of a workspace. */
 export class WorkspaceTask implements Task {
   readonly id: string;
   readonly seedInstructions: string;
@@ -108,9 +108,9 @@ export class WorkspaceTask implements Task {
   }
 
   /**
-   * Executes every gold query.
-   * @param questionsPath for the error
-   * @throws LseError naming the lines of those that no answer could equal
+   * Runs every gold query.
+   * @param questionsPath named in the error
+   * @throws LseError naming the lines of the questions that no answer could match
    */
   async requireGold(questionsPath: string, onProblem?: () => void): Promise<void> {
     const { failures } = await this.validate(onProblem);

@@ -1,4 +1,4 @@
-/** What each rule of a manual is worth. */
+/** Measures what each rule of the manual is worth. */
 import { bootstrapMean, type Interval } from "../lib/statistics.js";
 import { type MeasureOptions, scoresOf } from "./measure.js";
 import type { RuleUnit } from "./rule-units.js";
@@ -13,17 +13,17 @@ export interface Worth {
   /** Of the whole manual. */
   readonly score: Interval;
   readonly problems: number;
-  /** The one that is worth most first. */
+  /** Sorted by worth, the highest first. */
   readonly rules: readonly RuleWorth[];
 }
 
-/** How many answers it takes. */
+/** How many answers measuring takes. */
 export const answersFor = (rules: number, problems: number, samples: number): number =>
   (rules + 1) * problems * samples;
 
 /**
- * Measures each rule of a manual by leaving it out: the paired difference on the same problems, with the same random
- * numbers, and its 95 % interval over the problems.
+ * Measures each rule of a manual by leaving it out. Its worth is the difference of scores on the same problems with the
+ * same random numbers, with a 95 % interval over the problems.
  */
 export async function measureWorth(
   manual: string,

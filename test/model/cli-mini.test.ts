@@ -82,10 +82,10 @@ describe("lse mini export", () => {
   });
 
   it.each([
-    [["show", "x"], /no database of the miniature world\. Give its seed/],
+    [["show", "x"], /not a database of the miniature world\. Give its seed/],
     [["export", path("new"), "--dbs", "5-2"], /names -2 databases\. Name 1 to/],
     [["export", path("new"), "--dbs", "1,0-3"], /test\/1 is named twice/],
-    [["export", folder], /is not empty\. Name a new folder/],
+    [["export", folder], /is not empty\. Choose a new folder/],
     [["export", join(path("model.gguf"), "x")], /cannot write there/],
     [["export", path("new"), "--dbs", "0", "--questions", "100000"], /only \d+ questions/],
   ])("%j says what to do", (options, message) => {
@@ -161,7 +161,7 @@ describe("lse evolve --task mini", () => {
 
   it.each([
     [["--data", "x"], /data/],
-    [["--db", "bakery"], /no database of the miniature world/],
+    [["--db", "bakery"], /not a database of the miniature world/],
   ])("%j is refused", (more, message) => {
     const { status, stderr } = lse("evolve", ...options, ...more, "--out", path("never"));
     expect(status).toBe(1);

@@ -215,7 +215,7 @@ describe("a folder's runs", () => {
       "lse: wrong/questions.yaml: line 1: the SQL of this question cannot be right: SQLite: no such column: nam. Correct the SQL, or give the expected rows instead.\n",
     );
     expect(evolving("- question: a\n  sql: SELECT 1\n")).toBe(
-      "lse: wrong/questions.yaml: 1 question so far, and evolving takes 12. Write 11 more; 30 are a good start.\n",
+      "lse: wrong/questions.yaml: 1 question so far, but evolution needs at least 12. Write 11 more; 30 are a good start.\n",
     );
     writeFileSync(join(folder, "lse.json"), read("lse.json").replace("../pets.sqlite", "../gone.sqlite"));
     expect(evolving("")).toMatch(/gone\.sqlite does not exist\. Check the path/);

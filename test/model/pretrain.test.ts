@@ -48,7 +48,7 @@ describe("the curriculum", () => {
       "sloppy",
       "sloppy",
     ]);
-    expect(() => stageOf(STAGES, 11)).toThrow("behind the last stage");
+    expect(() => stageOf(STAGES, 11)).toThrow("after the last stage");
   });
 });
 

@@ -62,7 +62,7 @@ describe("question files", () => {
 
   it.each([
     ["no folder", () => join(folder, "nowhere"), /nowhere: no such file or folder/],
-    ["no question file", () => folder, /none of dev\.json/],
+    ["no question file", () => folder, /has none of the files dev\.json/],
     ["malformed JSON", () => write("dev.json", "[{"), /dev\.json: not valid JSON/],
     [
       "malformed JSON in a line",

@@ -62,7 +62,7 @@ describe("a task's own file", () => {
     [task("seedInstructions: 3,"), /seedInstructions is not a text/],
     [task("problemIds: [],"), /problemIds is empty/],
     [task("problemIds: [1],"), /problemIds is not a list of names/],
-    [task('testIds: ["b"],'), /the problem "b" is there twice/],
+    [task('testIds: ["b"],'), /the problem "b" is listed twice/],
     ["export default () => { throw new Error('no data here') }", /making the task failed: no data here/],
     ["export default (", /cannot be loaded: /],
     ['import "not-there"; export default () => {}', /cannot be loaded: .*not-there/],

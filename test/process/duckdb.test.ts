@@ -185,7 +185,11 @@ describe("dialects", () => {
     ];
     let seen = 0;
     const inSqlite = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
-    const found = await compareDialects(questions, inSqlite, duckdb, 5000, () => seen++);
+    const found = await compareDialects(
+      questions,
+      { sqlite: inSqlite, duckdb },
+      { timeoutMs: 5000, onQuestion: () => seen++ },
+    );
     sqlite.close();
     expect(found).toMatchObject({ gold: 7, agree: 3, differ: 2, not_translated: 1, errors: 1 });
     expect(seen).toBe(7);

@@ -133,7 +133,7 @@ describe("edits", () => {
     "wrong",
   ] as const)("from %s: a sloppy one gains on average, and less than half of a perfect one", (state) => {
     const perfect = gains(state, perfectEdit);
-    const sloppy = gains(state, sloppyEdit);
+    const sloppy = gains(state, (rules, batch, truth, draw) => sloppyEdit(rules, batch, truth, { draw }));
     expect(perfect).toBeGreaterThan(0.25);
     expect(sloppy).toBeGreaterThan(0.02);
     expect(sloppy).toBeLessThan(perfect / 2);
@@ -158,7 +158,10 @@ describe("edits", () => {
     const batch = simulatedBatch(database, rules, 6, new Draw("batch"));
     const careful = { firstOnly: 0, dropOne: 0, dropHalf: 0, misattribute: 0, pad: 0 };
     const edit = (sloppiness: Partial<typeof careful>) =>
-      sloppyEdit(rules, batch, database.conventions, new Draw("edit"), { ...careful, ...sloppiness });
+      sloppyEdit(rules, batch, database.conventions, {
+        draw: new Draw("edit"),
+        sloppiness: { ...careful, ...sloppiness },
+      });
     const perfect = perfectEdit(rules, batch, database.conventions);
     expect(edit({})).toEqual(perfect);
     expect(edit({ firstOnly: 1 })).toEqual(perfect.slice(0, rules.length + 1));

@@ -108,7 +108,7 @@ describe("MMLU-Pro", () => {
     expect(second?.choices["ABCD".indexOf(second.gold)]).toBe("e");
     const again = convert();
     expect(again.status).toBe(1);
-    expect(again.stderr).toMatch(/^error: .*out is there already/);
+    expect(again.stderr).toMatch(/^error: .*out exists already/);
   });
 });
 

@@ -43,7 +43,7 @@ describe("lse init", () => {
     mkdirSync(path("again"));
     writeFileSync(path("again", "questions.yaml"), "mine");
     await expect(init([database], "again")).rejects.toThrow(
-      /questions\.yaml is there already\. Give another folder/,
+      /questions\.yaml exists already\. Choose another folder/,
     );
     expect(existsSync(path("again", "lse.json"))).toBe(false);
     await expect(init([path("nothing.sqlite")], "never")).rejects.toThrow(/nothing\.sqlite: no such file/);
@@ -119,14 +119,14 @@ describe("lse init", () => {
     [
       "nothing in it",
       (file: string) => writeFileSync(file, ""),
-      /no table is in this database\. Fill it first/,
+      /this database has no tables\. Fill it first/,
     ],
     [
       "only the beginning of one",
       (file: string) => writeFileSync(file, "SQLite format 3\0 and so on"),
       /cannot be opened: file is not a database/,
     ],
-    ["a folder", (file: string) => mkdirSync(file), /not a file\. Name the database's file itself/],
+    ["a folder", (file: string) => mkdirSync(file), /not a file\. Give the path of the database file itself/],
   ])("%s is refused in one line", (_, make, message) => {
     const file = path(`bad-${Math.random()}.sqlite`);
     make(file);
@@ -214,7 +214,7 @@ describe("DuckDB and files of tables", () => {
   });
 
   it.each([
-    [["a.csv", "b/a.parquet"], /two of the files would be the table "a"/],
+    [["a.csv", "b/a.parquet"], /two of the files would become the table "a"/],
     [["broken.parquet"], /broken\.parquet: cannot be imported/],
     [["a.csv", "bakery.sqlite"], /2 files, and not all of them are CSV or Parquet/],
   ])("%j is refused", async (names, message) => {

@@ -265,10 +265,10 @@ describe("asking and feedback", () => {
 
   it("an answer that fails is not right, and there has to be one", async () => {
     const { put, say } = await asking("refused");
-    await expect(say("right")).rejects.toThrow(/nothing was asked yet/);
+    await expect(say("right")).rejects.toThrow(/no question has been asked yet/);
     await put("Which?", "<answer>SELECT x</answer>");
     await expect(say("right")).rejects.toThrow(
-      /the answer to question 1 fails, so it is not right: SQLite: no such column: x/,
+      /the SQL of question 1 fails, so the answer is not right: SQLite: no such column: x/,
     );
     await expect(say("right", { id: 7 })).rejects.toThrow(/no question has the number 7/);
     await expect(say("right", { sql: "SELECT 1" })).rejects.toThrow(/needs no other SQL/);
@@ -301,7 +301,7 @@ describe("lse.json", () => {
     writeFileSync(own.configPath, '{"database": "x", "engine": "oracle"}');
     expect(() => Workspace.open(own.path)).toThrow(/lse\.json: field engine: /);
     expect(() => Workspace.open(join(own.path, "runs"))).toThrow(
-      /no lse\.json here\. Make the folder with `lse init/,
+      /no lse\.json here\. Make it a workspace with `lse init/,
     );
   });
 });

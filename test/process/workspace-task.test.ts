@@ -127,7 +127,7 @@ describe("a task on your own database", () => {
   it("says how many questions are missing", async () => {
     const own = Workspace.open(await bakery(path("few"), questions(11)));
     expect(() => requireEnough(problemsOf(own), "q.yaml")).toThrow(
-      "q.yaml: 11 questions so far, and evolving takes 12. Write 1 more; 30 are a good start.",
+      "q.yaml: 11 questions so far, but evolution needs at least 12. Write 1 more; 30 are a good start.",
     );
     write(own.path, questions(12));
     requireEnough(problemsOf(own), "q.yaml");

@@ -38,33 +38,16 @@ describe("evolve", () => {
         ? []
         : [event.type];
     });
-    expect(told.filter((step, i) => step !== told[i - 1])).toEqual([
-      "holdout 0",
-      "node",
-      "round",
-      "batch 0",
-      "edit",
-      "holdout 1",
-      "node",
-      "round",
-      "batch 0",
-      "edit",
-      "holdout 2",
-      "node",
-      "round",
-      "batch 1",
-      "edit",
-      "holdout 3",
-      "node",
-      "round",
-      "batch 1",
-      "edit",
-      "holdout 4",
-      "node",
-      `test ${tree.best().id}`,
-      "test",
-      "done",
-    ]);
+    expect(told.filter((step, i) => step !== told[i - 1])).toEqual(
+      [
+        ["holdout 0", "node"],
+        ["round", "batch 0", "edit", "holdout 1", "node"],
+        ["round", "batch 0", "edit", "holdout 2", "node"],
+        ["round", "batch 1", "edit", "holdout 3", "node"],
+        ["round", "batch 1", "edit", "holdout 4", "node"],
+        [`test ${tree.best().id}`, "test", "done"],
+      ].flat(),
+    );
     expect(split.holdout).toHaveLength(10);
     expect(new Set([...split.holdout, ...split.pool, ...split.test]).size).toBe(30);
     expect(tree.nodes.map(({ parent }) => parent)).toEqual([null, 0, 0, 1, 1]);

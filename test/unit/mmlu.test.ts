@@ -113,7 +113,7 @@ describe("files", () => {
     putSubject(path("anatomy"), rows(3), info(3));
     expect((await read()).questions).toHaveLength(3);
     putSubject(path("anatomy"), rows(3), info(4));
-    await expect(read()).rejects.toThrow(/dataset_info\.json: it states 4 rows, but 3 are here/);
+    await expect(read()).rejects.toThrow(/dataset_info\.json: states 4 rows, but the files have 3/);
   });
 
   it("another subject that is not complete is in nobody's way", async () => {
@@ -134,24 +134,24 @@ describe("what is wrong is named, with the next step", () => {
 
   it.each([
     ["no folder", () => path("nowhere"), /nowhere: no such file or folder/],
-    ["no subject", () => folder, /no folder of a subject is here/],
+    ["no subject", () => folder, /has no folder of a subject/],
     ["an empty question", () => subject({ question: "" }), /arrow: row 1: field question/],
     ["one choice", () => subject({ choices: ["a"] }), /arrow: row 1: field choices/],
     ["no answer", () => subject({ answer: null }), /row 1: field answer: neither a whole number nor text/],
     ["an answer that is no choice", () => subject({ answer: 4 }), /row 1: field answer: 4 is none of the 4/],
-    ["no row at all", () => putSubject(path("anatomy"), []), /no question is here/],
+    ["no row at all", () => putSubject(path("anatomy"), []), /has no question with a right choice/],
     ["an empty file", () => cut(0), /a\.arrow: not a complete Arrow file \(its end is missing\)/],
     ["a file cut in a batch", () => cut(1000), /a\.arrow: not a complete Arrow file/],
     ["a file cut at its end", () => cut(-4), /a\.arrow: not a complete Arrow file/],
     ["text for Arrow", () => put(path("a.arrow"), "text"), /a\.arrow: not a complete Arrow file/],
     ["text for Parquet", () => put(path("a.parquet"), "text"), /a\.parquet: not a complete Parquet file/],
-    ["another kind", () => put(path("a.csv"), "question"), /a\.csv: not a file of a known kind/],
+    ["another kind", () => put(path("a.csv"), "question"), /a\.csv: unknown kind of file/],
     [
       "a part that is missing",
       () => {
         put(path("anatomy", "test-00000-of-00002.arrow"), arrowBytes(rows(3)));
       },
-      /test-00000-of-00002\.arrow: the data is not complete \(1 of 2 parts are here\)/,
+      /test-00000-of-00002\.arrow: the data is incomplete \(1 of 2 parts found\)/,
     ],
     [
       "a file that is missing",
@@ -159,7 +159,7 @@ describe("what is wrong is named, with the next step", () => {
         putSubject(path("anatomy"), rows(3));
         put(path("anatomy", "state.json"), { _data_files: [{ filename: "x.arrow" }] });
       },
-      /x\.arrow: the data is not complete \(.*state\.json names it\)/,
+      /x\.arrow: the data is incomplete \(.*state\.json names it\)/,
     ],
     [
       "a state without files",
@@ -184,11 +184,11 @@ describe("what is wrong is named, with the next step", () => {
 
   it("subjects: the nearest, those there are, and who has another", async () => {
     for (const name of ["biology", "computer_science", "math"]) putSubject(path(name), rows(3));
-    await expect(read()).rejects.toThrow(/3 subjects are here. Choose one with `task\.db`: biology, comp/);
+    await expect(read()).rejects.toThrow(/has 3 subjects. Choose one with `task\.db`: biology, comp/);
     await expect(read(folder, "Computer-science")).rejects.toThrow(/Did you mean computer_science\?/);
-    await expect(read(folder, "maths")).rejects.toThrow(/no subject "maths" is here. Did you mean math\?/);
+    await expect(read(folder, "maths")).rejects.toThrow(/has no subject "maths"\. Did you mean math\?/);
     await expect(read(folder, "virology")).rejects.toThrow(
-      /MMLU-Redux 2\.0 has it: give `task\.data` that folder/,
+      /MMLU-Redux 2\.0 has it: set `task\.data` to that folder/,
     );
     await expect(read(path("math"), "biology")).rejects.toThrow(/the folder of the subject "math", not of/);
     expect((await read(path("math"), "math")).subject).toBe("math");

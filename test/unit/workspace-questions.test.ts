@@ -47,11 +47,11 @@ describe("questions.yaml", () => {
   it.each([
     [
       "- question: a: b\n  sql: x\n",
-      /line 1: Nested mappings .* Put texts that hold ": " or " #" into quotes/,
+      /line 1: Nested mappings .* Put texts that contain ": " or " #" in quotes/,
     ],
     ["- question: a\n  sql: 'x\n", /line 3: Missing closing 'quote/],
     ["- question: *all* cakes\n  sql: x\n", /Put texts/],
-    ["- question: *all\n  sql: x\n", /Unresolved alias .*: all\. Put texts that begin with \* into quotes/],
+    ["- question: *all\n  sql: x\n", /Unresolved alias .*: all\. Put texts that begin with \* in quotes/],
     ["question: a\nsql: b\n", /not a list of questions\. Begin each question with "- question:"/],
     ["- question: a\n  sql: b\n- just text\n", /line 3: question 2: .*expected object/],
     ["- question: a\n", /line 1: question 1: give either sql or rows/],
@@ -63,13 +63,13 @@ describe("questions.yaml", () => {
     ["- question: a\n  rows: [1, 2]\n", /line 2: question 1: field rows: each row is a list/],
     [
       "- question: a\n  rows: [[1], [1, 2]]\n",
-      /line 2: question 1: field rows: all rows have as many values/,
+      /line 2: question 1: field rows: all rows must have the same number of values/,
     ],
     ["- question: a\n  rows: [[{b: 1}]]\n", /field rows: a value is a number, a text/],
     ["- question: a\n  rows: [[.inf]]\n", /field rows: a value is a number/],
     [
       "- question: A  b?\n  sql: c\n\n- question: a b?\n  sql: d\n",
-      /line 4: question 2 is that of line 1 again/,
+      /line 4: question 2 repeats the question of line 1/,
     ],
   ])("%j is refused, with its line", (text, message) => {
     const path = written(text);

@@ -1,4 +1,4 @@
-/** What SQLite and DuckDB make of the gold queries of BIRD's databases, database by database. */
+/** Runs the gold queries of whole databases in SQLite and in DuckDB, to compare the two. */
 import { DatabaseSync } from "@photostructure/sqlite";
 import { defaultCacheFolder } from "../../lib/cache-folder.js";
 import { type BirdData, questionsOf } from "../dataset.js";
@@ -9,12 +9,13 @@ import { compareDialects, type Dialects } from "./dialects.js";
 
 const MEMORY_MB = 4096;
 
-/** Limits of a comparison, and who is told of it. */
+/** Limits of a comparison, and a callback for its progress. */
 export interface CompareDatabasesOptions {
-  /** Of a query in DuckDB. */
+  /** Time limit of a query in DuckDB. */
   readonly timeoutMs: number;
   /** Folder for copies of databases. Defaults to the user's cache folder. */
   readonly cacheFolder?: string | undefined;
+  /** Called after each gold query. */
   readonly onQuery?: () => void;
 }
 
@@ -35,8 +36,11 @@ export async function compareDatabases(
     });
     try {
       using duckdb = await DuckDbDatabase.open(await copyOf(file, cacheFolder), MEMORY_MB);
-      const rowsOf = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
-      all[name] = await compareDialects(questionsOf(data, name), rowsOf, duckdb, timeoutMs, onQuery);
+      const engines = {
+        sqlite: (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][],
+        duckdb,
+      };
+      all[name] = await compareDialects(questionsOf(data, name), engines, { timeoutMs, onQuestion: onQuery });
     } finally {
       sqlite.close();
     }

@@ -1,4 +1,4 @@
-/** A SQLite database as a DuckDB file: for another engine's answers to the same questions. */
+/** Copies a SQLite database into a DuckDB file, so that the same questions can be run in DuckDB. */
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
@@ -6,10 +6,10 @@ import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite"
 import { hashFile } from "../../lib/hash.js";
 import type { SqlValue } from "../sql/rows.js";
 
-/** Changes with what a copy holds, so that older copies are not taken for new ones. */
+/** Changes when the content of copies changes, so that older copies are not used any more. */
 const COPY_FORMAT = "duckdb-1";
 
-/** A schema of this name says that a file is a copy, whose statements are in SQLite's dialect. */
+/** A schema of this name marks a file as a copy: its statements are in SQLite's dialect. */
 export const COPY_MARK = "copied_from_sqlite";
 
 /**
@@ -46,7 +46,7 @@ async function copyToDuckDb(from: string, to: string): Promise<void> {
     const connection = await instance.connect();
     try {
       for (const [type, name] of objects) if (type === "table") await copyTable(source, connection, name);
-      // A view in SQLite's words may be none in DuckDB's: queries that need it fail then, and say so.
+      // A view in SQLite's dialect may not work in DuckDB; then the queries that need it fail with an error.
       for (const [type, , sql] of objects)
         if (type === "view") await connection.run(sql).catch(() => undefined);
       await connection.run(`CREATE SCHEMA ${COPY_MARK}`);
@@ -65,12 +65,12 @@ const SCHEMA_TYPES = [
   [/REAL|FLOA|DOUB|NUM|DEC/i, "DOUBLE"],
 ] as const;
 
-/** Rows that are appended before DuckDB takes them over. */
+/** Rows that are appended between two flushes. */
 const ROWS_AT_ONCE = 50_000;
 
 /**
  * Creates a table with the types that its columns are declared with, and wider ones where a value does not fit: SQLite
- * keeps what it is given. Dates stay the text that they are there.
+ * stores any value in any column. Dates stay texts, as they are in SQLite.
  */
 async function copyTable(
   source: DatabaseSyncInstance,
@@ -107,7 +107,7 @@ interface Kinds {
   readonly integer: boolean;
 }
 
-/** What kinds of values are in each column. */
+/** The kinds of values in each column. */
 function kindsOf(source: DatabaseSyncInstance, table: string, names: readonly string[]): Kinds[] {
   return names.map((name) => {
     const found = source
@@ -123,7 +123,7 @@ function typeOf(declared: string, { blob, text, real, integer }: Kinds): string 
   if (text) return "VARCHAR";
   const wanted = SCHEMA_TYPES.find(([name]) => name.test(declared))?.[1];
   if (!real && !integer) return wanted ?? "VARCHAR";
-  // Numbers in a column of texts or dates, or of no type: as they are.
+  // Numbers in a column that is declared as text or date, or without a type, stay numbers.
   return real || wanted === "DOUBLE" ? "DOUBLE" : "BIGINT";
 }
 

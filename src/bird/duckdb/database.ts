@@ -1,4 +1,4 @@
-/** A DuckDB file for questions: read-only, cut off from files and network, one SELECT at a time. */
+/** Opens a DuckDB file for queries: read-only, without files or network, one SELECT at a time. */
 import {
   DuckDBBlobValue,
   type DuckDBConnection,
@@ -13,11 +13,11 @@ import {
 import type { SqlValue } from "../sql/rows.js";
 import { COPY_MARK } from "./copy.js";
 
-/** A statement that DuckDB does not carry out. */
+/** A statement that DuckDB did not run, or not to its end. */
 export class DuckDbError extends Error {
   /**
-   * @param kind DuckDB's kind of error, such as "Binder" or "Conversion"; "Timeout" where it was stopped, "Refused"
-   * where it was not even tried
+   * @param kind DuckDB's kind of error, such as "Binder" or "Conversion"; "Timeout" when it was stopped, "Refused"
+   * when it was not started
    */
   constructor(
     readonly kind: string,
@@ -29,7 +29,7 @@ export class DuckDbError extends Error {
 
 /** A DuckDB file that is only read, in this process: for queries that are trusted, or in a process of their own. */
 export class DuckDbDatabase {
-  /** @throws Error in DuckDB's words for a file that it cannot open */
+  /** @throws Error with DuckDB's message for a file that it cannot open */
   static async open(path: string, memoryMb: number): Promise<DuckDbDatabase> {
     // One thread: sums of floating-point numbers and rows that tie come out the same each time.
     const instance = await DuckDBInstance.create(path, {
@@ -45,11 +45,11 @@ export class DuckDbDatabase {
     );
     const isCopy = marks.currentRowCount > 0;
     if (isCopy) {
-      // As SQLite has it: NULL is the least, and integers divide into integers.
+      // As in SQLite: NULL sorts first, and dividing integers gives an integer.
       await connection.run("SET default_null_order = 'sqlite'");
       await connection.run("SET integer_division = true");
     }
-    // What does not fit into memory is not put on a disk either.
+    // Nothing is written to disk when memory runs out.
     await connection.run("SET max_temp_directory_size = '0B'");
     await connection.run("SET enable_external_access = false");
     await connection.run("SET lock_configuration = true");
@@ -64,7 +64,7 @@ export class DuckDbDatabase {
   ) {}
 
   /**
-   * Runs one query; in a copy of a SQLite database it is one of SQLite's.
+   * Runs one query; in a copy of a SQLite database the query is in SQLite's dialect.
    * @param timeoutMs null for no limit
    * @param onRow what it throws ends the query and is passed on
    * @returns the names of the columns
@@ -87,7 +87,7 @@ export class DuckDbDatabase {
           thrown = error;
           throw error;
         }
-        // A query may give its rows faster than it can be interrupted between two of them.
+        // A query may return rows too fast to be interrupted between two of them.
         if (isLate) throw new Error("interrupted");
       }
       return result.columnNames();
@@ -103,7 +103,7 @@ export class DuckDbDatabase {
     }
   }
 
-  /** In a copy of a SQLite database, what DuckDB does not understand is translated and tried again. */
+  /** In a copy of a SQLite database, a query that DuckDB rejects is translated and tried again. */
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
     if (this.translate === null) return await this.#prepareAsItIs(sql);
     try {
@@ -148,7 +148,7 @@ const INTEGERS = new Set<DuckDBTypeId>([
   DuckDBTypeId.UINTEGER,
 ]);
 
-/** DuckDB's values as SQLite has them; what SQLite has not (dates, lists) as DuckDB writes it. */
+/** DuckDB's values as SQLite would return them; types that SQLite lacks (dates, lists) as DuckDB prints them. */
 const plain: DuckDBValueConverter<SqlValue> = (value, type: DuckDBType) => {
   if (value === null) return null;
   if (typeof value === "boolean") return value ? 1n : 0n;

@@ -1,25 +1,25 @@
-/** For how many gold queries SQLite and DuckDB agree, and why not for the others. */
+/** Counts for how many gold queries SQLite and DuckDB agree, and gives reasons for the others. */
 import type { BirdQuestion } from "../dataset.js";
 import { rowKey, type SqlValue } from "../sql/rows.js";
 import { type DuckDbDatabase, DuckDbError } from "./database.js";
 
-/** What became of the gold queries of a database in both engines. */
+/** How the gold queries of a database do in both engines. */
 export interface Dialects {
-  /** Gold queries. */
+  /** How many gold queries there are. */
   readonly gold: number;
-  /** Of which both engines return the same set of rows. */
+  /** Queries for which both engines return the same set of rows. */
   readonly agree: number;
   readonly differ: number;
-  /** Which DuckDB does not understand, in translation or, where there is none, as they are. */
+  /** Queries that DuckDB does not understand, translated or, if they cannot be translated, as they are. */
   readonly not_translated: number;
-  /** Which fail while they run. */
+  /** Queries that fail while they run. */
   readonly errors: number;
-  /** How long both took for the queries that both carry out, each once. */
+  /** Seconds for the queries that both engines run, each once. */
   readonly sqlite_seconds: number;
   readonly duckdb_seconds: number;
-  /** Queries that DuckDB carries out several times as fast, the slowest in SQLite first. */
+  /** Queries that DuckDB runs several times as fast, the slowest in SQLite first. */
   readonly faster: readonly Faster[];
-  /** Why engines do not agree, the most frequent reason first, with an example. */
+  /** Why the engines disagree, the most frequent reason first, with an example. */
   readonly reasons: readonly Reason[];
 }
 
@@ -36,23 +36,26 @@ export interface Reason {
   readonly sql: string;
 }
 
-/** What cannot be understood, rather than carried out. */
+/** Errors in understanding a query, rather than in running it. */
 const NOT_UNDERSTOOD = ["Parser", "Binder", "Catalog"];
-/** What is faster by a lot: so many times, where there was something to gain. */
+/** "Several times as fast" is at least `times`, for queries that take SQLite more than `seconds`. */
 const FASTER = { times: 5, seconds: 0.02 };
-/** Digits in which sums of floating-point numbers agree whatever their order. */
+/** Digits to which sums of floating-point numbers agree, whatever their order. */
 const DIGITS = 9;
 
-/**
- * @param sqlite the rows that SQLite returns
- * @param duckdb a copy of that database
- */
+/** One database in both engines. */
+export interface BothEngines {
+  /** The rows that SQLite returns. */
+  readonly sqlite: (sql: string) => readonly SqlValue[][];
+  /** A copy of the same database. */
+  readonly duckdb: DuckDbDatabase;
+}
+
+/** Runs the gold queries of one database in both engines and compares their rows. */
 export async function compareDialects(
   questions: readonly BirdQuestion[],
-  sqlite: (sql: string) => readonly SqlValue[][],
-  duckdb: DuckDbDatabase,
-  timeoutMs: number,
-  onQuestion: () => void,
+  { sqlite, duckdb }: BothEngines,
+  { timeoutMs, onQuestion }: { readonly timeoutMs: number; readonly onQuestion: () => void },
 ): Promise<Dialects> {
   const counts = { agree: 0, differ: 0, not_translated: 0, errors: 0 };
   const reasons = new Map<string, { why: string; count: number; question_id: number; sql: string }>();
@@ -96,7 +99,7 @@ export async function compareDialects(
   return { gold: questions.length, ...counts, ...total, faster, reasons: sorted };
 }
 
-/** An error without what is particular to its query. */
+/** An error message without the details of its query. */
 const reasonOf = (error: string) =>
   error
     .replace(/(Candidate functions|Candidate bindings|Did you mean|LINE \d+).*$/s, "")
@@ -113,8 +116,8 @@ function difference(sqlite: readonly SqlValue[][], duckdb: readonly SqlValue[][]
   const texts = (rows: readonly SqlValue[][]) =>
     rows.map((row) => row.map((value) => (value === null ? null : String(value))));
   if (setOf(texts(sqlite)) === setOf(texts(duckdb))) return "numbers and texts";
-  if (sqlite.length === duckdb.length) return "values: as many rows, with others in them";
-  return "rows: more or fewer";
+  if (sqlite.length === duckdb.length) return "values: the same number of rows, with different values";
+  return "rows: a different number of rows";
 }
 
 const rounded = (row: readonly SqlValue[]): SqlValue[] =>

@@ -1,9 +1,9 @@
-/** SQLite's dialect in DuckDB's words. */
+/** Translates SQLite's dialect into DuckDB's. */
 import { Dialect, transpile } from "@polyglot-sql/sdk";
 
 /**
- * A query of SQLite's in DuckDB's words; null where the library cannot read it. It makes every division one of real
- * numbers, which SQLite's is not: what DuckDB understands as it is needs no translation.
+ * A SQLite query as a DuckDB query; null if the library cannot parse it. The library turns every division into one of
+ * real numbers, which SQLite's is not, so only queries that DuckDB rejects are to be translated.
  */
 export function fromSqlite(sql: string): string | null {
   const { success, sql: translated } = transpile(sql, Dialect.SQLite, Dialect.DuckDB);

@@ -1,10 +1,10 @@
-/** The process that runs statements in DuckDB, on read-only databases that reach no file and no network. */
+/** The child process that runs statements in DuckDB: read-only, without files or network. */
 import { LseError } from "../../errors.js";
 import { Connections, memoryMb, RowCounter, serve, text } from "../sql/child.js";
 import { Failed, type Failure } from "../sql/messages.js";
 import type { DuckDbError } from "./database.js";
 
-/** Part of the process's memory that DuckDB may have: the rest is Node's and the translator's. */
+/** Share of the process's memory that DuckDB may use; the rest is for Node and the translator. */
 const SHARE = 0.4;
 
 const FAILURES: Readonly<Record<string, Failure>> = {
@@ -25,7 +25,7 @@ await serve(async () => {
     } catch (error) {
       throw new LseError(
         `The database ${path} cannot be opened: ${text(error)}`,
-        "Check that it is a DuckDB database that no other program writes to, and may be read",
+        "Check that it is a DuckDB database, that it may be read, and that no other program writes to it",
       );
     }
   };

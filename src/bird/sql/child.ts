@@ -1,7 +1,6 @@
-/**
- * What every process of SqlExecutor does, whichever engine runs its statements: messages, measures, a watchdog. It
- * holds nothing worth saving: its parent or its watchdog ends it with SIGKILL when a limit is passed.
- *
+/** What every SQL child process does, whichever engine it runs: messages, measurements, a watchdog. */
+/*
+ * It holds nothing worth saving: its parent or its watchdog ends it with SIGKILL when a limit is passed.
  * Arguments: memory limit in MB, process id of the parent.
  */
 import { type Stats, statSync } from "node:fs";
@@ -12,20 +11,20 @@ import { type Against, Failed, type Rows, type SqlReply, type SqlRequest } from 
 import { RowPreview, RowSet, type SqlValue } from "./rows.js";
 import { MB, PEAK_KB, RUNNING, type Watch } from "./watchdog.js";
 
-/** Runs one statement at a time on database files that it opens as they are named. */
+/** Runs one statement at a time, on the database file that each request names. */
 export interface ChildEngine {
   /**
-   * @param kept gets rows, and the names of their columns
+   * @param kept is filled with rows and the names of their columns
    * @throws {Failed} for the statement, {LseError} for the database
    */
   run(request: SqlRequest, kept?: KeptRows): Rows | Promise<Rows>;
-  /** How long a statement takes, in ms, with opening its database. @throws as `run` */
+  /** How long a statement takes, in milliseconds, including opening its database. @throws as `run` */
   time(request: SqlRequest): number | Promise<number>;
 }
 
 export const memoryMb = Number(process.argv[2]);
 
-/** @param openEngine gets the rows' memory limit from `memoryMb` */
+/** Answers requests until the parent disconnects. @param openEngine opens the engine, which reads `memoryMb` */
 export async function serve(openEngine: () => Promise<ChildEngine>): Promise<void> {
   // Ctrl-C reaches the whole group of processes; the parent decides what ends.
   process.on("SIGINT", () => {});
@@ -77,7 +76,7 @@ async function startWatchdog(shared: Int32Array): Promise<void> {
   await new Promise((resolve) => watchdog.once("online", resolve));
 }
 
-/** @throws as Engine.run */
+/** @throws as ChildEngine.run */
 async function compare(
   engine: ChildEngine,
   request: SqlRequest,
@@ -97,7 +96,7 @@ async function compare(
   return { softF1: softF1Score, ratios };
 }
 
-/** Rows that are wanted themselves: the first `most` of them. */
+/** The first `most` rows of a result, kept as they are. */
 export class KeptRows {
   rows: SqlValue[][] = [];
   columns: string[] = [];
@@ -105,13 +104,13 @@ export class KeptRows {
   constructor(readonly most: number) {}
 }
 
-/** The rows of a result as they come. */
+/** Counts and digests the rows of a result as they arrive. */
 export class RowCounter {
   readonly #set = new RowSet();
   readonly #preview = new RowPreview();
   #rows = 0;
 
-  /** @param kept gets rows, anew */
+  /** @param kept is emptied and then filled with rows */
   constructor(
     private readonly maxRows: number,
     private readonly kept?: KeptRows,
@@ -136,11 +135,11 @@ export class RowCounter {
 
 const MAX_CONNECTIONS = 8;
 
-/** Open databases, the last few: each is opened anew when its file was changed or replaced. */
+/** The databases opened last. Each is opened again when its file was changed or replaced. */
 export class Connections<T extends { close(): void }> {
   readonly #open = new Map<string, { readonly connection: T; readonly file: string }>();
 
-  /** @param open is told what the file is called and what tells it from another of that name */
+  /** @param open gets the path, and a text that differs when the file was changed or replaced */
   constructor(private readonly open: (path: string, file: string) => T | Promise<T>) {}
 
   /** @throws {LseError} when there is no such file, or it cannot be opened */

@@ -1,4 +1,4 @@
-/** Running hostile SQL in child processes: a queue, limits, replacement of those that are killed. */
+/** Runs untrusted SQL in child processes: a queue, time and memory limits, new processes for killed ones. */
 import { type ChildProcess, fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
@@ -7,7 +7,7 @@ import { LseError } from "../../errors.js";
 import type { Against, Failure, SqlReply, SqlRequest, TableReply } from "./messages.js";
 import { refusal } from "./statement.js";
 
-/** What one statement may take. */
+/** Limits of one statement. */
 export interface SqlLimits {
   /** Longest run of one statement, in milliseconds, counted from its start; null for none. */
   timeoutMs: number | null;
@@ -69,19 +69,19 @@ export function sameRows(a: SqlResult, b: SqlResult): boolean {
   return a.ok && b.ok && a.digest === b.digest;
 }
 
-/** How an engine's processes are started, and how long after its time limit a statement is left to end by itself. */
+/** How an engine's processes are started, and how long after the time limit a statement may still end by itself. */
 const ENGINES: { readonly [engine in SqlEngine]: { readonly program: string; readonly graceMs: number } } = {
   sqlite: { program: "./worker.js", graceMs: 0 },
   duckdb: { program: "../duckdb/worker.js", graceMs: 1000 },
 };
 
-/** A process this much of whose limit is still occupied after a statement is replaced before the next one. */
+/** A process that still uses this share of its memory limit after a statement is replaced before the next one. */
 const STALE_SHARE = 0.35;
 const MIN_MEMORY_MB = 128;
 const STDERR_KEPT = 4096;
 const MEMORY_ABORT = /out of memory|allocation failed/i;
 
-/** What a child gets of the environment: enough to start, and no option or hook for Node. */
+/** Environment variables that a child gets: enough to start, and no options or hooks for Node. */
 const ENVIRONMENT = ["PATH", "SystemRoot", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH"];
 
 interface Job {
@@ -147,7 +147,7 @@ class SqlProcess {
 
   close(): void {
     this.#killed ??= "closed";
-    // Whoever waits for its end must live to see it.
+    // Keeps the parent running until the child has ended.
     this.#hold(true);
     this.#child.kill("SIGKILL");
   }
@@ -232,8 +232,8 @@ class SqlProcess {
 }
 
 /**
- * Runs statements nobody has vetted on database files, in child processes that can only read. Statements wait in
- * line for a free process; a process that a statement took down is replaced for the next one.
+ * Runs statements nobody has vetted on database files, in child processes that can only read. Statements wait
+ * for a free process; a process that a statement brought down is replaced for the next one.
  */
 export class SqlExecutor implements AsyncDisposable {
   readonly #engine: SqlEngine;
@@ -269,7 +269,7 @@ export class SqlExecutor implements AsyncDisposable {
     return (await this.#run(databasePath, sql, {}, limits)) as SqlResult;
   }
 
-  /** As `execute`, with the first rows of the result, at most so many. */
+  /** Like `execute`, and returns the first rows of the result, at most `most`. */
   async fetch(
     databasePath: string,
     sql: string,
@@ -279,7 +279,7 @@ export class SqlExecutor implements AsyncDisposable {
     return (await this.#run(databasePath, sql, { keep: most }, limits)) as SqlTable | SqlFailure;
   }
 
-  /** Runs a statement and the gold one in one process, as often as `against` says; else as `execute`. */
+  /** Runs a statement and the gold one in one process, as often as `against` says; otherwise like `execute`. */
   async compare(
     databasePath: string,
     sql: string,

@@ -1,18 +1,20 @@
-/** What SqlExecutor and its processes say to each other. */
+/** The messages between SqlExecutor and its child processes. */
 import type { SqlValue } from "./rows.js";
 
+/** A statement to run. */
 export interface SqlRequest {
   path: string;
   sql: string;
   maxRows: number;
   /** Longest run of one statement, in milliseconds; null for none. The executor itself stops what outlives it. */
   timeoutMs: number | null;
-  /** How many rows to hand over as they are, beside what is told of all of them. */
+  /** How many rows to return as they are, beside the digest, number and preview of all of them. */
   keep?: number;
-  /** Compare it with this query instead of telling its rows. */
+  /** Compare the statement with this query instead of returning its rows. */
   against?: Against;
 }
 
+/** The gold query that a statement is compared with, and by which metrics. */
 export interface Against {
   readonly gold: string;
   /** Whether Soft-F1 is asked for. */
@@ -24,7 +26,7 @@ export interface Against {
 /** How a statement fails inside the process. */
 export type Failure = "refused" | "syntax" | "runtime" | "memory" | "too-many-rows" | "timeout";
 
-/** A statement that failed, for the reason that is the message. */
+/** A statement that failed; the message says why. */
 export class Failed extends Error {
   constructor(
     readonly kind: Failure,
@@ -40,20 +42,21 @@ export interface TableReply {
   readonly rows: readonly (readonly SqlValue[])[];
 }
 
-/** Rows of a result, without the rows. */
+/** The rows of a result in short: a digest, their number, a preview. */
 export interface Rows {
   digest: string;
   rows: number;
   preview: string;
 }
 
+/** What a child process answers. */
 export type SqlReply =
   | { type: "ready" }
-  /** With a table where rows were to be kept. */
+  /** With a table if rows were to be kept. */
   | ({ type: "rows"; table?: TableReply; seconds: number; peakRssMb: number; rssMb: number } & Rows)
   | {
       type: "compared";
-      /** Null where it was not asked for. */
+      /** Null if it was not asked for. */
       softF1: number | null;
       /** The gold query's time ÷ the other's. */
       ratios: number[];

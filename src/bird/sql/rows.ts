@@ -1,4 +1,4 @@
-/** Sets of rows with Python's equality, and Python's way of printing them. */
+/** Result rows, compared as Python compares them and printed as Python prints them. */
 import { createHash, hash } from "node:crypto";
 
 /** A value of a result row: integers as bigint, reals as number, blobs as bytes. */

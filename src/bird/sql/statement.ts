@@ -1,4 +1,4 @@
-/** Which SQL statements may run. */
+/** Decides which statements may run: one SELECT, WITH … SELECT or VALUES that only reads. */
 import type { constants } from "@photostructure/sqlite";
 
 /** Longest statement accepted, in bytes of UTF-8. */
@@ -33,8 +33,8 @@ const REFUSED = new Set([
 const ONLY = "only one SELECT, WITH … SELECT or VALUES may run";
 
 /**
- * What makes a text unfit to be handed to SQLite at all, found without SQLite. A text that is not SQL (a
- * sentence, a markdown fence) is not refused here: SQLite names the place of its syntax error.
+ * Why a text may not be given to SQLite at all, found without SQLite. A text that is not SQL (a sentence, a markdown
+ * fence) is not refused here: SQLite says where its syntax error is.
  *
  * @returns one sentence, or null when the text may be prepared
  */
@@ -53,7 +53,7 @@ export function refusal(sql: string): string | null {
 }
 
 /**
- * What SQLite's own reading of the text shows to be wrong after a successful prepare.
+ * Why a statement may not run that SQLite has prepared without an error.
  *
  * @param sql the text handed to prepare
  * @param first `sqlite3_expanded_sql` of the prepared statement: the text up to and including the first

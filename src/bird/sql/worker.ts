@@ -1,7 +1,7 @@
-/**
- * The process that runs statements in SQLite, on read-only connections. Known gaps: printf() and format() give NULL for
- * a text above an eighth of the memory; a LIKE never matches a blob (an option this SQLite is compiled with); on Windows
- * only an idle process notices that its parent was killed.
+/** The child process that runs statements in SQLite, on read-only connections. */
+/*
+ * Known gaps: printf() and format() give NULL for a text above an eighth of the memory; a LIKE never matches a blob (an
+ * option this SQLite is compiled with); on Windows only an idle process notices that its parent was killed.
  */
 import { pathToFileURL } from "node:url";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
@@ -18,7 +18,7 @@ interface Connection {
   db: DatabaseSyncInstance;
   close(): void;
   utf8: boolean;
-  /** What the authorizer denied last, in words; null when nothing. */
+  /** What the authorizer denied last, in words; null if nothing. */
   denied: string | null;
 }
 
@@ -92,10 +92,12 @@ function runStatement(connection: Connection, { sql, maxRows }: SqlRequest, kept
   if (refused !== null || first === undefined) throw new Failed("refused", refused ?? "");
   const exact = () => (connection.utf8 ? prepareExact(connection, first, columns) : null);
   const exactFirst = mayMakeNul(sql) ? exact() : null;
-  if (exactFirst !== null) return readRows(connection, exactFirst, maxRows, true, kept).result;
-  const { result, suspicious } = readRows(connection, statement, maxRows, false, kept);
+  if (exactFirst !== null) return readRows(connection, exactFirst, { maxRows, kept, exact: true }).result;
+  const { result, suspicious } = readRows(connection, statement, { maxRows, kept, exact: false });
   const exactAgain = suspicious ? exact() : null;
-  return exactAgain === null ? result : readRows(connection, exactAgain, maxRows, true, kept).result;
+  return exactAgain === null
+    ? result
+    : readRows(connection, exactAgain, { maxRows, kept, exact: true }).result;
 }
 
 function prepare(connection: Connection, sql: string): StatementSyncInstance {
@@ -107,7 +109,7 @@ function prepare(connection: Connection, sql: string): StatementSyncInstance {
   }
 }
 
-/** Null when SQLite does not take it (over 1000 columns): the lenient reading must do then. */
+/** Null when SQLite does not accept it (over 1000 columns); then the lenient reading is used. */
 function prepareExact(connection: Connection, first: string, columns: number): StatementSyncInstance | null {
   try {
     return connection.db.prepare(exactForm(first, columns));
@@ -120,9 +122,7 @@ function prepareExact(connection: Connection, first: string, columns: number): S
 function readRows(
   connection: Connection,
   statement: StatementSyncInstance,
-  maxRows: number,
-  exact: boolean,
-  kept: KeptRows | undefined,
+  { maxRows, kept, exact }: { maxRows: number; kept: KeptRows | undefined; exact: boolean },
 ): { result: Rows; suspicious: boolean } {
   const counter = new RowCounter(maxRows, kept);
   let suspicious = false;
