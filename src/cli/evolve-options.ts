@@ -285,5 +285,6 @@ const OTHERS: Readonly<Record<string, string>> = {
   to: "--to",
   quant: "--quant",
   sql: "--sql",
+  "task.path": "--task",
   id: "--id",
 };

@@ -85,9 +85,10 @@ it("the command line runs from the package", () => {
 it("the library runs from the package", () => {
   writeFileSync(
     join(app, "example.js"),
-    `import { evolve, evolveConfigSchema, MemoryJournal, MiniTask, openLlama, parseAddress } from "lse";
+    `import { evolve, evolveConfigSchema, MemoryJournal, openLlama } from "lse";
+     import { MiniTask, parseAddress } from "lse/mini";
      await using task = MiniTask.open(parseAddress("test/3"), 2000);
-     await using model = await openLlama({ modelPath: ${JSON.stringify(model)}, gpuLayers: 0, threads: 1 });
+     await using model = await openLlama({ modelPath: ${JSON.stringify(model)}, gpuLayers: 0, threads: 1, tuning: null });
      const sampling = { temperature: 1, topK: 0, topP: 1, presencePenalty: 0, maxTokens: 160 };
      const config = evolveConfigSchema.parse({ rounds: 1, batch: 2, holdout: 4, test: 0, sampling });
      const { tree } = await evolve(task, model, config, new MemoryJournal());

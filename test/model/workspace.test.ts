@@ -105,7 +105,7 @@ describe("the walk-through of docs/own-database.md", () => {
     expect(gain.mean).toBeGreaterThan(0.2);
     expect(test.mean - gain.mean).toBeLessThan(0.3);
     expect(ran("npx lse evolve example/pets")[1]?.stdout).toMatch(
-      /manual\.md is new: 0\.\d+ → 0\.\d+ on the 10 questions that choose; on the 10 test questions .*, a gain of 0\.\d+ \[/,
+      /manual\.md is new: 0\.\d+ → 0\.\d+ on the 10 selection questions; on the 10 test questions .*, a gain of 0\.\d+ \[/,
     );
   });
 
@@ -140,7 +140,7 @@ describe("the walk-through of docs/own-database.md", () => {
     expect([before?.status, after?.status]).toEqual([1, 0]);
     expect(after?.stdout).toContain("unit < 11");
     expect(ran("npx lse ask example/pets --feedback right")[0]?.stdout).toContain(
-      "is there with this very SQL",
+      "is there already, with the same SQL",
     );
   });
 
@@ -177,7 +177,7 @@ describe("a folder's runs", () => {
     const refused = lse("evolve", folder, "--rounds", "3");
     expect([refused.status, refused.stderr]).toEqual([
       1,
-      expect.stringMatching(/runs\/001 is not over, and goes on with its own configuration \(rounds\)/),
+      expect.stringMatching(/runs\/001 is not over, and goes on with its own configuration \(--rounds\)/),
     ]);
     const resumed = lse("evolve", folder);
     expect(resumed.stderr).toContain("runs/001 goes on.");
@@ -190,8 +190,8 @@ describe("a folder's runs", () => {
   });
 
   it.each([
-    [["--out", "x"], /--out does not go with a folder\. Leave it out/],
-    [["--test-db", "x"], /--test-db does not go with a folder/],
+    [["--out", "x"], /--out does not go with a workspace\. Leave it out/],
+    [["--test-db", "x"], /--test-db does not go with a workspace/],
     [["--holdout", "11"], /keeps 10 problems for the holdout, not 11\. Lower --holdout/],
     [["--evolver-adapter", "models/mini.md"], /mini\.md/],
   ])("%j is refused in one line", (options, message) => {
@@ -225,7 +225,7 @@ describe("a folder's runs", () => {
   it.each([
     [["ask", "example/pets"], /the question is missing/],
     [["ask", "example/pets", "x", "--sql", "y"], /--sql is for feedback/],
-    [["ask", "example/pets", "x", "--feedback", "right"], /feedback is on a question that was asked/],
+    [["ask", "example/pets", "x", "--feedback", "right"], /feedback is for a question that was asked/],
     [["ask", "folder-without-model", "x"], /lse\.json: it names no model yet\. Give one with --model/],
     [["ask", "example"], /example: no lse\.json here/],
     [["manual", "models"], /models: no lse\.json here/],
