@@ -10,12 +10,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { BirdTask } from "#lse/bird/task.js";
-import { evolveConfigSchema } from "#lse/evolve/config.js";
-import { evolve } from "#lse/evolve/evolve.js";
-import { treeToJson } from "#lse/evolve/tree-file.js";
-import { JournalFile } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { emptyUsage, type LanguageModel } from "#lse/model.js";
+import { resolveConfig } from "#lse/runs/config.js";
+import { runInFolder } from "#lse/runs/run-in-folder.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
 import { modelOf } from "./models.js";
 
@@ -67,29 +65,23 @@ try {
   task.grade = (...args) => inEither.during(() => inSql.during(() => grade.apply(task, args)));
   const { generate } = model;
   model.generate = (...args) => inEither.during(() => inModel.during(() => generate.apply(model, args)));
-  const config = evolveConfigSchema.parse({
-    rounds,
-    batch: 10,
-    holdout,
-    test: 0,
-    sampling: { maxTokens: 48 },
-  });
-  const run = RunFolder.create(join(folder, "run"), {});
-  using log = new JournalFile(run.eventsPath);
-  const started = performance.now();
-  const { tree } = await evolve(task, model, config, log, {
-    evolver: addsRules(model),
-    onRound: (state) => {
-      log.sync();
-      run.writeTree(treeToJson(state, config));
-      run.writeBest(state.tree.best().instructions);
+  const config = resolveConfig(
+    {
+      task: { name: "bird", data, db },
+      model: { path: modelPath },
+      evolve: { rounds, batch: 10, holdout, test: 0, sampling: { maxTokens: 48 } },
     },
-  });
+    "the bench",
+  );
+  const run = RunFolder.create(join(folder, "run"), config);
+  const started = performance.now();
+  const inputs = { task, policy: model, evolver: addsRules(model) };
+  const { evolution, answers } = await runInFolder(run, config, inputs);
   const seconds = (performance.now() - started) / 1000;
   const result = {
     rounds,
-    nodes: tree.nodes.length,
-    answers: log.count("answer"),
+    nodes: evolution.tree.nodes.length,
+    answers,
     seconds,
     model: inModel.seconds / seconds,
     sql: inSql.seconds / seconds,

@@ -38,7 +38,7 @@ export function evolveCommand() {
 /** The configuration of a file and of options over it. */
 function configOf(fields: PartialConfig, file: string | undefined): RunConfig {
   const base = file === undefined ? {} : (readJson(file) as PartialConfig);
-  const named = overrideConfig({ task: { name: "bird" } }, base);
+  const named = overrideConfig({ task: { name: "bird" }, model: {} }, base);
   return resolveConfig(overrideConfig(named, fields), file ?? "the command line");
 }
 
