@@ -41,7 +41,7 @@ say(`${task.id}: ${task.database.domain}. Its business terms have meanings that 
 
 const config = resolveConfig(
   {
-    task: { name: "mini", db },
+    task: { name: "mini", db, timeout: TIMEOUT_MS / 1000 },
     model: { path: modelPath, gpuLayers: 0 },
     evolve: { rounds, seed, holdout: 40, test: 0 },
   },
