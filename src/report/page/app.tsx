@@ -102,10 +102,10 @@ function Figures({ run }: { run: RunData }) {
         <div>
           <dt>Best on the holdout</dt>
           <dd>{best === undefined ? "–" : scored(best)}</dd>
-          <dd class="note">node {run.best}; too high</dd>
+          <dd class="note">node {run.best}, chosen by this score: expect less</dd>
         </div>
         <div>
-          <dt>Seed on the holdout</dt>
+          <dt>Seed instructions on the holdout</dt>
           <dd>{seed === undefined ? "–" : scored(seed)}</dd>
           <dd class="note">{run.problems.length} problems</dd>
         </div>

@@ -22,7 +22,7 @@ export function ComparisonSection({ data: { comparison, runs } }: { data: Report
             <tr>
               <th scope="col">Method</th>
               <th scope="col">Test, unseen problems</th>
-              <th scope="col">Best on its holdout (too high)</th>
+              <th scope="col">Best on its holdout (chosen by it: too high)</th>
               <th scope="col">Answers</th>
             </tr>
           </thead>
