@@ -68,7 +68,7 @@ async function answer(
     throw new Refusal(401, "the token is missing or wrong: send it as Authorization: Bearer …", {
       "WWW-Authenticate": "Bearer",
     });
-  if (request.method === "GET" && request.url === "/health") return rewards.health();
+  if (`${request.method} ${request.url}` === "GET /health") return rewards.health();
   if (request.url !== "/reward")
     throw new Refusal(404, `there is no ${request.url}: POST /reward or GET /health`);
   if (request.method !== "POST") throw new Refusal(405, "POST it", { Allow: "POST" });

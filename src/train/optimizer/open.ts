@@ -25,7 +25,16 @@ export function openOptimizers(
   return groups.flatMap(({ options }, i) => {
     const own = members[i] ?? [];
     if (own.length === 0) return [];
-    const optimizer = options.method === "adamw" ? new AdamW(own, options) : new Muon(own, options, threads);
+    const optimizer = optimizerOf(options, own, threads);
     return [{ optimizer, rate: options.rate, names: own.map(({ name }) => name) }];
   });
+}
+
+function optimizerOf(options: ParameterGroup["options"], own: QwenParameter[], threads: number): Optimizer {
+  switch (options.method) {
+    case "adamw":
+      return new AdamW(own, options);
+    case "muon":
+      return new Muon(own, options, threads);
+  }
 }
