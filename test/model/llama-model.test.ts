@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { LseError } from "#lse/errors.js";
 import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/gguf/random-model.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
@@ -435,7 +435,7 @@ describe("the guard", () => {
     const notices: string[] = [];
     const nativeSource = { packageVersion: EXPECTED.nodeLlamaCpp, libraryPath: await path() };
     await using model = await openLlama(
-      { modelPath, contextSize: 512, threads: 1, gpuLayers: 0, nativeSource },
+      { modelPath, contextSize: 512, threads: 1, gpuLayers: 0, nativeSource, tuning: null },
       (notice) => notices.push(notice),
     );
     expect(model).toBeInstanceOf(NodeLlamaCppModel);
@@ -445,9 +445,8 @@ describe("the guard", () => {
   });
 
   it("lets the fast engine through without a word", async () => {
-    await using model = await openLlama({ modelPath, contextSize: 512, threads: 1, gpuLayers: 0 }, (notice) =>
-      expect.fail(notice),
-    );
+    const options = { modelPath, contextSize: 512, threads: 1, gpuLayers: 0, tuning: null };
+    await using model = await openLlama(options, (notice) => expect.fail(notice));
     expect(model).toBeInstanceOf(LlamaModel);
   });
 
@@ -483,6 +482,20 @@ describe("tuning", () => {
     expect(second.settings).toEqual(doctored);
     const requests = [ask(SCHEMAS[0], "which?", HOT), ask(SCHEMAS[1], "how many?", HOT)];
     expectSame(await second.generate(requests), await reference(requests));
+  });
+
+  it("is what the library's `openLlama` does, with the settings that a run of the command line has found", async () => {
+    vi.stubEnv("XDG_CACHE_HOME", folder);
+    const given = { modelPath, contextSize: 1024, gpuLayers: 0 };
+    try {
+      await using run = await tuned({
+        tuning: { prompts: [ask("s", "q").messages], folder: join(folder, "lse") },
+      });
+      await using model = await openLlama(given);
+      expect((model as LlamaModel).settings).toEqual(run.settings);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it("leaves what is given as it is", async () => {
