@@ -67,11 +67,11 @@ export const FULL: Plan = {
 export const QUICK: Plan = {
   trainDatabases: ["train/0-7"],
   validationDatabases: ["dev/0-3"],
-  testDatabases: 10,
+  testDatabases: 12,
   editSamples: 1,
   seeds: 1,
   methods: [],
   temperatures: [],
   rounds: [4, 8],
-  training: { updates: 6, nodes: 8, validateEvery: 3, validationNodes: 16 },
+  training: { updates: 12, nodes: 8, validateEvery: 6, validationNodes: 16 },
 };

@@ -15,7 +15,7 @@ it("reinforcement learning makes edits of databases it has not seen better", { t
   const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", script, ...options], {
     encoding: "utf8",
   });
-  expect(stderr).toContain("update 6 of 6");
+  expect(stderr).toContain("update 12 of 12");
   expect(status).toBe(0);
   expect(stdout).toContain("Improvement by one edit at temperature 1");
   const { edits } = JSON.parse(readFileSync(results, "utf8"));
@@ -23,5 +23,5 @@ it("reinforcement learning makes edits of databases it has not seen better", { t
   expect(edits.lse.mean - edits.untrained.mean).toBeCloseTo(edits.difference.mean, 10);
   // The course of the training lies beside the results.
   const curve = readFileSync(join(folder, "quick-lse-curve.jsonl"), "utf8");
-  expect(curve.trim().split("\n")).toHaveLength(6 + 3);
+  expect(curve.trim().split("\n")).toHaveLength(12 + 3);
 });
