@@ -43,7 +43,7 @@ const RESERVE = 32;
 /** The share of all sequences that has to be free before prompts are evaluated, so that a batch has many of them. */
 const STARTED_TOGETHER = 1 / 4;
 
-interface Task {
+interface JobState {
   readonly job: Job;
   /** The end of its prompt. */
   readonly node: TrieNode;
@@ -85,31 +85,31 @@ export class Scheduler {
       name,
       jobs.map(({ prompt }) => prompt),
     );
-    const tasks = jobs
+    const states = jobs
       .map((job, i) => ({ job, ...(wanted[i] as { node: TrieNode; order: number }) }))
       .sort((a, b) => a.order - b.order)
-      .map(({ job, node }): Task => ({ job, node, rows: 0, branch: null }));
-    const rowsExpected = this.#jobs === 0 ? 0 : (tasks.length * this.#rows) / this.#jobs;
-    this.cache.giveUpCostly(tokensMissing(tasks) + rowsExpected);
-    const round = new Round(this.context, this.cache, this.sequences, tasks);
+      .map(({ job, node }): JobState => ({ job, node, rows: 0, branch: null }));
+    const rowsExpected = this.#jobs === 0 ? 0 : (states.length * this.#rows) / this.#jobs;
+    this.cache.giveUpCostly(tokensMissing(states) + rowsExpected);
+    const run = new SchedulerRun(this.context, this.cache, this.sequences, states);
     let failed = false;
     try {
-      while (!round.finished) {
+      while (!run.finished) {
         signal?.throwIfAborted();
-        round.compose();
+        run.compose();
         const started = performance.now();
         failed = true;
         const result = await this.context.decode();
         this.decoding += performance.now() - started;
         if (result === "failed") throw new Error("llama.cpp failed to evaluate a batch");
-        if (result === "no-room") round.giveUpOne();
-        else this.promptTokensEvaluated += round.commit();
+        if (result === "no-room") run.giveUpOne();
+        else this.promptTokensEvaluated += run.commit();
         failed = false;
       }
     } finally {
-      round.end();
-      this.#jobs += tasks.length;
-      this.#rows += tasks.reduce((sum, { rows }) => sum + rows, 0);
+      run.end();
+      this.#jobs += states.length;
+      this.#rows += states.reduce((sum, { rows }) => sum + rows, 0);
       // What the cells hold after a failure is not known.
       if (failed) this.cache.clear();
     }
@@ -125,36 +125,36 @@ interface Part {
 }
 
 /** The state of one `run`. */
-class Round {
-  readonly #waiting: Task[];
+class SchedulerRun {
+  readonly #waiting: JobState[];
   /** In the order they started. */
-  readonly #active: Task[] = [];
-  /** The tasks that wait for the first row after a prompt: one row serves them all. */
-  readonly #first = new Map<TrieNode, Task[]>();
+  readonly #active: JobState[] = [];
+  /** The jobs that wait for the first row after a prompt: one row serves them all. */
+  readonly #first = new Map<TrieNode, JobState[]>();
   /**
    * Ends of prompts that differ from others in their last part only: questions under the same instructions. No
    * later prompt is likely to begin with one of them, so they are not kept.
    */
   readonly #tails: ReadonlySet<TrieNode>;
   readonly #parts: Part[] = [];
-  /** Whose each row of the batch is: a task's, or of all that wait for the first row behind a prompt. */
-  readonly #readers: (Task | TrieNode)[] = [];
+  /** Who reads each row of the batch: one job, or all that wait for the first row after a prompt. */
+  readonly #readers: (JobState | TrieNode)[] = [];
 
   constructor(
     private readonly context: Decoder,
     private readonly cache: KvCache,
     private readonly sequences: number,
-    tasks: Task[],
+    states: JobState[],
   ) {
-    this.#waiting = tasks;
-    const ends = new Set(tasks.map(({ node }) => node));
+    this.#waiting = states;
+    const ends = new Set(states.map(({ node }) => node));
     const alike = new Map<TrieNode | null, number>();
     for (const { parent } of ends) alike.set(parent, (alike.get(parent) ?? 0) + 1);
     this.#tails = new Set([...ends].filter(({ parent }) => (alike.get(parent) as number) > 1));
-    for (const task of tasks) {
-      const others = this.#first.get(task.node);
-      if (others === undefined) this.#first.set(task.node, [task]);
-      else others.push(task);
+    for (const state of states) {
+      const others = this.#first.get(state.node);
+      if (others === undefined) this.#first.set(state.node, [state]);
+      else others.push(state);
     }
   }
 
@@ -166,13 +166,13 @@ class Round {
   compose(): void {
     this.#empty();
     this.#start();
-    for (const task of this.#active) if (task.branch === null) this.#fill(task);
+    for (const state of this.#active) if (state.branch === null) this.#fill(state);
     if (this.context.batched === 0)
-      for (let i = 0; i < this.#active.length; i++) this.#continue(this.#active[i] as Task);
+      for (let i = 0; i < this.#active.length; i++) this.#continue(this.#active[i] as JobState);
     while (this.context.batched === 0) {
       // Several are filling their prompts and none has room to go on.
       this.giveUpOne();
-      for (const task of this.#active) if (task.branch === null) this.#fill(task);
+      for (const state of this.#active) if (state.branch === null) this.#fill(state);
     }
   }
 
@@ -186,9 +186,9 @@ class Round {
     }
     for (const [i, reader] of this.#readers.entries()) {
       const row = this.context.row(i);
-      for (const task of reader instanceof TrieNode ? this.#takeFirst(reader) : [reader]) {
-        task.rows++;
-        if (task.job.take(row)) this.#finish(task);
+      for (const state of reader instanceof TrieNode ? this.#takeFirst(reader) : [reader]) {
+        state.rows++;
+        if (state.job.take(row)) this.#finish(state);
       }
     }
     return promptTokens;
@@ -203,7 +203,7 @@ class Round {
 
   /** Leaves nothing behind but what prompts share. */
   end(): void {
-    for (const task of [...this.#active, ...this.#waiting]) this.#finish(task);
+    for (const state of [...this.#active, ...this.#waiting]) this.#finish(state);
   }
 
   #empty(): void {
@@ -212,40 +212,40 @@ class Round {
     this.#readers.length = 0;
   }
 
-  /** Starts waiting tasks for as long as there are cells for their prompts. */
+  /** Starts waiting jobs for as long as there are cells for their prompts. */
   #start(): void {
     const free = this.sequences - this.#active.length;
     const fewest = Math.min(this.#waiting.length, this.sequences * STARTED_TOGETHER);
-    if (this.#active.length > 0 && free < fewest && missing(this.#waiting[0] as Task) > 1) return;
+    if (this.#active.length > 0 && free < fewest && missing(this.#waiting[0] as JobState) > 1) return;
     let promised = 0;
-    for (const task of this.#active) if (task.branch === null) promised += missing(task);
+    for (const state of this.#active) if (state.branch === null) promised += missing(state);
     while (this.#waiting.length > 0 && this.#active.length < this.sequences) {
-      const task = this.#waiting[0] as Task;
-      this.cache.retain(task.node);
-      promised += missing(task) + RESERVE;
+      const state = this.#waiting[0] as JobState;
+      this.cache.retain(state.node);
+      promised += missing(state) + RESERVE;
       if (this.#active.length > 0 && promised + RESERVE * this.#active.length > this.cache.available) {
-        this.cache.release(task.node);
+        this.cache.release(state.node);
         return;
       }
       this.#waiting.shift();
-      this.#active.push(task);
-      task.job.begin?.();
+      this.#active.push(state);
+      state.job.begin?.();
     }
   }
 
-  /** Puts into the batch what a task with a complete prompt has to evaluate next. */
-  #continue(task: Task): void {
-    if (task.branch === null && !this.#branchOff(task)) return;
-    const { branch, node, job } = task as Task & { branch: Branch };
+  /** Puts into the batch what a job with a complete prompt has to evaluate next. */
+  #continue(state: JobState): void {
+    if (state.branch === null && !this.#branchOff(state)) return;
+    const { branch, node, job } = state as JobState & { branch: Branch };
     const known = node.end + job.tokens.length;
     let position = branch.end;
     while (position < known && this.context.batched < this.context.batchSize) {
       const row = position - (node.end - 1);
-      if (row >= task.rows && this.context.rows === this.context.maxRows) break;
-      if (!this.#makeRoomFor(task)) return;
+      if (row >= state.rows && this.context.rows === this.context.maxRows) break;
+      if (!this.#makeRoomFor(state)) return;
       const token = position < node.end ? job.prompt[position] : job.tokens[position - node.end];
-      this.context.add(token as number, position, branch.sequence, row >= task.rows);
-      if (row >= task.rows) this.#readers.push(row === 0 ? node : task);
+      this.context.add(token as number, position, branch.sequence, row >= state.rows);
+      if (row >= state.rows) this.#readers.push(row === 0 ? node : state);
       position++;
     }
     const tokens = position - branch.end;
@@ -253,30 +253,30 @@ class Round {
     if (tokens > 0) this.#parts.push({ branch, node, tokens, promptTokens });
   }
 
-  /** @returns whether the task has a branch now */
-  #branchOff(task: Task): boolean {
-    const { node } = task;
+  /** @returns whether the job has a branch now */
+  #branchOff(state: JobState): boolean {
+    const { node } = state;
     if (!node.complete) return false;
-    // The prompt was in the cache before: its last token is evaluated again for the row behind it, by one task.
-    const again = task.rows === 0;
+    // The prompt was in the cache before: its last token is evaluated again for the row after it, by one job.
+    const again = state.rows === 0;
     if (again && this.#active.some((other) => other.node === node && other.branch !== null)) return false;
-    task.branch = this.cache.fork(node, again ? node.end - 1 : node.end);
-    return task.branch !== null;
+    state.branch = this.cache.fork(node, again ? node.end - 1 : node.end);
+    return state.branch !== null;
   }
 
-  /** One more cell, if need be from the tasks that started last; they are not in the batch yet. */
-  #makeRoomFor(task: Task): boolean {
+  /** One more cell, if need be from the jobs that started last; they are not in the batch yet. */
+  #makeRoomFor(state: JobState): boolean {
     while (!this.cache.makeRoom(this.context.batched + 1)) {
       const last = this.#active.at(-1);
       this.#putBack();
-      if (last === task) return false;
+      if (last === state) return false;
     }
     return true;
   }
 
-  /** Puts prompt tokens of a task into the batch: the first edge on its way that is not in the cache. */
-  #fill(task: Task): void {
-    const node = task.node.path().find(({ complete }) => !complete);
+  /** Puts prompt tokens of a job into the batch: the first edge on its way that is not in the cache. */
+  #fill(state: JobState): void {
+    const node = state.node.path().find(({ complete }) => !complete);
     if (node === undefined || this.#parts.some((part) => part.branch === null && part.node === node)) return;
     const room = this.cache.available - this.context.batched;
     const left = node.edge.length - node.cached;
@@ -294,46 +294,46 @@ class Round {
     this.#parts.push({ branch: null, node, tokens, promptTokens: tokens });
   }
 
-  #takeFirst(node: TrieNode): Task[] {
-    const tasks = this.#first.get(node) ?? [];
+  #takeFirst(node: TrieNode): JobState[] {
+    const states = this.#first.get(node) ?? [];
     this.#first.delete(node);
-    return tasks;
+    return states;
   }
 
   #putBack(): void {
-    const task = this.#active.pop() as Task;
-    this.#stop(task);
-    this.#waiting.unshift(task);
+    const state = this.#active.pop() as JobState;
+    this.#stop(state);
+    this.#waiting.unshift(state);
   }
 
-  #finish(task: Task): void {
-    const at = this.#active.indexOf(task);
+  #finish(state: JobState): void {
+    const at = this.#active.indexOf(state);
     if (at >= 0) {
       this.#active.splice(at, 1);
-      this.#stop(task);
+      this.#stop(state);
     } else {
-      this.#waiting.splice(this.#waiting.indexOf(task), 1);
+      this.#waiting.splice(this.#waiting.indexOf(state), 1);
     }
-    this.cache.unwant(task.node);
-    if (this.#tails.has(task.node)) this.cache.drop(task.node);
+    this.cache.unwant(state.node);
+    if (this.#tails.has(state.node)) this.cache.drop(state.node);
   }
 
-  #stop(task: Task): void {
-    if (task.branch !== null) this.cache.close(task.branch);
-    task.branch = null;
-    this.cache.release(task.node);
+  #stop(state: JobState): void {
+    if (state.branch !== null) this.cache.close(state.branch);
+    state.branch = null;
+    this.cache.release(state.node);
   }
 }
 
-/** Prompt tokens of all these tasks that are not in the cache. */
-function tokensMissing(tasks: readonly Task[]): number {
-  const nodes = new Set(tasks.flatMap(({ node }) => node.path()));
+/** Prompt tokens of all these jobs that are not in the cache. */
+function tokensMissing(states: readonly JobState[]): number {
+  const nodes = new Set(states.flatMap(({ node }) => node.path()));
   return Array.from(nodes, ({ edge, cached }) => edge.length - cached).reduce((sum, left) => sum + left, 0);
 }
 
-/** Tokens that a task has to evaluate before it can go on. */
-function missing(task: Task): number {
-  let tokens = task.job.tokens.length + 1;
-  for (const node of task.node.path()) tokens += node.edge.length - node.cached;
+/** Tokens that a job has to evaluate before it can go on. */
+function missing(state: JobState): number {
+  let tokens = state.job.tokens.length + 1;
+  for (const node of state.node.path()) tokens += node.edge.length - node.cached;
   return tokens;
 }
