@@ -1,6 +1,8 @@
 /** Grades one query by execution accuracy (EX): does it return the rows of the gold query? */
 import { closeSync, openSync, readSync } from "node:fs";
+import { LseError } from "../errors.js";
 import { defaultCacheFolder } from "../lib/cache-folder.js";
+import { fileIdentity } from "../lib/hash.js";
 import type { BirdData, BirdQuestion } from "./dataset.js";
 import { GoldResults } from "./gold.js";
 import {
@@ -21,14 +23,14 @@ export interface Verdict {
 
 /**
  * Grades SQL by EX as the official evaluator does (bird-bench/mini_dev, evaluation_ex.py:18-22), with these
- * differences: the gold query has no time limit and runs once, so that 30 s (or `timeoutMs`) are the
- * prediction's own; and SQL that is empty or writes is wrong rather than run. Scores in DuckDB
+ * differences: the gold query has ten minutes and runs once, so that 30 s (or `timeoutMs`) are the prediction's
+ * own; and SQL that is empty or writes is wrong rather than run. Scores in DuckDB
  * are not BIRD's scores, because its dialect and types differ.
  */
 export class ExecutionAccuracy implements AsyncDisposable {
   readonly #executor: SqlExecutor;
   readonly #gold: GoldResults;
-  readonly #files = new Map<string, Promise<string>>();
+  readonly #copies = new Map<string, Promise<string>>();
 
   /**
    * @param data says where the databases are
@@ -54,8 +56,22 @@ export class ExecutionAccuracy implements AsyncDisposable {
     return this.#gold.databaseHash(path);
   }
 
-  /** @throws LseError when the database is missing or damaged */
+  /** @throws LseError when the database is missing or damaged, or keeps changing */
   async grade(question: BirdQuestion, sql: string): Promise<Verdict> {
+    const source = this.data.databasePath(question.dbId);
+    for (let i = 0; i < TRIES; i++) {
+      const before = identityOrNone(source);
+      const verdict = await this.#gradeOnce(question, sql);
+      // Otherwise one of the two queries may have run on the file as it was before.
+      if (identityOrNone(source) === before) return verdict;
+    }
+    throw new LseError(
+      `The database ${source} changes while queries run on it`,
+      "Stop what writes to it, or use a copy",
+    );
+  }
+
+  async #gradeOnce(question: BirdQuestion, sql: string): Promise<Verdict> {
     const path = await this.#fileOf(question.dbId);
     const [predicted, gold] = await Promise.all([
       this.#executor.execute(path, sql),
@@ -83,24 +99,31 @@ export class ExecutionAccuracy implements AsyncDisposable {
   }
 
   /** The file that the engine opens for a database. */
-  #fileOf(dbId: string): Promise<string> {
-    let file = this.#files.get(dbId);
-    if (file === undefined) {
-      const path = this.data.databasePath(dbId);
-      const isCopied = this.engine === "duckdb" && isSqlite(path);
-      file = isCopied ? this.#copyOf(path) : Promise.resolve(path);
-      this.#files.set(dbId, file);
+  async #fileOf(dbId: string): Promise<string> {
+    const path = this.data.databasePath(dbId);
+    if (this.engine !== "duckdb" || !isSqlite(path)) return path;
+    const key = `${path}:${fileIdentity(path)}`;
+    let copy = this.#copies.get(key);
+    if (copy === undefined) {
+      copy = import("./duckdb/copy.js").then(({ copyOf }) => copyOf(path, this.cacheFolder));
+      this.#copies.set(key, copy);
     }
-    return file;
-  }
-
-  async #copyOf(path: string): Promise<string> {
-    const { copyOf } = await import("./duckdb/copy.js");
-    return await copyOf(path, this.cacheFolder);
+    return copy;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#executor[Symbol.asyncDispose](), this.#gold[Symbol.asyncDispose]()]);
+  }
+}
+
+/** How often a question is graded whose database changes meanwhile. */
+const TRIES = 3;
+
+function identityOrNone(path: string): string {
+  try {
+    return fileIdentity(path);
+  } catch {
+    return "";
   }
 }
 

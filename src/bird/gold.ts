@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hashFileOnce } from "../lib/hash.js";
+import { fileIdentity, hashFileOnce } from "../lib/hash.js";
 import {
   type SqlEngine,
   SqlExecutor,
@@ -10,12 +10,13 @@ import {
   type SqlLimits,
   type SqlResult,
 } from "./sql/executor.js";
+import { volatileParts } from "./sql/volatile.js";
 
 /**
- * Gold queries are trusted and some of them are slow (two of BIRD dev take over 30 s): they run once, with
- * no time limit and much memory where they need it, and their results are kept.
+ * Some gold queries are slow (two of BIRD dev take over 30 s): they run once, with much time and memory where they need
+ * it, and their results are kept.
  */
-const GOLD_LIMITS: SqlLimits = { timeoutMs: null, memoryMb: 4096, maxRows: 20_000_000 };
+const GOLD_LIMITS: SqlLimits = { timeoutMs: 600_000, memoryMb: 4096, maxRows: 20_000_000 };
 
 /** Most gold queries finish within this time, in milliseconds, and then need no process of their own. */
 const LIGHT_MS = 5000;
@@ -25,11 +26,14 @@ const OUT_OF_LIMITS: ReadonlySet<SqlFailureKind> = new Set(["timeout", "memory",
 /** Changes when the form of a result or of its digest changes, so that older files are not used any more. */
 const RESULT_FORMAT = "gold-1";
 
-/** Results of gold queries, by content of the database and exact SQL. */
+/**
+ * Results of gold queries, by content of the database and exact SQL. Those of queries that depend on the date or on
+ * chance are not kept.
+ */
 export class GoldResults implements AsyncDisposable {
   readonly #databases = new Map<string, Promise<DatabaseResults>>();
   // Has its own processes: one that alternated between two memory limits would be restarted each time.
-  readonly #unlimited: SqlExecutor;
+  readonly #patient: SqlExecutor;
 
   /**
    * @param executor runs the quick ones
@@ -40,48 +44,59 @@ export class GoldResults implements AsyncDisposable {
     engine: SqlEngine,
     private readonly cacheFolder: string,
   ) {
-    this.#unlimited = new SqlExecutor({ engine, limits: GOLD_LIMITS });
+    this.#patient = new SqlExecutor({ engine, limits: GOLD_LIMITS });
   }
 
-  /** The result of a gold query; runs it when no earlier run has. */
+  /** The result of a gold query on the file as it is now; runs it when no earlier run has. */
   async get(databasePath: string, sql: string): Promise<SqlResult> {
-    const { results, path } = await this.#open(databasePath);
+    const { results, path, file } = await this.#open(databasePath);
+    const run = async () => {
+      const result = await this.#execute(databasePath, sql);
+      // A failure may have to do with this machine (memory, a crash), so the next run tries again.
+      if (!result.ok) return result;
+      const isLasting = volatileParts(sql).length === 0 && fileIdentity(databasePath) === file;
+      if (isLasting) await appendFile(path, `${JSON.stringify({ sql, result })}\n`);
+      else results.delete(sql);
+      return result;
+    };
     let result = results.get(sql);
     if (result === undefined) {
-      result = this.#execute(databasePath, sql, path);
+      result = run();
       results.set(sql, result);
     }
-    return result;
+    return await result;
   }
 
-  /** SHA-256 of a database file, read once. */
+  /** SHA-256 of a database file, read once for each state that it is in. */
   async databaseHash(databasePath: string): Promise<string> {
     return (await this.#open(databasePath)).hash;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#unlimited[Symbol.asyncDispose]();
+    return this.#patient[Symbol.asyncDispose]();
   }
 
-  async #execute(databasePath: string, sql: string, path: string): Promise<SqlResult> {
-    let result = await this.executor.execute(databasePath, sql, { timeoutMs: LIGHT_MS });
-    if (!result.ok && OUT_OF_LIMITS.has(result.kind))
-      result = await this.#unlimited.execute(databasePath, sql);
-    // A failure may have to do with this machine (memory, a crash), so the next run tries again.
-    if (result.ok) await appendFile(path, `${JSON.stringify({ sql, result })}\n`);
-    return result;
+  async #execute(databasePath: string, sql: string): Promise<SqlResult> {
+    const result = await this.executor.execute(databasePath, sql, { timeoutMs: LIGHT_MS });
+    return result.ok || !OUT_OF_LIMITS.has(result.kind)
+      ? result
+      : await this.#patient.execute(databasePath, sql);
   }
 
   #open(databasePath: string): Promise<DatabaseResults> {
-    let opened = this.#databases.get(databasePath);
+    const file = fileIdentity(databasePath);
+    const key = `${databasePath}\0${file}`;
+    let opened = this.#databases.get(key);
     if (opened === undefined) {
-      opened = this.#load(databasePath);
-      this.#databases.set(databasePath, opened);
+      opened = this.#load(databasePath, file);
+      this.#databases.set(key, opened);
+      // The next call tries again.
+      opened.catch(() => this.#databases.delete(key));
     }
     return opened;
   }
 
-  async #load(databasePath: string): Promise<DatabaseResults> {
+  async #load(databasePath: string, file: string): Promise<DatabaseResults> {
     const hash = await hashFileOnce(databasePath);
     const folder = join(this.cacheFolder, RESULT_FORMAT);
     mkdirSync(folder, { recursive: true });
@@ -92,13 +107,15 @@ export class GoldResults implements AsyncDisposable {
       const entry = parseEntry(line);
       if (entry !== null) results.set(entry.sql, Promise.resolve(entry.result));
     }
-    return { hash, path, results };
+    return { hash, path, results, file };
   }
 }
 
 interface DatabaseResults {
   readonly hash: string;
   readonly path: string;
+  /** Identity of the file that they belong to. */
+  readonly file: string;
   readonly results: Map<string, Promise<SqlResult>>;
 }
 

@@ -1,19 +1,15 @@
 /** Writes the schema text of a SQLite database for prompts, with example values. */
-import { DatabaseSync } from "@photostructure/sqlite";
-
-type Database = InstanceType<typeof DatabaseSync>;
+import type { DatabaseSyncInstance } from "@photostructure/sqlite";
+import { LseError } from "../errors.js";
+import { type ColumnNotes, tableNotes } from "./ddl.js";
+import { isolated } from "./sql/isolated.js";
+import { openSqlite } from "./sql/sqlite-file.js";
+import { columnsIn, type SqliteColumn, type SqliteTable, tablesIn } from "./sql/sqlite-tables.js";
 
 /** Rows looked at for example values, so that large tables cost no full scan. */
 const SAMPLED_ROWS = 1000;
 const EXAMPLES = 2;
 const MAX_EXAMPLE_CHARS = 40;
-
-interface Column {
-  readonly name: string;
-  readonly type: string;
-  /** Position in the primary key from 1; 0 when not part of it. */
-  readonly pk: number;
-}
 
 interface ForeignKey {
   readonly table: string;
@@ -30,41 +26,56 @@ export interface ExampleOptions {
   readonly none?: boolean;
 }
 
+/** Limits for reading a schema; searching the largest of BIRD's databases for example values takes seconds. */
+export const SCHEMA_LIMITS = { memoryMb: 512, timeoutMs: 120_000 };
+
+/** `describeSchema` in a process of its own, for a database that nobody has vetted. @throws LseError */
+export async function readSchema(path: string, columnNames: ReadonlyMap<string, string>): Promise<string> {
+  try {
+    const args: [string, ReadonlyMap<string, string>] = [path, columnNames];
+    return await isolated<typeof describeSchema>(import.meta.url, "describeSchema", args, SCHEMA_LIMITS);
+  } catch (cause) {
+    if (cause instanceof LseError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const next = "Check the file with `PRAGMA integrity_check`";
+    throw new LseError(`${path}: its schema cannot be read (${why})`, next, { cause });
+  }
+}
+
 /**
- * The schema of a SQLite file as a prompt shows it, in the form of BIRD's `db2schema.json`: CREATE TABLE
- * statements, each column with example values, and with its readable name if that says more.
+ * The schema of a SQLite file as a prompt shows it, in the form of BIRD's `db2schema.json`: CREATE TABLE statements,
+ * each column with its CHECK conditions, its readable name if that says more, its comment, and example values.
  * @param columnNames readable names by "table.column"
+ * @throws Error with SQLite's message
  */
 export function describeSchema(
   databasePath: string,
   columnNames: ReadonlyMap<string, string>,
   examples: ExampleOptions = {},
 ): string {
-  const db = new DatabaseSync(databasePath, { readOnly: true });
+  const file = openSqlite(databasePath, SCHEMA_LIMITS.memoryMb);
   try {
-    const tables = db
-      .prepare(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
-      )
-      .all() as unknown as { name: string }[];
-    return tables.map(({ name }) => describeTable(db, name, columnNames, examples)).join("\n\n");
+    return tablesIn(file.db)
+      .map((table) => describeTable(file.db, table, columnNames, examples))
+      .join("\n\n");
   } finally {
-    db.close();
+    file.close();
   }
 }
 
 function describeTable(
-  db: Database,
-  table: string,
+  db: DatabaseSyncInstance,
+  { name: table, sql }: SqliteTable,
   columnNames: ReadonlyMap<string, string>,
   examples: ExampleOptions,
 ): string {
-  const columns = db
-    .prepare("SELECT name, type, pk FROM pragma_table_info(?)")
-    .all(table) as unknown as Column[];
-  const keys = db
-    .prepare('SELECT "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
-    .all(table) as unknown as ForeignKey[];
+  const columns = columnsIn(db, table);
+  const keys: ForeignKey[] = (
+    db
+      .prepare('SELECT "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
+      .all(table) as unknown as [string, string, string | null][]
+  ).map(([table, from, to]) => ({ table, from, to }));
+  const notes = tableNotes(sql);
   const primaryKey = columns.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk);
   const constraints = [
     ...(primaryKey.length === 0
@@ -74,16 +85,17 @@ function describeTable(
       const target = key.to === null ? "" : ` (${quote(key.to)})`;
       return `FOREIGN KEY (${quote(key.from)}) REFERENCES ${quote(key.table)}${target}`;
     }),
+    ...notes.checks,
   ];
   const lines = [
-    ...columns.map((column) => ({
-      text: `${quote(column.name)} ${column.type.toLowerCase()}`.trimEnd(),
-      comment: comment(
-        examples.none ? [] : exampleValues(db, table, column.name, examples),
-        column,
-        columnNames.get(`${table}.${column.name}`),
-      ),
-    })),
+    ...columns.map((column) => {
+      const own = notes.columns.get(column.name.toLowerCase());
+      const values = examples.none ? [] : exampleValues(db, table, column.name, examples);
+      return {
+        text: [quote(column.name), column.type.toLowerCase(), ...(own?.checks ?? [])].join(" ").trimEnd(),
+        comment: comment(values, column, columnNames.get(`${table}.${column.name}`), own),
+      };
+    }),
     ...constraints.map((text) => ({ text, comment: "" })),
   ];
   const body = lines.map(
@@ -92,32 +104,45 @@ function describeTable(
   return `CREATE TABLE ${quote(table)} (\n${body.join("\n")}\n);`;
 }
 
-function comment(examples: readonly string[], { name }: Column, readable: string | undefined): string {
+function comment(
+  examples: readonly string[],
+  { name }: SqliteColumn,
+  readable: string | undefined,
+  notes: ColumnNotes | undefined,
+): string {
   const parts = [
     ...(readable === undefined || sameName(readable, name) ? [] : [readable]),
+    ...(notes === undefined || notes.comment === "" ? [] : [notes.comment]),
     ...(examples.length === 0 ? [] : [`example: [${examples.join(", ")}]`]),
   ];
   return parts.join("; ");
 }
 
+/** None for a column whose values cannot be computed, or are too large. */
 function exampleValues(
-  db: Database,
+  db: DatabaseSyncInstance,
   table: string,
   column: string,
   { scannedRows = -1 }: ExampleOptions,
 ): string[] {
   const [t, c] = [quote(table), quote(column)];
-  const statement = db.prepare(
-    `SELECT DISTINCT v FROM (SELECT ${c} AS v FROM (SELECT ${c} FROM ${t} LIMIT ${scannedRows})
-       WHERE ${c} IS NOT NULL LIMIT ${SAMPLED_ROWS})
-     WHERE typeof(v) <> 'blob' LIMIT ${EXAMPLES}`,
-  );
-  statement.setReadBigInts(true);
-  return (statement.all() as unknown as { v: bigint | number | string }[]).map(({ v }) => {
-    if (typeof v !== "string") return String(v);
-    const short = v.length > MAX_EXAMPLE_CHARS ? `${v.slice(0, MAX_EXAMPLE_CHARS)}…` : v;
-    return `'${short.replace(/\s+/g, " ")}'`;
-  });
+  try {
+    const rows = db
+      .prepare(
+        `SELECT CASE typeof(v) WHEN 'text' THEN substr(v, 1, ${MAX_EXAMPLE_CHARS + 1}) ELSE v END FROM
+           (SELECT DISTINCT v FROM (SELECT ${c} AS v FROM (SELECT ${c} FROM ${t} LIMIT ${scannedRows})
+              WHERE ${c} IS NOT NULL LIMIT ${SAMPLED_ROWS})
+            WHERE typeof(v) <> 'blob' LIMIT ${EXAMPLES})`,
+      )
+      .all() as unknown as [bigint | number | string][];
+    return rows.map(([v]) => {
+      if (typeof v !== "string") return String(v);
+      const short = v.length > MAX_EXAMPLE_CHARS ? `${v.slice(0, MAX_EXAMPLE_CHARS)}…` : v;
+      return `'${short.replace(/\s+/g, " ")}'`;
+    });
+  } catch {
+    return [];
+  }
 }
 
 const sameName = (readable: string, name: string) => normalised(readable) === normalised(name);

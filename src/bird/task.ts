@@ -8,7 +8,7 @@ import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
 import { BIRD_SEED_INSTRUCTIONS, birdReport, birdSystemPrompt, fullQuestion, userPrompt } from "./prompts.js";
 import { cutRepetition, extractFenced } from "./response.js";
-import { describeSchema } from "./schema.js";
+import { readSchema } from "./schema.js";
 import type { SqlEngine } from "./sql/executor.js";
 
 /** Which database of BIRD, and how its answers are read and graded. */
@@ -70,7 +70,7 @@ export class BirdTask implements Task {
     try {
       const databaseHash = await accuracy.databaseHash(database);
       const schema =
-        data.schemas.get(database) ?? describeSchema(path, data.columnNames.get(database) ?? new Map());
+        data.schemas.get(database) ?? (await readSchema(path, data.columnNames.get(database) ?? new Map()));
       const fingerprint = hashJson([
         databaseHash,
         schema,

@@ -38,12 +38,13 @@ export function initCommand() {
         return;
       }
       const file = (name: string) => join(folder, name);
-      const { tables, bytes, characters, isCut } = made;
+      const { tables, bytes, characters, cut, broken } = made;
       const lines = [
         `${file(FILES.schema)}: ${tables === 1 ? "1 table" : `${tables} tables`}, as the model is shown them; edit it where names do not say enough.`,
         `${file(FILES.questions)}: write questions with their SQL there, at least ${FEWEST_QUESTIONS}, better 30.`,
         `${file(FILES.config)}: database, prompts${model === undefined ? "" : ", model"}.`,
-        ...(isCut ? ["The schema is long: example values were left out."] : []),
+        ...(cut === null ? [] : [`The schema has no example values, because ${cut}.`]),
+        ...broken.map(({ name, why }) => `The view ${name} cannot be read (${why}): it was left out.`),
         ...(characters > LONG_SCHEMA
           ? [
               `The schema takes about ${Math.round(characters / CHARS_PER_TOKEN)} tokens of every prompt: remove tables that nobody asks about.`,

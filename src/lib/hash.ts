@@ -10,12 +10,17 @@ export async function hashFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
+/** A text that differs when a file was changed or replaced. Throws the file system's own error. */
+export function fileIdentity(path: string): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+  return [dev, ino, size, mtimeNs, ctimeNs].join(":");
+}
+
 const known = new Map<string, Promise<string>>();
 
 /** As `hashFile`, for large files: one that has not changed is read once by a process. */
 export function hashFileOnce(path: string): Promise<string> {
-  const { dev, ino, size, mtimeMs } = statSync(path);
-  const key = [path, dev, ino, size, mtimeMs].join(":");
+  const key = `${path}:${fileIdentity(path)}`;
   let hash = known.get(key);
   if (hash === undefined) {
     hash = hashFile(path);

@@ -1,102 +1,160 @@
 /** Describes the tables of a DuckDB file as prompts show them. */
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { LseError } from "../errors.js";
-
-interface Table {
-  readonly name: string;
-  readonly columns: readonly string[];
-}
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { openDuckDb } from "../bird/duckdb/duckdb-file.js";
+import type { Described, DescribeOptions } from "./describe-database.js";
 
 const EXAMPLES = 2;
 const MAX_EXAMPLE_CHARS = 40;
 
-/** Tables and views of the main schema, each with its columns. */
-export const duckDbTables = (path: string): Promise<Table[]> =>
-  inDuckDb(path, async (connection) => {
-    const rows = await all(
-      connection,
-      `SELECT t.name, list(c.column_name ORDER BY c.column_index) AS columns
-       FROM (SELECT table_name AS name, table_oid AS id FROM duckdb_tables() WHERE NOT internal AND schema_name = 'main'
-             UNION ALL SELECT view_name, view_oid FROM duckdb_views() WHERE NOT internal AND schema_name = 'main') t
-       JOIN duckdb_columns() c ON c.table_name = t.name AND c.schema_name = 'main' AND NOT c.internal
-       GROUP BY t.name, t.id ORDER BY t.id`,
-    );
-    return rows.map(({ name, columns }) => ({ name: String(name), columns: columns as string[] }));
-  });
+/** Longer comments are cut. */
+const MAX_COMMENT_CHARS = 200;
 
-/** CREATE TABLE statements, each column with example values; views as they were made. */
-export const describeDuckDb = (
-  path: string,
-  options: { readonly scannedRows: number; readonly none: boolean },
-): Promise<string> =>
-  inDuckDb(path, async (connection) => {
-    const names = await all(
-      connection,
-      "SELECT table_name AS name FROM duckdb_tables() WHERE NOT internal AND schema_name = 'main' ORDER BY name",
-    );
-    const keywords = await all(
-      connection,
-      "SELECT keyword_name AS word FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'",
-    );
-    const quote = quoteUnless(new Set(keywords.map(({ word }) => String(word))));
-    const tables: string[] = [];
-    for (const { name } of names) tables.push(await describeTable(connection, String(name), quote, options));
-    const views = await all(
-      connection,
-      "SELECT sql FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY view_name",
-    );
-    return [...tables, ...views.map(({ sql }) => String(sql).trim())].join("\n\n");
-  });
-
-async function describeTable(
-  connection: DuckDBConnection,
-  table: string,
-  quote: (name: string) => string,
-  { scannedRows, none }: { readonly scannedRows: number; readonly none: boolean },
-): Promise<string> {
-  const own = `schema_name = 'main' AND table_name = ${text(table)}`;
-  const columns = await all(
-    connection,
-    `SELECT column_name AS name, data_type AS type FROM duckdb_columns() WHERE ${own} ORDER BY column_index`,
-  );
-  const keys = await all(
-    connection,
-    `SELECT constraint_type AS type, constraint_column_names AS own, referenced_table AS other,
-       referenced_column_names AS others
-     FROM duckdb_constraints() WHERE ${own} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')`,
-  );
-  const lines: { text: string; comment: string }[] = [];
-  for (const { name, type } of columns) {
-    const values = none ? [] : await examplesOf(connection, table, String(name), scannedRows);
-    lines.push({
-      text: `${quote(String(name))} ${String(type).toLowerCase()}`,
-      comment: values.length === 0 ? "" : ` -- example: [${values.join(", ")}]`,
-    });
-  }
-  const list = (names: unknown) => `(${(names as string[]).map(quote).join(", ")})`;
-  for (const { type, own, other, others } of keys) {
-    const target = type === "FOREIGN KEY" ? ` REFERENCES ${quote(String(other))} ${list(others)}` : "";
-    lines.push({ text: `${type} ${list(own)}${target}`, comment: "" });
-  }
-  const body = lines.map(({ text, comment }, i) => `    ${text}${i < lines.length - 1 ? "," : ""}${comment}`);
-  return `CREATE TABLE ${quote(table)} (\n${body.join("\n")}\n);`;
+interface Table {
+  readonly schema: string;
+  readonly name: string;
+  readonly comment: string;
 }
 
-async function examplesOf(connection: DuckDBConnection, table: string, column: string, rows: number) {
-  const [t, c] = [always(table), always(column)];
-  const found = await all(
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly comment: string;
+}
+
+/** CREATE TABLE statements, each column with its comment and example values; views as they were made. */
+export async function describeDuckDb(path: string, options: DescribeOptions): Promise<Described> {
+  using file = await openDuckDb(path, { access: "READ_ONLY", memoryMb: options.memoryMb * SHARE });
+  const { connection } = file;
+  const keywords = await all(
     connection,
-    `SELECT v FROM (SELECT ${c}::VARCHAR AS v, typeof(${c}) AS type, row_number() OVER () AS n
-                    FROM (SELECT ${c} FROM ${t} LIMIT ${rows}) WHERE ${c} IS NOT NULL)
-     WHERE type <> 'BLOB' GROUP BY v ORDER BY min(n) LIMIT ${EXAMPLES}`,
+    "SELECT keyword_name AS word FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'",
   );
-  const types = await all(connection, `SELECT typeof(${c}) AS type FROM ${t} LIMIT 1`);
-  const isNumber = /INT|DOUBLE|FLOAT|DECIMAL|REAL|BOOLEAN/.test(String(types[0]?.type));
-  return found.map(({ v }) => {
-    const value = String(v).replace(/\s+/g, " ");
-    const short = value.length > MAX_EXAMPLE_CHARS ? `${value.slice(0, MAX_EXAMPLE_CHARS)}…` : value;
-    return isNumber ? short : `'${short}'`;
-  });
+  const quote = quoteUnless(new Set(keywords.map(({ word }) => String(word))));
+  const tables = await objects(connection, "duckdb_tables()", "table_name");
+  const views = await objects(connection, "duckdb_views()", "view_name");
+  const broken: { name: string; why: string }[] = [];
+  const texts: string[] = [];
+  const columns: { name: string; columns: string[] }[] = [];
+  for (const table of tables) {
+    const own = await columnsOf(connection, table);
+    columns.push({ name: shown(table), columns: own.map(({ name }) => name) });
+    texts.push(await describeTable({ connection, quote, options }, table, own));
+  }
+  for (const view of views) {
+    try {
+      const reader = await connection.runAndReadAll(`SELECT * FROM ${address(view)} LIMIT 0`);
+      columns.push({ name: shown(view), columns: reader.columnNames() });
+      texts.push(view.sql.trim());
+    } catch (error) {
+      broken.push({ name: shown(view), why: String(error instanceof Error ? error.message : error) });
+    }
+  }
+  return { tables: columns, text: texts.join("\n\n"), broken };
+}
+
+/** Share of the process's memory that DuckDB may use. */
+const SHARE = 0.4;
+
+/** Tables or views, those of the main schema first. */
+async function objects(connection: DuckDBConnection, from: string, name: string) {
+  const rows = await all(
+    connection,
+    `SELECT schema_name, ${name} AS name, coalesce(comment, '') AS comment, coalesce(sql, '') AS sql
+     FROM ${from} WHERE NOT internal ORDER BY schema_name <> 'main', schema_name, name`,
+  );
+  return rows.map(({ schema_name, name, comment, sql }) => ({
+    schema: String(schema_name),
+    name: String(name),
+    comment: String(comment),
+    sql: String(sql),
+  }));
+}
+
+/** The name that queries use: tables outside the main schema need their schema's. */
+const shown = ({ schema, name }: Pick<Table, "schema" | "name">) =>
+  schema === "main" ? name : `${schema}.${name}`;
+
+const address = ({ schema, name }: Pick<Table, "schema" | "name">) => `${always(schema)}.${always(name)}`;
+
+async function columnsOf(connection: DuckDBConnection, table: Table): Promise<Column[]> {
+  const rows = await all(
+    connection,
+    `SELECT column_name AS name, data_type AS type, coalesce(comment, '') AS comment FROM duckdb_columns()
+     WHERE ${isOwn(table)} ORDER BY column_index`,
+  );
+  return rows.map(({ name, type, comment }) => ({
+    name: String(name),
+    type: String(type),
+    comment: String(comment),
+  }));
+}
+
+const isOwn = ({ schema, name }: Table) => `schema_name = ${text(schema)} AND table_name = ${text(name)}`;
+
+interface With {
+  readonly connection: DuckDBConnection;
+  readonly quote: (name: string) => string;
+  readonly options: DescribeOptions;
+}
+
+async function describeTable(
+  { connection, quote, options }: With,
+  table: Table,
+  columns: readonly Column[],
+): Promise<string> {
+  const constraints = await all(
+    connection,
+    `SELECT constraint_type AS type, constraint_column_names AS own, referenced_table AS other,
+       referenced_column_names AS others, expression
+     FROM duckdb_constraints()
+     WHERE ${isOwn(table)} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY', 'CHECK')`,
+  );
+  const lines: { text: string; comment: string }[] = [];
+  for (const { name, type, comment } of columns) {
+    const values = options.none ? [] : await examplesOf(connection, table, name, options.scannedRows);
+    const parts = [oneLine(comment), values.length === 0 ? "" : `example: [${values.join(", ")}]`];
+    lines.push({ text: `${quote(name)} ${type.toLowerCase()}`, comment: joined(parts) });
+  }
+  const list = (names: unknown) => `(${(names as string[]).map(quote).join(", ")})`;
+  for (const { type, own, other, others, expression } of constraints) {
+    const target = type === "FOREIGN KEY" ? ` REFERENCES ${quote(String(other))} ${list(others)}` : "";
+    const what = type === "CHECK" ? `(${String(expression)})` : list(own);
+    lines.push({ text: `${type} ${what}${target}`, comment: "" });
+  }
+  const body = lines.map(({ text, comment }, i) => `    ${text}${i < lines.length - 1 ? "," : ""}${comment}`);
+  const name = table.schema === "main" ? quote(table.name) : `${quote(table.schema)}.${quote(table.name)}`;
+  return `CREATE TABLE ${name} (${joined([oneLine(table.comment)])}\n${body.join("\n")}\n);`;
+}
+
+function joined(parts: readonly string[]): string {
+  const said = parts.filter((part) => part !== "");
+  return said.length === 0 ? "" : ` -- ${said.join("; ")}`;
+}
+
+function oneLine(comment: string): string {
+  const line = comment.replace(/\s+/g, " ").trim();
+  return line.length > MAX_COMMENT_CHARS ? `${line.slice(0, MAX_COMMENT_CHARS)}…` : line;
+}
+
+/** None for a column whose values cannot be computed. */
+async function examplesOf(connection: DuckDBConnection, table: Table, column: string, rows: number) {
+  const [t, c] = [address(table), always(column)];
+  try {
+    const found = await all(
+      connection,
+      `SELECT v[1:${MAX_EXAMPLE_CHARS + 1}] AS v, type
+       FROM (SELECT ${c}::VARCHAR AS v, typeof(${c}) AS type, row_number() OVER () AS n
+             FROM (SELECT ${c} FROM ${t} LIMIT ${rows}) WHERE ${c} IS NOT NULL)
+       WHERE type <> 'BLOB' GROUP BY v, type ORDER BY min(n) LIMIT ${EXAMPLES}`,
+    );
+    return found.map(({ v, type }) => {
+      const value = String(v).replace(/\s+/g, " ");
+      const short = value.length > MAX_EXAMPLE_CHARS ? `${value.slice(0, MAX_EXAMPLE_CHARS)}…` : value;
+      return /INT|DOUBLE|FLOAT|DECIMAL|REAL|BOOLEAN/.test(String(type)) ? short : `'${short}'`;
+    });
+  } catch {
+    return [];
+  }
 }
 
 /** Plain names stay bare; anything else, keywords included, is quoted. */
@@ -109,26 +167,4 @@ const text = (value: string) => `'${value.replaceAll("'", "''")}'`;
 async function all(connection: DuckDBConnection, sql: string): Promise<Record<string, unknown>[]> {
   const reader = await connection.runAndReadAll(sql);
   return reader.getRowObjectsJS();
-}
-
-/** @throws LseError for a file that DuckDB cannot open */
-async function inDuckDb<T>(path: string, work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
-  let instance: DuckDBInstance;
-  try {
-    instance = await DuckDBInstance.create(path, { access_mode: "READ_ONLY" });
-  } catch (cause) {
-    const why = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
-    throw new LseError(
-      `${path}: DuckDB cannot open it (${why})`,
-      "Close the program that uses it, or check that it is a DuckDB file of this version",
-      { cause },
-    );
-  }
-  const connection = await instance.connect();
-  try {
-    return await work(connection);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
 }

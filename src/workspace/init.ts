@@ -1,13 +1,14 @@
 /** Makes a workspace for a database: `lse.json`, `schema.sql` and `questions.yaml`. */
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { SqlEngine } from "../bird/sql/executor.js";
+import { isolated, WorkFailed } from "../bird/sql/isolated.js";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
 import { configText, FILES, type Prompts, relativeTo, Workspace } from "./folder.js";
-import { importTables, isTableFile } from "./import-tables.js";
+import { type importTables, isTableFile } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
-import { describeDatabase } from "./schema.js";
+import { type DescribedDatabase, describeDatabase } from "./schema.js";
 
 /** The database that files are imported into. */
 const IMPORTED = "data.duckdb";
@@ -30,8 +31,10 @@ export interface Initialised {
   readonly bytes: number;
   /** Length of the schema. */
   readonly characters: number;
-  /** Whether example values were left out of the schema. */
-  readonly isCut: boolean;
+  /** Why example values were left out of the schema, in words; null if they were not. */
+  readonly cut: string | null;
+  /** Views that cannot be read, and why; the schema is without them. */
+  readonly broken: DescribedDatabase["broken"];
 }
 
 /**
@@ -51,9 +54,9 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
     if (existsSync(database))
       throw new LseError(`${database} exists already`, "Choose another folder with `to`");
     makeFolder(folder);
-    await importTables(databases, database);
+    await importInto(database, databases);
   }
-  const { text, tables, isCut } = await describeDatabase(database, engine, prompts);
+  const { text, ...described } = await describeDatabase(database, engine, prompts);
   if (isNew) makeFolder(folder);
   const config = { database: relativeTo(folder, database), engine, prompts };
   replaceFile(join(folder, FILES.schema), `${text}\n`);
@@ -63,7 +66,23 @@ export async function initFolder({ databases, folder, prompts, model }: InitOpti
     configText({ ...config, model: {}, evolver: {}, evolve: {}, timeout: 30 }),
   );
   if (Object.keys(model).length > 0) Workspace.open(folder).remember({ model, evolver: {} });
-  return { engine, tables, bytes: statSync(database).size, characters: text.length, isCut };
+  return { engine, ...described, bytes: statSync(database).size, characters: text.length };
+}
+
+/** Limits of an import; a gigabyte takes minutes. */
+const IMPORT_LIMITS = { memoryMb: 4096, timeoutMs: 3_600_000 };
+
+/** @throws LseError naming the file that cannot be imported */
+async function importInto(database: string, files: readonly string[]): Promise<void> {
+  const module = new URL("./import-tables.js", import.meta.url).href;
+  try {
+    await isolated<typeof importTables>(module, "importTables", [files, database], IMPORT_LIMITS);
+  } catch (cause) {
+    rmSync(`${database}.part`, { force: true });
+    if (!(cause instanceof WorkFailed)) throw cause;
+    const next = "Import smaller files, or import them with DuckDB itself";
+    throw new LseError(`${files.join(", ")}: cannot be imported (${cause.message})`, next, { cause });
+  }
 }
 
 /** The name of the folder if none is given: the name of the database. */

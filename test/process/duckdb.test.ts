@@ -168,12 +168,118 @@ describe("scores in DuckDB", () => {
   });
 });
 
+describe("what a statement may use", () => {
+  const own = join(folder, "gated.duckdb");
+  const secret = join(folder, "secret.txt");
+  beforeAll(async () => {
+    writeFileSync(secret, "secret");
+    const instance = await DuckDBInstance.create(own);
+    const connection = await instance.connect();
+    for (const sql of [
+      "CREATE TABLE hero AS SELECT range AS id, 'x' AS query FROM range(10)",
+      "CREATE VIEW tall AS SELECT id, query FROM hero WHERE id > 5",
+      "CREATE VIEW logged AS SELECT * FROM duckdb_logs",
+      "CREATE VIEW hidden AS SELECT * FROM logged",
+      `CREATE VIEW reads AS SELECT * FROM "read_text" ('${secret}')`,
+      "CREATE MACRO twice(x) AS 2 * x",
+      "CREATE MACRO setting(x) AS current_setting(x)",
+      "CREATE MACRO logging() AS TABLE SELECT * FROM enable_logging()",
+    ])
+      await connection.run(sql);
+    connection.closeSync();
+    instance.closeSync();
+  });
+
+  const refused = [
+    "SELECT * FROM enable_logging()",
+    "SELECT 1 UNION ALL SELECT count(*) FROM Enable_Logging(storage = 'file', storage_path = 'x')",
+    "WITH a AS (SELECT * FROM system.main.enable_logging()) SELECT 1",
+    "SELECT (SELECT count(*) FROM enable_profiling(save_location = 'x'))",
+    "SELECT message FROM duckdb_logs",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM main.duckdb_logs",
+    "SELECT * FROM pg_catalog.pg_settings",
+    "SELECT * FROM query('SELECT * FROM enable_logging()')",
+    "SELECT * FROM query_table('duckdb_logs')",
+    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "SELECT * FROM read_csv('a.csv')",
+    "SELECT * FROM glob('*')",
+    "SELECT current_setting('memory_limit')",
+    "SELECT setseed(0.5)",
+    "SELECT write_log('x')",
+    "SELECT * FROM (DESCRIBE hero)",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT * FROM logged",
+    'SELECT * FROM "HIDDEN"',
+    "SELECT * FROM reads",
+    "SELECT setting('threads')",
+    "SELECT * FROM logging()",
+    "SET threads = 2",
+    "PIVOT hero ON id USING count(*)",
+  ];
+  it("nothing that reads files, settings or logs, or that other statements would notice", async () => {
+    await using executor = new SqlExecutor({ engine: "duckdb", processes: 1, limits: { memoryMb: 1024 } });
+    for (const sql of refused) {
+      expect(await executor.execute(own, sql), sql).toMatchObject({ ok: false, kind: "refused" });
+      expect(await executor.execute(own, "SELECT count(*) FROM hero")).toMatchObject({ preview: "[(10,)]" });
+    }
+    expect(readdirSync(folder).filter((name) => name.startsWith("gated"))).toEqual(["gated.duckdb"]);
+  });
+
+  it("but its own tables, views and macros, and what describes them", async () => {
+    await using executor = new SqlExecutor({ engine: "duckdb", processes: 1, limits: { memoryMb: 1024 } });
+    for (const sql of [
+      "SELECT id, query FROM tall",
+      "SELECT twice(id) FROM hero, range(2), unnest([1, 2]) AS u(v)",
+      "SELECT table_name FROM information_schema.tables",
+      "SELECT name FROM sqlite_master",
+      "SELECT column_name FROM duckdb_columns() WHERE table_name = 'hero'",
+      "SELECT name FROM pragma_table_info('hero')",
+      `SELECT ${"(".repeat(500)}1${")".repeat(500)}`,
+    ])
+      expect(await executor.execute(own, sql), sql).toMatchObject({ ok: true });
+  });
+});
+
+describe("a hostile SQLite file", () => {
+  const evil = join(folder, "evil.sqlite");
+  const written = join(folder, "written.txt");
+
+  it("writes no file and reads none when it is copied", async () => {
+    const db = new DatabaseSync(evil, { defensive: false });
+    db.exec(`CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);
+      CREATE VIEW plain AS SELECT a FROM t; CREATE VIEW two AS SELECT 1 AS a;
+      CREATE VIEW reads AS SELECT * FROM read_text('${join(folder, "bird", "dev.json")}');
+      PRAGMA writable_schema = ON;`);
+    const rewrite = db.prepare("UPDATE sqlite_master SET sql = ? WHERE name = ?");
+    rewrite.run(`CREATE VIEW two AS SELECT 1 AS a; COPY (SELECT 'x') TO '${written}'`, "two");
+    db.close();
+    using duckdb = await DuckDbDatabase.open(await copyOf(evil, cache), 512);
+    const rows: SqlValue[][] = [];
+    await duckdb.query("SELECT a FROM plain", 5000, (row) => rows.push(row));
+    expect(rows).toEqual([[1n]]);
+    for (const view of ["two", "reads"])
+      await expect(duckdb.query(`SELECT * FROM ${view}`, 5000, () => {})).rejects.toThrow(/does not exist/);
+    expect(readdirSync(folder)).not.toContain("written.txt");
+  });
+
+  it("that is damaged or too large to copy is one line", async () => {
+    const large = join(folder, "large.sqlite");
+    const db = new DatabaseSync(large);
+    db.exec("CREATE TABLE t (a INTEGER, b AS (zeroblob(500000000))); INSERT INTO t VALUES (1);");
+    db.close();
+    await expect(copyOf(large, cache)).rejects.toThrow(/large\.sqlite: cannot be copied into DuckDB \(/);
+    expect(readdirSync(join(cache, "duckdb-2")).filter((name) => name.includes("part"))).toEqual([]);
+  });
+});
+
 describe("dialects", () => {
   const question = (questionId: number, sql: string) => ({ questionId, sql }) as BirdQuestion;
 
   it("are counted by what comes of each gold query, with the reason", async () => {
-    const sqlite = new DatabaseSync(path, { readOnly: true, readBigInts: true, returnArrays: true });
-    using duckdb = await DuckDbDatabase.open(await copyOf(path, cache), 512);
+    await using sqlite = new SqlExecutor({ processes: 1 });
+    await using duckdb = new SqlExecutor({ engine: "duckdb", processes: 1, limits: { memoryMb: 1024 } });
+    const copy = await copyOf(path, cache);
     const questions = [
       question(1, 'SELECT count(*) FROM "odd one"'),
       question(2, 'SELECT id FROM "odd one" ORDER BY id DESC'),
@@ -184,13 +290,14 @@ describe("dialects", () => {
       question(7, 'SELECT mixed FROM "odd one"'),
     ];
     let seen = 0;
-    const inSqlite = (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][];
     const found = await compareDialects(
       questions,
-      { sqlite: inSqlite, duckdb },
-      { timeoutMs: 5000, onQuestion: () => seen++ },
+      {
+        sqlite: (sql, most) => sqlite.fetch(path, sql, most),
+        duckdb: (sql, most) => duckdb.fetch(copy, sql, most),
+      },
+      () => seen++,
     );
-    sqlite.close();
     expect(found).toMatchObject({ gold: 7, agree: 3, differ: 2, not_translated: 1, errors: 1 });
     expect(seen).toBe(7);
     const why = (id: number) => found.reasons.find(({ question_id }) => question_id === id)?.why;

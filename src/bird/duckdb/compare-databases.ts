@@ -1,17 +1,15 @@
 /** Runs the gold queries of whole databases in SQLite and in DuckDB, to compare the two. */
-import { DatabaseSync } from "@photostructure/sqlite";
 import { defaultCacheFolder } from "../../lib/cache-folder.js";
 import { type BirdData, questionsOf } from "../dataset.js";
-import type { SqlValue } from "../sql/rows.js";
+import { type SqlEngine, SqlExecutor } from "../sql/executor.js";
 import { copyOf } from "./copy.js";
-import { DuckDbDatabase } from "./database.js";
-import { compareDialects, type Dialects } from "./dialects.js";
+import { compareDialects, type Dialects, type RunQuery } from "./dialects.js";
 
 const MEMORY_MB = 4096;
 
 /** Limits of a comparison, and a callback for its progress. */
 export interface CompareDatabasesOptions {
-  /** Time limit of a query in DuckDB. */
+  /** Time limit of a query. */
   readonly timeoutMs: number;
   /** Folder for copies of databases. Defaults to the user's cache folder. */
   readonly cacheFolder?: string | undefined;
@@ -25,25 +23,20 @@ export async function compareDatabases(
   databases: readonly string[],
   { timeoutMs, cacheFolder = defaultCacheFolder(), onQuery = () => undefined }: CompareDatabasesOptions,
 ): Promise<Record<string, Dialects>> {
+  const executorOf = (engine: SqlEngine) =>
+    new SqlExecutor({ engine, processes: 1, limits: { timeoutMs, memoryMb: MEMORY_MB } });
+  await using sqlite = executorOf("sqlite");
+  await using duckdb = executorOf("duckdb");
   const all: Record<string, Dialects> = {};
   for (const name of databases) {
     const file = data.databasePath(name);
-    const sqlite = new DatabaseSync(file, {
-      readOnly: true,
-      readBigInts: true,
-      returnArrays: true,
-      enableDoubleQuotedStringLiterals: true,
-    });
-    try {
-      using duckdb = await DuckDbDatabase.open(await copyOf(file, cacheFolder), MEMORY_MB);
-      const engines = {
-        sqlite: (sql: string) => sqlite.prepare(sql).all() as unknown as SqlValue[][],
-        duckdb,
-      };
-      all[name] = await compareDialects(questionsOf(data, name), engines, { timeoutMs, onQuestion: onQuery });
-    } finally {
-      sqlite.close();
-    }
+    const copy = await copyOf(file, cacheFolder);
+    const runIn =
+      (executor: SqlExecutor, path: string): RunQuery =>
+      (sql, most) =>
+        executor.fetch(path, sql, most);
+    const engines = { sqlite: runIn(sqlite, file), duckdb: runIn(duckdb, copy) };
+    all[name] = await compareDialects(questionsOf(data, name), engines, onQuery);
   }
   return all;
 }

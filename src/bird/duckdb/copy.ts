@@ -1,61 +1,81 @@
 /** Copies a SQLite database into a DuckDB file, so that the same questions can be run in DuckDB. */
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite";
-import { hashFile } from "../../lib/hash.js";
+import { type DuckDBConnection, StatementType } from "@duckdb/node-api";
+import type { DatabaseSyncInstance } from "@photostructure/sqlite";
+import { LseError } from "../../errors.js";
+import { hashFileOnce } from "../../lib/hash.js";
+import { isolated } from "../sql/isolated.js";
 import type { SqlValue } from "../sql/rows.js";
+import { openSqlite } from "../sql/sqlite-file.js";
+import { columnsIn, tablesIn, viewsIn } from "../sql/sqlite-tables.js";
+import { openDuckDb } from "./duckdb-file.js";
 
 /** Changes when the content of copies changes, so that older copies are not used any more. */
-const COPY_FORMAT = "duckdb-1";
+const COPY_FORMAT = "duckdb-2";
 
 /** A schema of this name marks a file as a copy: its statements are in SQLite's dialect. */
 export const COPY_MARK = "copied_from_sqlite";
 
+/** Limits of a copy; a gigabyte takes minutes. */
+const COPY_LIMITS = { memoryMb: 2048, timeoutMs: 3_600_000 };
+
+/** Share of the process's memory that DuckDB may use. */
+const DUCKDB_SHARE = 0.4;
+
 /**
- * The copy of a SQLite file, made once for each content.
+ * The copy of a SQLite file, made once for each content, in a process of its own.
  * @param folder where copies are kept
- * @throws Error for a file that SQLite cannot open
+ * @throws LseError for a file that cannot be copied
  */
 export async function copyOf(path: string, folder: string): Promise<string> {
   const copies = join(folder, COPY_FORMAT);
-  const copy = join(copies, `${await hashFile(path)}.duckdb`);
+  const copy = join(copies, `${await hashFileOnce(path)}.duckdb`);
   if (existsSync(copy)) return copy;
   mkdirSync(copies, { recursive: true });
   const part = `${copy}.${process.pid}.part`;
   rmSync(part, { force: true });
   try {
-    await copyToDuckDb(path, part);
+    await isolated<typeof copyToDuckDb>(import.meta.url, "copyToDuckDb", [path, part], COPY_LIMITS);
     renameSync(part, copy);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new LseError(`${path}: cannot be copied into DuckDB (${why})`, "Use SQLite, or check the file", {
+      cause,
+    });
   } finally {
     for (const left of [part, `${part}.wal`]) rmSync(left, { force: true });
   }
   return copy;
 }
 
-/** Copies all tables and views of a SQLite file into a new DuckDB file. */
-async function copyToDuckDb(from: string, to: string): Promise<void> {
-  const source = new DatabaseSync(from, { readOnly: true, readBigInts: true, returnArrays: true });
+/** Copies all tables and views of a SQLite file into a new DuckDB file. Runs in the process of `copyOf`. */
+export async function copyToDuckDb(from: string, to: string): Promise<void> {
+  const source = openSqlite(from, COPY_LIMITS.memoryMb);
   try {
-    const objects = source
-      .prepare(
-        "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'",
-      )
-      .all() as unknown as [string, string, string][];
-    const instance = await DuckDBInstance.create(to);
-    const connection = await instance.connect();
-    try {
-      for (const [type, name] of objects) if (type === "table") await copyTable(source, connection, name);
-      // A view in SQLite's dialect may not work in DuckDB; then the queries that need it fail with an error.
-      for (const [type, , sql] of objects)
-        if (type === "view") await connection.run(sql).catch(() => undefined);
-      await connection.run(`CREATE SCHEMA ${COPY_MARK}`);
-    } finally {
-      connection.closeSync();
-      instance.closeSync();
-    }
+    const memoryMb = COPY_LIMITS.memoryMb * DUCKDB_SHARE;
+    using target = await openDuckDb(to, { access: "AUTOMATIC", memoryMb });
+    for (const { name } of tablesIn(source.db)) await copyTable(source.db, target.connection, name);
+    for (const { sql } of viewsIn(source.db)) await copyView(target.connection, sql);
+    await target.connection.run(`CREATE SCHEMA ${COPY_MARK}`);
   } finally {
     source.close();
+  }
+}
+
+/**
+ * A view that DuckDB does not understand is left out; then the queries that need it fail with an error. Its text is
+ * whatever the file holds, so only one statement that creates a view is run.
+ */
+async function copyView(connection: DuckDBConnection, sql: string): Promise<void> {
+  if (!/^\s*CREATE\s+VIEW\b/i.test(sql)) return;
+  try {
+    const statements = await connection.extractStatements(sql);
+    if (statements.count !== 1) return;
+    const statement = await statements.prepare(0);
+    if (statement.statementType === StatementType.CREATE) await statement.run();
+  } catch {
+    // Its dialect is SQLite's.
   }
 }
 
@@ -65,8 +85,8 @@ const SCHEMA_TYPES = [
   [/REAL|FLOA|DOUB|NUM|DEC/i, "DOUBLE"],
 ] as const;
 
-/** Rows that are appended between two flushes. */
-const ROWS_AT_ONCE = 50_000;
+/** What is appended between two flushes at most. */
+const AT_ONCE = { rows: 50_000, bytes: 2 ** 26 };
 
 /**
  * Creates a table with the types that its columns are declared with, and wider ones where a value does not fit: SQLite
@@ -77,15 +97,15 @@ async function copyTable(
   connection: DuckDBConnection,
   table: string,
 ): Promise<void> {
-  const columns = source.prepare(`PRAGMA table_info(${quoted(table)})`).all() as unknown as unknown[][];
-  const names = columns.map(([, name]) => String(name));
+  const columns = columnsIn(source, table);
+  const names = columns.map(({ name }) => name);
   const kinds = kindsOf(source, table, names);
-  const types = columns.map(([, , declared], i) => typeOf(String(declared), kinds[i] as Kinds));
+  const types = columns.map(({ type }, i) => typeOf(type, kinds[i] as Kinds));
   const list = names.map((name, i) => `${quoted(name)} ${types[i]}`);
   await connection.run(`CREATE TABLE ${quoted(table)} (${list.join(", ")})`);
   const appender = await connection.createAppender(table);
   const rows = source.prepare(`SELECT ${names.map(quoted).join(", ")} FROM ${quoted(table)}`).iterate();
-  let waiting = 0;
+  let waiting = { rows: 0, bytes: 0 };
   for (const row of rows as unknown as Iterable<SqlValue[]>) {
     for (const [i, value] of row.entries()) {
       if (value === null) appender.appendNull();
@@ -95,7 +115,11 @@ async function copyTable(
       else appender.appendVarchar(String(value));
     }
     appender.endRow();
-    if (++waiting % ROWS_AT_ONCE === 0) appender.flushSync();
+    waiting.rows++;
+    for (const value of row) waiting.bytes += sizeOf(value);
+    if (waiting.rows < AT_ONCE.rows && waiting.bytes < AT_ONCE.bytes) continue;
+    appender.flushSync();
+    waiting = { rows: 0, bytes: 0 };
   }
   appender.closeSync();
 }
@@ -126,6 +150,9 @@ function typeOf(declared: string, { blob, text, real, integer }: Kinds): string 
   // Numbers in a column that is declared as text or date, or without a type, stay numbers.
   return real || wanted === "DOUBLE" ? "DOUBLE" : "BIGINT";
 }
+
+const sizeOf = (value: SqlValue): number =>
+  typeof value === "string" ? 2 * value.length : value instanceof Uint8Array ? value.length : 8;
 
 const bytesOf = (value: SqlValue): Uint8Array =>
   value instanceof Uint8Array ? value : new TextEncoder().encode(String(value));

@@ -1,17 +1,19 @@
-/** Opens a DuckDB file for queries: read-only, without files or network, one SELECT at a time. */
+/** Runs queries on a DuckDB file: read-only, without files or network, one SELECT at a time. */
 import {
   DuckDBBlobValue,
   type DuckDBConnection,
   DuckDBDecimalValue,
-  DuckDBInstance,
   type DuckDBPreparedStatement,
   type DuckDBType,
   DuckDBTypeId,
   type DuckDBValueConverter,
   StatementType,
 } from "@duckdb/node-api";
+import { LONGEST_TIMER_MS } from "../sql/fork.js";
 import type { SqlValue } from "../sql/rows.js";
 import { COPY_MARK } from "./copy.js";
+import { type DuckDbFile, openDuckDb } from "./duckdb-file.js";
+import { Gate } from "./gate.js";
 
 /** A statement that DuckDB did not run, or not to its end. */
 export class DuckDbError extends Error {
@@ -27,39 +29,33 @@ export class DuckDbError extends Error {
   }
 }
 
-/** A DuckDB file that is only read, in this process: for queries that are trusted, or in a process of their own. */
+/**
+ * A DuckDB file that is only read, in this process. Each statement gets a connection of its own, so that none sees what
+ * another has set.
+ */
 export class DuckDbDatabase {
   /** @throws Error with DuckDB's message for a file that it cannot open */
   static async open(path: string, memoryMb: number): Promise<DuckDbDatabase> {
-    // One thread: sums of floating-point numbers and rows that tie come out the same each time.
-    const instance = await DuckDBInstance.create(path, {
-      access_mode: "READ_ONLY",
-      threads: "1",
-      memory_limit: `${memoryMb}MB`,
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-    });
-    const connection = await instance.connect();
-    const marks = await connection.runAndReadAll(
-      `SELECT 1 FROM duckdb_schemas() WHERE schema_name = '${COPY_MARK}'`,
-    );
-    const isCopy = marks.currentRowCount > 0;
-    if (isCopy) {
+    let isCopy = false;
+    const file = await openDuckDb(path, { access: "READ_ONLY", memoryMb }, async (connection) => {
+      const marks = await connection.runAndReadAll(
+        `SELECT 1 FROM duckdb_schemas() WHERE schema_name = '${COPY_MARK}'`,
+      );
+      isCopy = marks.currentRowCount > 0;
+      if (!isCopy) return;
       // As in SQLite: NULL sorts first, and dividing integers gives an integer.
-      await connection.run("SET default_null_order = 'sqlite'");
-      await connection.run("SET integer_division = true");
-    }
-    // Nothing is written to disk when memory runs out.
-    await connection.run("SET max_temp_directory_size = '0B'");
-    await connection.run("SET enable_external_access = false");
-    await connection.run("SET lock_configuration = true");
+      await connection.run("SET GLOBAL default_null_order = 'sqlite'");
+      await connection.run("SET GLOBAL integer_division = true");
+    });
     const translate = isCopy ? (await import("./translate.js")).fromSqlite : null;
-    return new DuckDbDatabase(instance, connection, translate);
+    const gate = await Gate.open();
+    return new DuckDbDatabase(file, gate, await gate.refusedObjects(file.connection), translate);
   }
 
   private constructor(
-    private readonly instance: DuckDBInstance,
-    private readonly connection: DuckDBConnection,
+    private readonly file: DuckDbFile,
+    private readonly gate: Gate,
+    private readonly refused: ReadonlySet<string>,
     private readonly translate: ((sql: string) => string | null) | null,
   ) {}
 
@@ -73,13 +69,14 @@ export class DuckDbDatabase {
   async query(sql: string, timeoutMs: number | null, onRow: (row: SqlValue[]) => void): Promise<string[]> {
     let isLate = false;
     let thrown: unknown;
+    const connection = await this.file.instance.connect();
     const stop = () => {
       isLate = true;
-      this.connection.interrupt();
+      connection.interrupt();
     };
-    const timer = timeoutMs === null ? undefined : setTimeout(stop, timeoutMs);
+    const timer = timeoutMs === null ? undefined : setTimeout(stop, Math.min(timeoutMs, LONGEST_TIMER_MS));
     try {
-      const result = await (await this.#prepare(sql)).stream();
+      const result = await (await this.#prepare(connection, sql)).stream();
       for await (const rows of result.yieldConvertedRows(plain)) {
         try {
           for (const row of rows) onRow(row);
@@ -100,24 +97,27 @@ export class DuckDbDatabase {
       throw new DuckDbError(isLate ? "Timeout" : (/^([\w ]+?) Error:/.exec(text)?.[1] ?? "Other"), text);
     } finally {
       clearTimeout(timer);
+      connection.closeSync();
     }
   }
 
   /** In a copy of a SQLite database, a query that DuckDB rejects is translated and tried again. */
-  async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
-    if (this.translate === null) return await this.#prepareAsItIs(sql);
+  async #prepare(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
+    if (this.translate === null) return await this.#prepareAsItIs(connection, sql);
     try {
-      return await this.#prepareAsItIs(withDoubles(sql));
+      return await this.#prepareAsItIs(connection, withDoubles(sql));
     } catch (error) {
       const translated = error instanceof DuckDbError ? null : this.translate(sql);
       if (translated === null) throw error;
-      return await this.#prepareAsItIs(withDoubles(translated));
+      return await this.#prepareAsItIs(connection, withDoubles(translated));
     }
   }
 
-  async #prepareAsItIs(sql: string): Promise<DuckDBPreparedStatement> {
-    const statements = await this.connection.extractStatements(sql);
+  async #prepareAsItIs(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
+    const statements = await connection.extractStatements(sql);
     if (statements.count !== 1) throw new DuckDbError("Refused", "There is more than one statement, or none");
+    const refused = await this.gate.refusal(sql, this.refused);
+    if (refused !== null) throw new DuckDbError("Refused", refused);
     const statement = await statements.prepare(0);
     if (statement.statementType !== StatementType.SELECT)
       throw new DuckDbError("Refused", "Only a SELECT, VALUES or WITH … SELECT may run");
@@ -127,8 +127,8 @@ export class DuckDbDatabase {
   }
 
   close(): void {
-    this.connection.closeSync();
-    this.instance.closeSync();
+    this.gate[Symbol.dispose]();
+    this.file[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,7 @@
 /** Counts for how many gold queries SQLite and DuckDB agree, and gives reasons for the others. */
 import type { BirdQuestion } from "../dataset.js";
+import { type SqlFailure, type SqlTable, sameRows } from "../sql/executor.js";
 import { rowKey, type SqlValue } from "../sql/rows.js";
-import { type DuckDbDatabase, DuckDbError } from "./database.js";
 
 /** How the gold queries of a database do in both engines. */
 export interface Dialects {
@@ -36,26 +36,21 @@ export interface Reason {
   readonly sql: string;
 }
 
-/** Errors in understanding a query, rather than in running it. */
-const NOT_UNDERSTOOD = ["Parser", "Binder", "Catalog"];
 /** "Several times as fast" is at least `times`, for queries that take SQLite more than `seconds`. */
 const FASTER = { times: 5, seconds: 0.02 };
 /** Digits to which sums of floating-point numbers agree, whatever their order. */
 const DIGITS = 9;
+/** Rows of each result that are looked at for the reason of a difference. */
+const MOST_ROWS = 100_000;
 
-/** One database in both engines. */
-export interface BothEngines {
-  /** The rows that SQLite returns. */
-  readonly sqlite: (sql: string) => readonly SqlValue[][];
-  /** A copy of the same database. */
-  readonly duckdb: DuckDbDatabase;
-}
+/** Runs a query in one of the engines, with its first rows. */
+export type RunQuery = (sql: string, most: number) => Promise<SqlTable | SqlFailure>;
 
-/** Runs the gold queries of one database in both engines and compares their rows. */
+/** Runs the gold queries of one database in SQLite, and in a DuckDB copy of it, and compares their rows. */
 export async function compareDialects(
   questions: readonly BirdQuestion[],
-  { sqlite, duckdb }: BothEngines,
-  { timeoutMs, onQuestion }: { readonly timeoutMs: number; readonly onQuestion: () => void },
+  { sqlite, duckdb }: { readonly sqlite: RunQuery; readonly duckdb: RunQuery },
+  onQuestion: () => void,
 ): Promise<Dialects> {
   const counts = { agree: 0, differ: 0, not_translated: 0, errors: 0 };
   const reasons = new Map<string, { why: string; count: number; question_id: number; sql: string }>();
@@ -67,31 +62,25 @@ export async function compareDialects(
   const total = { sqlite_seconds: 0, duckdb_seconds: 0 };
   const faster: Faster[] = [];
   for (const question of questions) {
-    const rows: SqlValue[][] = [];
-    const started = performance.now();
-    try {
-      await duckdb.query(question.sql, timeoutMs, (row) => rows.push(row));
-    } catch (error) {
-      if (!(error instanceof DuckDbError)) throw error;
-      counts[NOT_UNDERSTOOD.includes(error.kind) ? "not_translated" : "errors"]++;
-      note(reasonOf(error.message), question);
-      continue;
-    } finally {
-      onQuestion();
+    const other = await duckdb(question.sql, MOST_ROWS);
+    const own = await sqlite(question.sql, MOST_ROWS);
+    onQuestion();
+    const failed = [other, own].find((result) => !result.ok);
+    if (failed !== undefined && !failed.ok) {
+      // "syntax": DuckDB does not understand the query.
+      counts[failed.kind === "syntax" ? "not_translated" : "errors"]++;
+      note(reasonOf(failed.error), question);
     }
-    const between = performance.now();
-    const own = sqlite(question.sql);
-    const duckdb_seconds = (between - started) / 1000;
-    const sqlite_seconds = (performance.now() - between) / 1000;
+    if (!other.ok || !own.ok) continue;
+    const [sqlite_seconds, duckdb_seconds] = [own.seconds, other.seconds];
     total.sqlite_seconds += sqlite_seconds;
     total.duckdb_seconds += duckdb_seconds;
     if (sqlite_seconds > Math.max(FASTER.seconds, FASTER.times * duckdb_seconds))
       faster.push({ question_id: question.questionId, sqlite_seconds, duckdb_seconds });
-    const why = difference(own, rows);
-    if (why === null) counts.agree++;
+    if (sameRows(own, other)) counts.agree++;
     else {
       counts.differ++;
-      note(why, question);
+      note(difference(own.table.rows, other.table.rows), question);
     }
   }
   const sorted = [...reasons.values()].sort((a, b) => b.count - a.count);
@@ -102,18 +91,20 @@ export async function compareDialects(
 /** An error message without the details of its query. */
 const reasonOf = (error: string) =>
   error
+    .replace(/^DuckDB: /, "")
     .replace(/(Candidate functions|Candidate bindings|Did you mean|LINE \d+).*$/s, "")
     .replace(/(["'`])(?:(?!\1).)*\1/g, "…")
     .replace(/\([^)]*\)/g, "(…)")
     .trim()
     .slice(0, 160);
 
-/** @returns null when both are the same set of rows */
-function difference(sqlite: readonly SqlValue[][], duckdb: readonly SqlValue[][]): string | null {
-  const setOf = (rows: readonly SqlValue[][]) => [...new Set(rows.map(rowKey))].sort().join();
-  if (setOf(sqlite) === setOf(duckdb)) return null;
+type Values = readonly (readonly SqlValue[])[];
+
+/** How two different results differ. */
+function difference(sqlite: Values, duckdb: Values): string {
+  const setOf = (rows: Values) => [...new Set(rows.map(rowKey))].sort().join();
   if (setOf(sqlite.map(rounded)) === setOf(duckdb.map(rounded))) return "the last digits of numbers";
-  const texts = (rows: readonly SqlValue[][]) =>
+  const texts = (rows: Values) =>
     rows.map((row) => row.map((value) => (value === null ? null : String(value))));
   if (setOf(texts(sqlite)) === setOf(texts(duckdb))) return "numbers and texts";
   if (sqlite.length === duckdb.length) return "values: the same number of rows, with different values";

@@ -6,6 +6,7 @@
 import { type Stats, statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { LseError } from "../../errors.js";
+import { fileIdentity } from "../../lib/hash.js";
 import { softF1 } from "../soft-f1.js";
 import { type Against, Failed, type Rows, type SqlReply, type SqlRequest } from "./messages.js";
 import { RowPreview, RowSet, type SqlValue } from "./rows.js";
@@ -43,7 +44,8 @@ export async function serve(openEngine: () => Promise<ChildEngine>): Promise<voi
         const compared = await compare(engine, request, request.against);
         reply = { type: "compared", ...compared, rssMb: process.memoryUsage.rss() / MB };
       } else {
-        const kept = request.keep === undefined ? undefined : new KeptRows(request.keep);
+        const kept =
+          request.keep === undefined ? undefined : new KeptRows({ rows: request.keep, bytes: MOST_SENT });
         const result = await engine.run(request, kept);
         const table = kept === undefined ? {} : { table: { columns: kept.columns, rows: kept.rows } };
         const rssMb = process.memoryUsage.rss() / MB;
@@ -84,7 +86,7 @@ async function compare(
   { gold, softF1: isWanted, timings }: Against,
 ) {
   const rowsOf = async (sql: string) => {
-    const kept = new KeptRows(Number.POSITIVE_INFINITY);
+    const kept = new KeptRows({ rows: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY });
     await engine.run({ ...request, sql }, kept);
     return kept.rows;
   };
@@ -97,13 +99,30 @@ async function compare(
   return { softF1: softF1Score, ratios };
 }
 
-/** The first `most` rows of a result, kept as they are. */
+/** The first rows of a result, kept as they are. */
 export class KeptRows {
   rows: SqlValue[][] = [];
   columns: string[] = [];
+  #bytes = 0;
 
-  constructor(readonly most: number) {}
+  /** @param most rows, and bytes of texts and blobs in them */
+  constructor(private readonly most: { readonly rows: number; readonly bytes: number }) {}
+
+  clear(): void {
+    this.rows = [];
+    this.#bytes = 0;
+  }
+
+  add(row: SqlValue[]): void {
+    if (this.rows.length >= this.most.rows || this.#bytes > this.most.bytes) return;
+    for (const value of row)
+      if (typeof value === "string" || value instanceof Uint8Array) this.#bytes += value.length;
+    if (this.#bytes <= this.most.bytes) this.rows.push(row);
+  }
 }
+
+/** Most bytes of rows that are sent to the parent, whose memory nothing bounds. */
+const MOST_SENT = 2 ** 25;
 
 /** Counts and digests the rows of a result as they arrive. */
 export class RowCounter {
@@ -116,7 +135,7 @@ export class RowCounter {
     private readonly maxRows: number,
     private readonly kept?: KeptRows,
   ) {
-    if (kept !== undefined) kept.rows = [];
+    kept?.clear();
   }
 
   /** @throws {Failed} when there are too many */
@@ -125,7 +144,7 @@ export class RowCounter {
       throw new Failed("too-many-rows", `The result has more than ${this.maxRows} rows`);
     this.#set.add(row);
     this.#preview.add(row);
-    if (this.kept !== undefined && this.kept.rows.length < this.kept.most) this.kept.rows.push(row);
+    this.kept?.add(row);
   }
 
   result(): Rows {
@@ -184,7 +203,7 @@ function identity(path: string): string {
     if (error instanceof LseError) throw error;
     throw new LseError(`The database ${path} cannot be read: ${text(error)}`, "Check its permissions");
   }
-  return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}`;
+  return fileIdentity(path);
 }
 
 export const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));

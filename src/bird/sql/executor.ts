@@ -143,10 +143,13 @@ class SqlProcess {
   #start(job: Job): void {
     this.#startedAt = performance.now();
     if (job.limits.timeoutMs !== null) {
-      this.#timer = setTimeout(() => {
-        this.#killed = "timeout";
-        this.#child.kill("SIGKILL");
-      }, Math.min(job.limits.timeoutMs + ENGINES[this.engine].graceMs, LONGEST_TIMER_MS));
+      this.#timer = setTimeout(
+        () => {
+          this.#killed = "timeout";
+          this.#child.kill("SIGKILL");
+        },
+        Math.min(job.limits.timeoutMs + ENGINES[this.engine].graceMs, LONGEST_TIMER_MS),
+      );
     }
     // When the child is already gone this fails, and its end follows.
     this.#child.send(job.request, () => {});

@@ -7,14 +7,14 @@ import { RUNNING } from "./watchdog.js";
 process.on("SIGINT", () => {});
 process.on("disconnect", () => process.exit());
 
-process.once("message", async ({ input }: { input: unknown }) => {
+process.once("message", async (args: unknown[]) => {
   const shared = new Int32Array(new SharedArrayBuffer(8));
   Atomics.store(shared, RUNNING, 1);
   let reply: WorkReply;
   try {
     await startWatchdog(shared);
-    const { default: work } = await import(process.argv[4] as string);
-    reply = { type: "done", output: await work(input) };
+    const [module = "", name = ""] = process.argv.slice(4);
+    reply = { type: "done", output: await (await import(module))[name](...args) };
   } catch (error) {
     reply =
       error instanceof LseError

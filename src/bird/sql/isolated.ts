@@ -19,18 +19,22 @@ export type WorkReply =
 export class WorkFailed extends Error {}
 
 /**
- * Calls the default export of a module in a new process, so that a hostile or damaged file can bring down, fill or
- * block that process only.
+ * Calls a function of a module in a new process, so that a hostile or damaged file can bring down, fill or block that
+ * process only.
  *
- * @param module exports a function of `input` by default; input and output are structured-cloneable
+ * @param module its URL
+ * @param name of an exported function
+ * @param args like its result, structured-cloneable
  * @throws {LseError} what the function throws as such @throws {WorkFailed} anything else
  */
-export async function isolated<Input, Output>(
-  module: URL,
-  input: Input,
+export async function isolated<Work extends (...args: never[]) => unknown>(
+  module: string,
+  name: string,
+  args: Parameters<Work>,
   { memoryMb, timeoutMs }: WorkLimits,
-): Promise<Output> {
-  const child = forkLimited(new URL("./isolated-child.js", import.meta.url), memoryMb, [module.href]);
+): Promise<Awaited<ReturnType<Work>>> {
+  const program = new URL("./isolated-child.js", import.meta.url);
+  const child = forkLimited(program, memoryMb, [module, name]);
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-4096);
@@ -45,21 +49,15 @@ export async function isolated<Input, Output>(
   );
   try {
     return await new Promise((resolve, reject) => {
-      let reply: WorkReply | undefined;
-      child.on("message", (message: WorkReply) => {
-        reply = message;
-        child.disconnect();
+      child.on("message", (reply: WorkReply) => {
+        if (reply.type === "done") resolve(reply.output as Awaited<ReturnType<Work>>);
+        else if (reply.nextStep === null) reject(new WorkFailed(reply.problem));
+        else reject(new LseError(reply.problem, reply.nextStep));
       });
       child.on("error", (error) => reject(new WorkFailed(error.message)));
+      // After a reply this changes nothing.
       child.on("close", (code, signal) => {
-        if (reply?.type === "done") resolve(reply.output as Output);
-        else if (reply !== undefined)
-          reject(
-            reply.nextStep === null
-              ? new WorkFailed(reply.problem)
-              : new LseError(reply.problem, reply.nextStep),
-          );
-        else if (isLate) reject(new WorkFailed(`it took longer than ${timeoutMs / 1000} s and was stopped`));
+        if (isLate) reject(new WorkFailed(`it took longer than ${timeoutMs / 1000} s and was stopped`));
         else if (signal === "SIGKILL" || MEMORY_ABORT.test(stderr))
           reject(new WorkFailed(`it needed more than ${memoryMb} MB of memory and was stopped`));
         else
@@ -69,7 +67,7 @@ export async function isolated<Input, Output>(
             ),
           );
       });
-      child.send({ input }, () => {});
+      child.send(args, () => {});
     });
   } finally {
     clearTimeout(timer);

@@ -81,8 +81,7 @@ export class TextMark {
     encoding: "utf-8" | "utf-16le" | "utf-16be",
   ) {
     const utf16 = Buffer.from(mark, "utf16le");
-    this.#bytes =
-      encoding === "utf-8" ? Buffer.from(mark) : encoding === "utf-16le" ? utf16 : utf16.swap16();
+    this.#bytes = encoding === "utf-8" ? Buffer.from(mark) : encoding === "utf-16le" ? utf16 : utf16.swap16();
     // Python's sqlite3 raises for bytes that are not UTF-8; from UTF-16, SQLite makes valid ones.
     this.#decoder = new TextDecoder(encoding, { fatal: encoding === "utf-8", ignoreBOM: true });
   }
@@ -101,9 +100,7 @@ export class TextMark {
   }
 
   #isMarked(value: Uint8Array): boolean {
-    return (
-      value.length >= this.#bytes.length && this.#bytes.equals(value.subarray(0, this.#bytes.length))
-    );
+    return value.length >= this.#bytes.length && this.#bytes.equals(value.subarray(0, this.#bytes.length));
   }
 }
 

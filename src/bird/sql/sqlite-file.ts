@@ -54,8 +54,8 @@ export function openSqlite(path: string, memoryMb: number): SqliteFile {
 
 /** The tables in which full-text and R-tree tables keep their data, in lower case. */
 function shadowTables(db: DatabaseSyncInstance): ReadonlySet<string> {
-  const rows = db
-    .prepare("SELECT name FROM pragma_table_list WHERE type = 'shadow'")
-    .all() as unknown as [string][];
+  const rows = db.prepare("SELECT name FROM pragma_table_list WHERE type = 'shadow'").all() as unknown as [
+    string,
+  ][];
   return new Set(rows.map(([name]) => name.toLowerCase()));
 }
