@@ -1,9 +1,9 @@
 /** Reads BIRD's published files: questions, gold queries, databases, schemas and column names. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { parseJson, readJson } from "../lib/json-file.js";
+import { readJson, readRecords } from "../lib/json-file.js";
 import { nearest } from "../lib/nearest.js";
 
 /** A question of BIRD with its gold SQL. */
@@ -24,8 +24,8 @@ export interface BirdQuestion {
 export interface BirdData {
   readonly questionsPath: string;
   readonly questions: readonly BirdQuestion[];
-  /** How many gold queries come from the file of tied golds. */
-  readonly tiedGold: number;
+  /** The ids of the questions whose gold query comes from the file of tied golds. */
+  readonly tiedGold: ReadonlySet<string>;
   /** Readable column names by database and "table.column", from `*_tables.json`. */
   readonly columnNames: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** Schema text by database, from `db2schema.json`. */
@@ -52,11 +52,15 @@ const rowSchema = z.object({
   difficulty: z.string().nullish(),
 });
 
+/** Whether the gold queries that allow for ties replace those of the question file: published scores exist of both. */
+export const TIED_GOLD = ["use", "ignore"] as const;
+export type TiedGold = (typeof TIED_GOLD)[number];
+
 /**
  * Opens a BIRD folder, or a question file in one.
  * @throws LseError naming the file, the row and the field that is missing or malformed
  */
-export function openBird(dataPath: string): BirdData {
+export function openBird(dataPath: string, { tiedGold = "use" }: { tiedGold?: TiedGold } = {}): BirdData {
   if (!existsSync(dataPath)) {
     throw new LseError(
       `${dataPath}: no such file or folder`,
@@ -65,19 +69,31 @@ export function openBird(dataPath: string): BirdData {
   }
   const questionsPath = statSync(dataPath).isDirectory() ? findQuestions(dataPath) : dataPath;
   const root = dirname(questionsPath);
-  const tied = readTiedGold(questionsPath);
-  const questions = readQuestions(questionsPath).map((question) => {
-    const sql = tied.get(tiedKey(question.questionId, question.dbId));
-    return sql === undefined ? question : { ...question, sql };
-  });
+  const published = readQuestions(questionsPath);
+  const tied = tiedGold === "use" ? readTiedGold(questionsPath, published) : new Map<string, string>();
   return {
     questionsPath,
-    questions,
-    tiedGold: questions.filter(({ questionId, dbId }) => tied.has(tiedKey(questionId, dbId))).length,
+    questions: published.map((question) => ({ ...question, sql: tied.get(question.id) ?? question.sql })),
+    tiedGold: new Set(tied.keys()),
     columnNames: readColumnNames(root),
     schemas: readSchemas(root),
     databasePath: (dbId) => findDatabase(root, dbId),
   };
+}
+
+/** A question's number and database: BIRD's own files name questions by them, though some numbers come twice. */
+export const numberKey = ({ questionId, dbId }: Pick<BirdQuestion, "questionId" | "dbId">) =>
+  `${questionId} ${dbId}`;
+
+/** Questions by `numberKey`, in the order of the file. */
+export function byNumber(questions: readonly BirdQuestion[]): ReadonlyMap<string, readonly BirdQuestion[]> {
+  const groups = new Map<string, BirdQuestion[]>();
+  for (const question of questions) {
+    const group = groups.get(numberKey(question));
+    if (group === undefined) groups.set(numberKey(question), [question]);
+    else group.push(question);
+  }
+  return groups;
 }
 
 /** Questions of one database. @throws LseError listing the databases there are */
@@ -142,24 +158,30 @@ function readQuestions(path: string): BirdQuestion[] {
  * are made with them: of four systems' 516 scored predictions on superhero, all agree with these golds, and
  * 497 with those of dev.json.
  */
-function readTiedGold(questionsPath: string): Map<string, string> {
-  const path = questionsPath.replace(/\.jsonl?$/, "_tied_append.json");
-  if (!existsSync(path)) return new Map();
-  return new Map(readQuestions(path).map(({ questionId, dbId, sql }) => [tiedKey(questionId, dbId), sql]));
+function readTiedGold(questionsPath: string, published: readonly BirdQuestion[]): Map<string, string> {
+  const path = tiedGoldPath(questionsPath);
+  const gold = new Map<string, string>();
+  if (!existsSync(path)) return gold;
+  const known = byNumber(published);
+  for (const [key, tied] of byNumber(readQuestions(path))) {
+    const questions = known.get(key) ?? [];
+    for (const [n, { question, sql }] of tied.entries()) {
+      // A number that comes twice: the question with the same words is meant, or else the n-th.
+      const own = questions.find((other) => other.question === question) ?? questions[n];
+      if (own !== undefined) gold.set(own.id, sql);
+    }
+  }
+  return gold;
 }
 
-const tiedKey = (questionId: number, dbId: string) => `${questionId} ${dbId}`;
+/** Where the gold queries that allow for ties are, if there are any. */
+export const tiedGoldPath = (questionsPath: string): string =>
+  questionsPath.replace(/\.jsonl?$/, "_tied_append.json");
 
 function readRows(path: string): unknown[] {
-  if (!path.endsWith(".jsonl")) {
-    const rows = readJson(path);
-    if (Array.isArray(rows)) return rows;
-    throw new LseError(`${path}: not a list of questions`, "Give a file like BIRD's dev.json");
-  }
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.flatMap((line, index) =>
-    line.trim() === "" ? [] : [parseJson(line, `${path}: line ${index + 1}`)],
-  );
+  const rows = readRecords(path);
+  if (Array.isArray(rows)) return rows;
+  throw new LseError(`${path}: not a list of questions`, "Give a file like BIRD's dev.json");
 }
 
 const tablesSchema = z.array(

@@ -1,7 +1,16 @@
 /** `lse bird`: scoring predictions and checking gold queries. */
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { type BirdData, type BirdQuestion, openBird, questionsOf } from "../bird/dataset.js";
+import {
+  type BirdData,
+  type BirdQuestion,
+  openBird,
+  questionsOf,
+  type TiedGold,
+  tiedGoldPath,
+} from "../bird/dataset.js";
+import { engineVersion } from "../bird/engine-version.js";
 import {
   type Evaluation,
   evaluatePredictions,
@@ -17,7 +26,7 @@ import { formatPredictions, type Prediction, readPredictions } from "../bird/pre
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { Progress } from "../terminal/progress.js";
 import { dialectsCommand } from "./bird-dialects.js";
-import { integer, sqlEngineOption, timeoutOption } from "./options.js";
+import { integer, sqlEngineOption, tiedGoldOption, timeoutOption } from "./options.js";
 
 export function birdCommand() {
   const { flags, description, parse, default: seconds } = timeoutOption;
@@ -30,17 +39,18 @@ export function birdCommand() {
         .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
         .option(flags, description, parse, seconds)
         .addOption(sqlEngine())
+        .addOption(tiedGoldOption())
         .option("--cache <folder>", "where gold results are kept (your cache folder)")
         .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, ["ex"])
         .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
         .option("--save-official <file>", "also write the predictions in the official form")
         .option("--json", "print one JSON document")
         .action(async (options) => {
-          const data = openBird(options.data);
+          const data = openBird(options.data, options);
           const predictions = readPredictions(options.predictions, data);
           const evaluation = await score(data, predictions, options, metricsOf(options));
           if (options.saveOfficial) writeFileSync(options.saveOfficial, formatPredictions(predictions, data));
-          print(evaluation, data, options);
+          await print(evaluation, data, predictions, options);
         }),
     )
     .addCommand(dialectsCommand())
@@ -50,6 +60,7 @@ export function birdCommand() {
         .requiredOption("--data <path>", "BIRD's folder, or its question file")
         .requiredOption("--predictions <file>", "predictions, in the official form or as an array")
         .option(flags, description, parse, seconds)
+        .addOption(tiedGoldOption())
         .option("--cache <folder>", "where gold results are kept (your cache folder)")
         .option("--metrics <list>", "of ex, r-ves and soft-f1, separated by commas", metricNames, [
           "ex",
@@ -57,7 +68,7 @@ export function birdCommand() {
         ])
         .option("--iterations <count>", "r-ves: how often each query is timed", integer(2), 100)
         .action(async (options) => {
-          const data = openBird(options.data);
+          const data = openBird(options.data, options);
           const predictions = readPredictions(options.predictions, data);
           console.log(officialTable(await score(data, predictions, options, metricsOf(options))));
         }),
@@ -69,13 +80,15 @@ export function birdCommand() {
         .option("--db <name>", "only the questions about this database")
         .option(flags, description, parse, seconds)
         .addOption(sqlEngine())
+        .addOption(tiedGoldOption())
         .option("--cache <folder>", "where gold results are kept (your cache folder)")
         .option("--json", "print one JSON document")
         .action(async (options) => {
-          const data = openBird(options.data);
+          const data = openBird(options.data, options);
           const questions = options.db === undefined ? data.questions : questionsOf(data, options.db);
-          const evaluation = await score(data, goldAsPredictions(questions), options, ONLY_EX);
-          print(evaluation, data, options);
+          const predictions = goldAsPredictions(questions);
+          const evaluation = await score(data, predictions, options, ONLY_EX);
+          await print(evaluation, data, predictions, options);
           if (!options.json) printDefects(questions);
           if (evaluation.correct < evaluation.total) process.exitCode = 1;
         }),
@@ -117,8 +130,16 @@ async function score(
   return await evaluatePredictions(predictions, accuracy, () => progress.tick(), metrics);
 }
 
+/** Which gold queries the predictions are compared with. */
+function goldText({ questionsPath }: BirdData, tied: number, how: TiedGold): string {
+  const file = tiedGoldPath(questionsPath);
+  if (!existsSync(file)) return `Gold queries: ${basename(questionsPath)}.`;
+  const others = how === "ignore" ? `${basename(file)} is ignored` : `${tied} of ${basename(file)}`;
+  return `Gold queries: ${basename(questionsPath)}; ${others}.`;
+}
+
 /** Scores that are not BIRD's have names of their own: `ex_duckdb`. */
-const renamed = (evaluation: Evaluation): unknown =>
+const renamed = (evaluation: object): unknown =>
   JSON.parse(JSON.stringify(evaluation), (_, value: unknown) =>
     typeof value !== "object" || value === null || Array.isArray(value)
       ? value
@@ -129,20 +150,28 @@ const renamed = (evaluation: Evaluation): unknown =>
 
 const SCORES: readonly string[] = ["ex", "soft_f1", "r_ves", "speed_reward"];
 
-function print(
+interface Printed {
+  readonly json?: true | undefined;
+  readonly sqlEngine: SqlEngine;
+  readonly tiedGold: TiedGold;
+}
+
+async function print(
   evaluation: Evaluation,
   data: BirdData,
-  { json, sqlEngine: engine }: { json?: true | undefined; sqlEngine: SqlEngine },
-): void {
+  predictions: readonly Prediction[],
+  { json, sqlEngine: engine, tiedGold }: Printed,
+): Promise<void> {
   const isBirds = engine === "sqlite";
+  const version = await engineVersion(engine);
+  const tied = predictions.filter(({ question }) => data.tiedGold.has(question.id)).length;
   if (json) {
-    console.log(JSON.stringify(isBirds ? evaluation : renamed(evaluation)));
+    const document = { ...evaluation, engine: version, tied_gold: tied };
+    console.log(JSON.stringify(isBirds ? document : renamed(document)));
     return;
   }
   const named = (metric: string) => (isBirds ? metric : `${metric} (DuckDB)`);
-  if (data.tiedGold > 0) {
-    console.log(`Gold queries of ${data.tiedGold} questions are those that allow for ties.`);
-  }
+  console.log(`Queries run in ${version}. ${goldText(data, tied, tiedGold)}`);
   const groups = [
     ...Object.entries(evaluation.difficulties),
     ...Object.entries(evaluation.databases),

@@ -1,5 +1,6 @@
 /** Options that several commands have, and the parsing of their values. */
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { TIED_GOLD } from "../bird/dataset.js";
 import { TASK_NAMES } from "../runs/tasks.js";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
 
@@ -60,6 +61,15 @@ export const gpuOption = () =>
 /** What runs the queries of BIRD's questions. */
 export const sqlEngineOption = (description: string) =>
   new Option("--sql-engine <name>", description).choices(["sqlite", "duckdb"] as const);
+
+/** Which gold queries BIRD's questions are graded with, where there are two. */
+export const tiedGoldOption = () =>
+  new Option(
+    "--tied-gold <how>",
+    "whether the gold queries of dev_tied_append.json, which allow for ties, replace those of dev.json",
+  )
+    .choices(TIED_GOLD)
+    .default("use" as const);
 
 /** The time limit of a predicted query, in seconds; BIRD's evaluator gives it 30. */
 export const timeoutOption = {

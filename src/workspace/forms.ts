@@ -13,6 +13,7 @@ import { actPrompt, evolverPrompt, miniReport, miniSystemPrompt } from "../mini/
 import { NO_RULES, parseRules, rulesText } from "../mini/rules.js";
 import type { ChatMessage } from "../model.js";
 import type { Outcome } from "../task.js";
+import { queryOf } from "./answer.js";
 import type { Prompts } from "./folder.js";
 import type { WorkspaceQuestion } from "./questions.js";
 import { type RuleUnit, ruleUnits } from "./rule-units.js";
@@ -46,7 +47,7 @@ const sqlForm = (dialect: Dialect): PromptForm => ({
     { role: "system", content: birdSystemPrompt(schema, instructions, dialect) },
     { role: "user", content: userPrompt(question, instructions, dialect) },
   ],
-  answerOf: (response) => extractTag(response, "answer").trim(),
+  answerOf: queryOf,
   report: (question, outcome) =>
     birdReport(
       question,

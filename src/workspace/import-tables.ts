@@ -1,55 +1,69 @@
-/** Imports CSV and Parquet files as tables of a DuckDB file. */
+/** Imports CSV, JSON-lines and Parquet files as tables of a DuckDB file; values keep their texts. */
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { basename, extname } from "node:path";
-import { DuckDBInstance } from "@duckdb/node-api";
+import { basename } from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { LseError } from "../errors.js";
+import { columnType } from "./column-types.js";
+import { readCsv } from "./csv-table.js";
+import { readJsonLines } from "./json-lines.js";
+import { TextTable } from "./text-table.js";
 
-/** DuckDB's reader for each kind of file, by the end of its name. */
-const READERS: Readonly<Record<string, string>> = {
-  ".csv": "read_csv",
-  ".tsv": "read_csv",
-  ".parquet": "read_parquet",
+/** Puts a file into a table. */
+type Reader = (connection: DuckDBConnection, path: string, table: string) => Promise<void>;
+
+const csv: Reader = (connection, path, table) => importText(connection, table, (to) => readCsv(path, to));
+const json: Reader = (connection, path, table) =>
+  importText(connection, table, (to) => readJsonLines(path, to));
+
+/** The reader for each kind of file, by the end of its name. */
+const READERS: Readonly<Record<string, Reader>> = {
+  ".csv": csv,
+  ".tsv": csv,
+  ".csv.gz": csv,
+  ".tsv.gz": csv,
+  ".jsonl": json,
+  ".ndjson": json,
+  ".jsonl.gz": json,
+  ".ndjson.gz": json,
+  ".parquet": importParquet,
 };
 
-export const isTableFile = (path: string): boolean => extname(path).toLowerCase() in READERS;
+/** The end of a file's name by which it is read; undefined for other files. */
+const kindOf = (path: string) => Object.keys(READERS).find((end) => path.toLowerCase().endsWith(end));
+
+export const isTableFile = (path: string): boolean => kindOf(path) !== undefined;
 
 /**
  * Writes a DuckDB file with a table for each file, named like it.
- * @throws LseError naming the file that cannot be read, or two with the same name
+ * @throws LseError naming the file that cannot be read, with line and column, or two with the same name
  */
 export async function importTables(files: readonly string[], target: string): Promise<void> {
-  const names = files.map((file) => basename(file, extname(file)));
+  const names = files.map((file) => basename(file).slice(0, -(kindOf(file) ?? "").length || undefined));
   const twice = names.find((name, i) => names.some((other, j) => j < i && same(other, name)));
   if (twice !== undefined)
     throw new LseError(`two of the files would become the table "${twice}"`, "Rename one of them");
   const part = `${target}.part`;
-  rmSync(part, { force: true });
+  remove(part);
   const instance = await DuckDBInstance.create(part);
   const connection = await instance.connect();
   try {
     for (const [i, file] of files.entries()) {
       if (!existsSync(file)) throw new LseError(`${file}: no such file`, "Check the path");
-      const reader = READERS[extname(file).toLowerCase()];
-      const name = (names[i] as string).replaceAll('"', '""');
       try {
-        await connection.run(
-          `CREATE TABLE "${name}" AS SELECT * FROM ${reader}('${file.replaceAll("'", "''")}')`,
-        );
+        await READERS[kindOf(file) ?? ""]?.(connection, file, quoted(names[i] as string));
       } catch (cause) {
-        const why = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];
+        if (cause instanceof LseError) throw cause;
         throw new LseError(
-          `${file}: cannot be imported (${why})`,
+          `${file}: cannot be imported (${reasonOf(cause)})`,
           "Correct the file, or import it with DuckDB itself",
-          {
-            cause,
-          },
+          { cause },
         );
       }
     }
   } catch (error) {
     connection.closeSync();
     instance.closeSync();
-    rmSync(part, { force: true });
+    remove(part);
     throw error;
   }
   connection.closeSync();
@@ -57,4 +71,44 @@ export async function importTables(files: readonly string[], target: string): Pr
   renameSync(part, target);
 }
 
+/** Reads texts into a temporary table first, because a type is decided by all values of its column. */
+async function importText(
+  connection: DuckDBConnection,
+  table: string,
+  read: (to: TextTable) => Promise<void>,
+): Promise<void> {
+  const texts = new TextTable(connection);
+  try {
+    await read(texts);
+    const columns: string[] = [];
+    for (const { name, isText } of texts.finish()) {
+      const column = quoted(name);
+      const type = await columnType(connection, texts.name, column, isText);
+      columns.push(`CAST(${column} AS ${type}) AS ${column}`);
+    }
+    await connection.run(`CREATE TABLE ${table} AS SELECT ${columns.join(", ")} FROM ${texts.name}`);
+  } finally {
+    await texts.drop();
+  }
+}
+
+async function importParquet(connection: DuckDBConnection, path: string, table: string): Promise<void> {
+  // In brackets these stand for themselves, not for other files.
+  const literal = path.replace(/[*?[]/g, "[$&]").replaceAll("'", "''");
+  await connection.run(`CREATE TABLE ${table} AS SELECT * FROM read_parquet('${literal}')`);
+}
+
+/** What DuckDB says, in one line and without its advice and the statement. */
+const reasonOf = (cause: unknown) =>
+  (cause instanceof Error ? cause.message : String(cause))
+    .replace(/\n\s*(LINE \d+:|Possible (fixes|Solution)|\s*file = )[\s\S]*$/, "")
+    .replace(/\s+/g, " ")
+    .trim();
+
+const remove = (part: string) => {
+  for (const path of [part, `${part}.wal`]) rmSync(path, { force: true });
+  rmSync(`${part}.tmp`, { force: true, recursive: true });
+};
+
+const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();

@@ -1,10 +1,11 @@
 /** Reads `questions.yaml` and adds questions to it. */
-import { existsSync, readFileSync } from "node:fs";
-import { type Document, isSeq, LineCounter, parseDocument } from "yaml";
+import { existsSync } from "node:fs";
+import { type Alias, type Document, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
 import { hashJson } from "../lib/hash.js";
+import { readTextFile } from "../lib/text-file.js";
 import { rowsAsSql } from "./row-gold.js";
 
 /** A question of a workspace, with the rows or the query that answers are compared with. */
@@ -54,16 +55,23 @@ export class QuestionFile {
   constructor(readonly path: string) {
     if (!existsSync(path))
       throw new LseError(`${path}: no such file`, "Write it, or make the workspace again with `lse init`");
-    this.#document = parseDocument(readFileSync(path, "utf8"), {
+    // In YAML 1.1, which a file may ask for, NO and 2024-01-02 would be no texts.
+    this.#document = parseDocument(readTextFile(path).replace(/\r\n?/g, "\n"), {
       lineCounter: this.#lines,
       intAsBigInt: true,
+      schema: "core",
     });
     const [error] = this.#document.errors;
-    if (error !== undefined)
+    if (error !== undefined) {
+      const why =
+        error.code === "MULTIPLE_DOCS"
+          ? "a second document begins here"
+          : error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, "");
       throw new LseError(
-        `${path}: line ${error.linePos?.[0].line ?? 1}: ${error.message.replace(/ at line \d+, column \d+:[\s\S]*$/, "")}`,
+        `${path}: line ${error.linePos?.[0].line ?? 1}: ${why}`,
         'Put texts that contain ": " or " #" in quotes, and indent with spaces',
       );
+    }
     this.questions = this.#read();
   }
 
@@ -99,7 +107,7 @@ export class QuestionFile {
     const seen = new Map<string, number>();
     return entries.map((entry: unknown, index) => {
       const line = this.#lineOf([index]);
-      const parsed = entrySchema.safeParse(entry);
+      const parsed = entrySchema.safeParse(this.#withTexts(entry, index));
       if (!parsed.success) {
         const [issue] = parsed.error.issues;
         const path = issue?.path ?? [];
@@ -122,14 +130,51 @@ export class QuestionFile {
     });
   }
 
+  /**
+   * An entry with texts as the file has them where YAML sees a number, true or false: in the fields that are texts, and
+   * for numbers with zeros in front in the rows, which are codes.
+   */
+  #withTexts(entry: unknown, index: number): unknown {
+    if (typeof entry !== "object" || entry === null) return entry;
+    const sourceOf = (...path: readonly PropertyKey[]) => {
+      const node = this.#document.getIn([index, ...path], true);
+      return isScalar(node) && typeof node.value !== "string" ? node.source : undefined;
+    };
+    return Object.fromEntries(
+      Object.entries(entry).map(([name, own]) => {
+        if (name === "evidence" && own === null) return [name, ""];
+        if (name !== "rows") return [name, own === null ? own : (sourceOf(name) ?? own)];
+        if (!Array.isArray(own)) return [name, own];
+        const code = (row: number, column: number) =>
+          /^[-+]?0\d/.exec(sourceOf(name, row, column) ?? "")?.input;
+        const rows = own.map((row: unknown, r) =>
+          Array.isArray(row) ? row.map((each: unknown, c) => code(r, c) ?? each) : row,
+        );
+        return [name, rows];
+      }),
+    );
+  }
+
   /** @throws LseError for unknown references; a text that begins with an asterisk looks like one */
   #values(): unknown {
     try {
       return this.#document.toJS();
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new LseError(`${this.path}: ${why}`, "Put texts that begin with * in quotes", { cause });
+      throw new LseError(
+        `${this.path}: line ${this.#lineOfAlias()}: ${why}`,
+        "Put texts that begin with * in quotes",
+        { cause },
+      );
     }
+  }
+
+  /** The line of the first reference that is unknown, or else of the first. */
+  #lineOfAlias(): number {
+    const aliases: Alias[] = [];
+    visit(this.#document, { Alias: (_, node) => void aliases.push(node) });
+    const unknown = aliases.find((node) => node.resolve(this.#document) === undefined) ?? aliases[0];
+    return this.#lines.linePos(unknown?.range?.[0] ?? 0).line;
   }
 
   /** The line of a node, or of the node around it if it is missing. */

@@ -57,7 +57,41 @@ describe("question files", () => {
     write("dev_tied_append.json", [row({ question_id: 2, SQL: "SELECT 2" }), row({ question_id: 9 })]);
     const data = openBird(folder);
     expect(data.questions.map(({ sql }) => sql)).toEqual(["SELECT 1", "SELECT 2"]);
-    expect(data.tiedGold).toBe(1);
+    expect([...data.tiedGold]).toEqual(["2"]);
+    const ignoring = openBird(folder, { tiedGold: "ignore" });
+    expect(ignoring.questions.map(({ sql }) => sql)).toEqual(["SELECT 1", "SELECT 1"]);
+    expect(ignoring.tiedGold.size).toBe(0);
+  });
+
+  it("a number that comes twice: golds that allow for ties go to the question with the same words, or the n-th", () => {
+    write("dev.json", [
+      row({ question: "a?" }),
+      row({ question: "b?" }),
+      row({ question_id: 2 }),
+      row({ question_id: 2 }),
+    ]);
+    write("dev_tied_append.json", [
+      row({ question: "b?", SQL: "SELECT 'b'" }),
+      row({ question_id: 2, question: "x?", SQL: "SELECT 1" }),
+      row({ question_id: 2, question: "y?", SQL: "SELECT 'n'" }),
+    ]);
+    expect(openBird(folder).questions.map(({ sql }) => sql)).toEqual([
+      "SELECT 1",
+      "SELECT 'b'",
+      "SELECT 1",
+      "SELECT 'n'",
+    ]);
+  });
+
+  it("in lines of pandas: a mark of order, CRLF, NaN for no evidence", () => {
+    const lines = [row(), row({ question_id: 2 })].map((each) =>
+      JSON.stringify(each).replace('"evidence":""', '"evidence":NaN'),
+    );
+    write("dev.json", `\ufeff${lines.join("\r\n")}\r\n`);
+    expect(openBird(folder).questions.map(({ id, evidence }) => [id, evidence])).toEqual([
+      ["1", ""],
+      ["2", ""],
+    ]);
   });
 
   it.each([
@@ -120,6 +154,56 @@ describe("predictions", () => {
 
   it("what is not a string is an empty prediction, as in the official evaluator", () => {
     expect(readPredictions(write("p.json", { "1": 0 }), openBird(folder))[0]?.sql).toBe("");
+  });
+
+  it.each([
+    ["a byte-order mark", (text: string) => Buffer.from(`\ufeff${text}`)],
+    ["UTF-16", (text: string) => Buffer.from(`\ufeff${text}`, "utf16le")],
+    ["UTF-16, big-endian", (text: string) => Buffer.from(`\ufeff${text}`, "utf16le").swap16()],
+    ["UTF-16 without a mark", (text: string) => Buffer.from(text, "utf16le")],
+    ["CRLF", (text: string) => text.replaceAll(`,"`, `,\r\n"`)],
+    [
+      "numbers that only Python writes",
+      (text: string) => text.replace("null", "NaN").replace("0.5", "-Infinity"),
+    ],
+    ["lines of their own", (text: string) => text.slice(1, -1).replace("},{", "}\r\n\r\n{")],
+  ])("with %s are read alike", (_name, encode) => {
+    const list = [
+      { question_id: 9, db_id: "d", predicted_sql: "SELECT \"NaN\", 'é'", time: 0.5 },
+      { question_id: "8", db_id: "d", predicted_sql: null },
+    ];
+    writeFileSync(join(folder, "p.json"), encode(JSON.stringify(list)));
+    const predictions = readPredictions(join(folder, "p.json"), openBird(folder));
+    expect(predictions.map(({ question, sql }) => [question.questionId, sql])).toEqual([
+      [9, "SELECT \"NaN\", 'é'"],
+      [8, ""],
+    ]);
+  });
+
+  it("the n-th with a number is about the n-th question with that number", () => {
+    write("dev.json", [row({ question_id: 7 }), row({ question_id: 8 }), row({ question_id: 7 })]);
+    const entry = (sql: string) => ({ question_id: 7, db_id: "d", predicted_sql: sql });
+    const read = (sqls: string[]) => readPredictions(write("p.json", sqls.map(entry)), openBird(folder));
+    expect(read(["SELECT 1", "SELECT 2"]).map(({ question }) => question.id)).toEqual(["7", "7#2"]);
+    expect(() => read(["a", "b", "c"])).toThrow(
+      /entry 2: one prediction too many for question_id 7 of d.* twice/,
+    );
+  });
+
+  it.each([
+    [
+      '[{"question_id": 7,\n "db_id": oops}]',
+      /p\.json: not valid JSON at line 2, column 11 \(Unexpected token/,
+    ],
+    ['{"question_id": 7, "db_id": "d"}\n{"question_id": 7', /p\.json: line 2: not valid JSON at column 18/],
+    ['[{"question_id": 7, "db_id": "d"}]', /entry 0: field predicted_sql: it is missing/],
+    ['[{"question_id": 7, "db_id": "d", "predicted_sql": 5}]', /entry 0: field predicted_sql: .*string/],
+    ["[]", /p\.json: has no predictions/],
+    ["", /p\.json: it is empty/],
+    [Buffer.from('[\n"\u00e9"]', "latin1"), /p\.json: line 2: not a text in UTF-8/],
+  ])("%s is an error that names the place", (content, message) => {
+    writeFileSync(join(folder, "p.json"), content);
+    expect(() => readPredictions(join(folder, "p.json"), openBird(folder))).toThrow(message);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -124,6 +124,22 @@ describe("all metrics of predictions", () => {
       status: 1,
       stderr: expect.stringContaining("ex, r-ves, soft-f1"),
     });
+  });
+
+  it("with gold queries that allow for ties, or without; and by which SQLite", () => {
+    const from = JSON.parse(readFileSync(path("dev.json"), "utf8"));
+    writeFileSync(path("dev_tied_append.json"), JSON.stringify([{ ...from[1], SQL: "SELECT 0" }]));
+    const options = ["--data", folder, "--predictions", path("predictions.json"), "--cache", path("cache")];
+    const scored = (...more: string[]) =>
+      JSON.parse(lse("bird", "eval", ...options, ...more, "--json").stdout);
+    const engine = expect.stringMatching(/^SQLite 3\.\d+\.\d+$/);
+    expect(scored()).toMatchObject({ ex: 100, tied_gold: 1, engine });
+    expect(scored("--tied-gold", "ignore")).toMatchObject({ ex: 50, tied_gold: 0, engine });
+    const { stdout } = lse("bird", "validate", "--data", folder, "--db", "library", "--cache", path("cache"));
+    expect(stdout).toMatch(
+      /^Queries run in SQLite 3\.\S+ Gold queries: dev\.json; 0 of dev_tied_append\.json\.$/m,
+    );
+    rmSync(path("dev_tied_append.json"));
   });
 
   it("beside the score, one without questions that are known to be wrong", async () => {

@@ -38,6 +38,8 @@ describe("a task on your own database", () => {
     expect(
       await grade("Prices?", "<answer>SELECT name, price FROM cakes WHERE id > 1</answer>"),
     ).toMatchObject({ score: 0 });
+    const fenced = "<answer>\n```sql\nSELECT name FROM cakes WHERE price > 400;\n```\n</answer>";
+    expect(await grade("Dear?", fenced)).toMatchObject({ correct: true, error: null });
     const failing = await grade("Dear?", "<answer>SELECT nam FROM cakes</answer>");
     expect(failing).toMatchObject({ answer: "SELECT nam FROM cakes", error: "SQLite: no such column: nam" });
     expect(await grade("Dear?", "I do not know")).toMatchObject({

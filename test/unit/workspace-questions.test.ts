@@ -45,13 +45,52 @@ describe("questions.yaml", () => {
   });
 
   it.each([
+    ["a byte-order mark", (text: string) => Buffer.from(`\ufeff${text}`)],
+    ["UTF-16", (text: string) => Buffer.from(`\ufeff${text}`, "utf16le")],
+    ["CRLF", (text: string) => Buffer.from(text.replaceAll("\n", "\r\n"))],
+    ["CR", (text: string) => Buffer.from(text.replaceAll("\n", "\r"))],
+    ["a directive for YAML 1.1", (text: string) => Buffer.from(`%YAML 1.1\n---\n${text}`)],
+  ])("with %s is read alike", (_name, encode) => {
+    const path = written("");
+    const text =
+      "- question: NO é\n  sql: |\n    SELECT 1\n    FROM t\n- question: b\n  rows: [[NO, 2024-01-02, 1]]\n";
+    writeFileSync(path, encode(text));
+    expect(new QuestionFile(path).questions.map(({ question, sql }) => [question, sql])).toEqual([
+      ["NO é", "SELECT 1\nFROM t"],
+      ["b", "VALUES ('NO', '2024-01-02', 1)"],
+    ]);
+  });
+
+  it("takes numbers for texts where texts belong, and codes with zeros in front", () => {
+    const [first, second] = read(
+      "- question: 2024\n  sql: 007\n  evidence: true\n- question: b\n  evidence:\n  rows: [[01234, -5, 0, 0.5, 00:01]]\n",
+    );
+    expect(first).toMatchObject({ question: "2024", sql: "007", evidence: "true" });
+    expect(second).toMatchObject({ evidence: "", sql: "VALUES ('01234', -5, 0, 5e-1, '00:01')" });
+  });
+
+  it("that is not UTF-8 is refused, with the line", () => {
+    const path = written("");
+    writeFileSync(path, Buffer.from("- question: a\n  sql: '\xe9'\n", "latin1"));
+    expect(() => new QuestionFile(path)).toThrow(`${path}: line 2: not a text in UTF-8`);
+  });
+
+  it.each([
     [
       "- question: a: b\n  sql: x\n",
       /line 1: Nested mappings .* Put texts that contain ": " or " #" in quotes/,
     ],
     ["- question: a\n  sql: 'x\n", /line 3: Missing closing 'quote/],
     ["- question: *all* cakes\n  sql: x\n", /Put texts/],
-    ["- question: *all\n  sql: x\n", /Unresolved alias .*: all\. Put texts that begin with \* in quotes/],
+    [
+      "- question: *all\n  sql: x\n",
+      /line 1: Unresolved alias .*: all\. Put texts that begin with \* in quotes/,
+    ],
+    [
+      "- &a [x, x, x, x, x, x, x, x]\n- &b [*a, *a, *a, *a, *a, *a, *a]\n- &c [*b, *b, *b, *b, *b, *b]\n- [*c, *c, *c, *c]\n",
+      /line 2: Excessive alias count/,
+    ],
+    ["- question: a\n  sql: b\n---\n- question: c\n  sql: d\n", /line 3: a second document begins here/],
     ["question: a\nsql: b\n", /not a list of questions\. Begin each question with "- question:"/],
     ["- question: a\n  sql: b\n- just text\n", /line 3: question 2: .*expected object/],
     ["- question: a\n", /line 1: question 1: give either sql or rows/],
