@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { LseError } from "#lse/errors.js";
-import { generator, type Random } from "#lse/lib/random.js";
+import { uniformStream } from "#lse/lib/random.js";
 import { PAPER_SAMPLING } from "#lse/model.js";
 import { openRemote } from "#lse/runtime/remote/open.js";
 
@@ -18,7 +18,9 @@ const RIGHT = {
   openai: {
     id: "x",
     object: "chat.completion",
-    choices: [{ index: 0, message: { role: "assistant", content: "<answer>1</answer>" }, finish_reason: "stop" }],
+    choices: [
+      { index: 0, message: { role: "assistant", content: "<answer>1</answer>" }, finish_reason: "stop" },
+    ],
     usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
   },
   anthropic: {
@@ -37,8 +39,27 @@ const ERRORS: readonly unknown[] = [
   { errors: [] },
   null,
 ];
-const ODD: readonly unknown[] = [null, -1, 1e300, "", "\u0000\u001b]0;x\u0007", KEY, [], {}, [null], true, [[[]]]];
-const PAGES = ["", "<html><body>busy</body></html>", "\u0000\u0001\uFEFF", "data: [DONE]\n\n", `${KEY}\n${KEY}`, "[".repeat(50_000)];
+const ODD: readonly unknown[] = [
+  null,
+  -1,
+  1e300,
+  "",
+  "\u0000\u001b]0;x\u0007",
+  KEY,
+  [],
+  {},
+  [null],
+  true,
+  [[[]]],
+];
+const PAGES = [
+  "",
+  "<html><body>busy</body></html>",
+  "\u0000\u0001\uFEFF",
+  "data: [DONE]\n\n",
+  `${KEY}\n${KEY}`,
+  "[".repeat(50_000),
+];
 const STATUSES = [200, 200, 201, 204, 302, 400, 401, 404, 418, 422, 429, 500, 503, 599];
 
 /** What the server does for one request. */
@@ -51,7 +72,7 @@ interface Attack {
 }
 
 /** Replaces or removes a field somewhere in a value. */
-function mutate(value: unknown, random: Pick_): unknown {
+function mutate(value: unknown, random: Draw): unknown {
   if (typeof value !== "object" || value === null || random.below(5) === 0) return random.of(ODD);
   const copy = structuredClone(value) as Record<string, unknown>;
   const name = random.of(Object.keys(copy));
@@ -63,17 +84,19 @@ function mutate(value: unknown, random: Pick_): unknown {
 }
 
 /** Draws from one generator. */
-interface Pick_ {
+interface Draw {
   below(limit: number): number;
   of<T>(list: readonly T[]): T;
 }
-const pickFrom = (random: Random): Pick_ => {
+const pickFrom = (random: () => number): Draw => {
   const below = (limit: number) => Math.floor(random() * limit);
   return { below, of: (list) => list[below(list.length)] as (typeof list)[number] };
 };
 
-function attackOf(right: unknown, random: Pick_): Attack {
-  const json = { "content-type": random.of(["application/json", "text/html", "application/problem+json", ""]) };
+function attackOf(right: unknown, random: Draw): Attack {
+  const json = {
+    "content-type": random.of(["application/json", "text/html", "application/problem+json", ""]),
+  };
   let value: unknown = random.below(4) === 0 ? random.of(ERRORS) : right;
   for (let times = random.below(4); times > 0; times--) value = mutate(value, random);
   let body = Buffer.from(random.below(6) === 0 ? random.of(PAGES) : JSON.stringify(value));
@@ -110,8 +133,12 @@ function attackOf(right: unknown, random: Pick_): Attack {
 function send(response: ServerResponse, { status, headers, body, reset }: Attack): void {
   const { socket } = response;
   // By hand: Node's server would correct what is to be wrong.
-  const lines = Object.entries({ "content-length": String(body.length), ...headers }).map(([n, v]) => `${n}: ${v}`);
-  socket?.write(Buffer.from(`HTTP/1.1 ${status} Odd\r\n${lines.join("\r\n")}\r\nconnection: close\r\n\r\n`, "latin1"));
+  const lines = Object.entries({ "content-length": String(body.length), ...headers }).map(
+    ([n, v]) => `${n}: ${v}`,
+  );
+  socket?.write(
+    Buffer.from(`HTTP/1.1 ${status} Odd\r\n${lines.join("\r\n")}\r\nconnection: close\r\n\r\n`, "latin1"),
+  );
   if (reset === undefined) socket?.end(body);
   else socket?.write(body.subarray(0, reset), () => socket.resetAndDestroy());
 }
@@ -137,13 +164,16 @@ beforeEach(() => {
 describe("malformed replies", () => {
   it(`of ${ATTACKS} kinds each end in a completion or in one line without the key`, async () => {
     const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
-    const random = pickFrom(generator("odd services", SEED));
+    const random = pickFrom(uniformStream(SEED));
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const ask = async (index: number) => {
       const service = random.of(["openai", "anthropic"] as const);
       attacks[index] = attackOf(RIGHT[service], random);
       const settings = { contextSize: 10_000, parallel: 1, attempts: 1, timeout: 5 };
-      const model = openRemote({ name: `${service}:m`, baseUrl: `${origin}/${index}/v1`, ...settings }, undefined);
+      const model = openRemote(
+        { name: `${service}:m`, baseUrl: `${origin}/${index}/v1`, ...settings },
+        undefined,
+      );
       const messages = [{ role: "user", content: "hi" }] as const;
       const sampling = { ...PAPER_SAMPLING, maxTokens: 50 };
       return await model.generate([{ messages, sampling, seed: 1, sample: 0 }]).then(
