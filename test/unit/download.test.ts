@@ -15,6 +15,7 @@ import { carryOut, planDownload } from "#lse/download/download.js";
 import { hubOf, listRepository, type RemoteFile } from "#lse/download/hub.js";
 import { entryNamed, readDataManifest, readModelManifest } from "#lse/download/manifest.js";
 import { filesOfQuant } from "#lse/download/model-files.js";
+import { readRecords, writeRecord } from "#lse/download/record.js";
 import type { DownloadSettings } from "#lse/download/settings.js";
 import { FileServer, noise, type ServedFile, sha256 } from "../file-server.js";
 
@@ -320,6 +321,29 @@ describe("this machine", () => {
     );
     writeFileSync(target(), noise(content.length, 1));
     await expect(download([remote()])).rejects.toThrow("it is there, but with another SHA-256");
+  });
+
+  test.each([
+    ["file.bin.part", "mine"],
+    ["file.bin.part.jsonl", '{"precious": 1}'],
+    ["file.bin.part.jsonl", "mine"],
+  ])("that has another file called %s keeps it: %s", async (name, text) => {
+    serve();
+    writeFileSync(join(folder, name), text);
+    await expect(download([remote()])).rejects.toThrow(/it is there, and not of a download.*Move it away/);
+    expect(readFileSync(join(folder, name), "utf8")).toBe(text);
+    expect(there()).toEqual([name]);
+  });
+
+  test("that has another file where the record goes keeps it", () => {
+    const path = join(folder, ".lse-x.json");
+    writeFileSync(path, '{"precious": 1}');
+    expect(() => writeRecord(folder, "x", null, [])).toThrow(/\.lse-x\.json: it is there, and no record/);
+    expect(readFileSync(path, "utf8")).toBe('{"precious": 1}');
+    // Half of one, of a process that found the disk full.
+    writeFileSync(path, '{\n  "name": "x", ');
+    writeRecord(folder, "x", null, []);
+    expect(readRecords(folder, "x")).toHaveLength(1);
   });
 
   test("whose earlier process wrote half a line, or lost its end, fetches what it cannot be sure of", async () => {
