@@ -15,8 +15,12 @@ export function secretIn(variable: string): string | undefined {
   );
 }
 
+/** Shorter ones, such as "none", stand for no secret; within other words they would only make texts unreadable. */
+const SHORTEST = 8;
+
 /** A text without a secret, also as it stands in addresses. */
 export function withoutSecret(text: string, secret: string | undefined): string {
   if (secret === undefined) return text;
+  if (secret.length < SHORTEST) return text.replace(/[\w-]+/g, (word) => (word === secret ? "***" : word));
   return text.replaceAll(secret, "***").replaceAll(encodeURIComponent(secret), "***");
 }

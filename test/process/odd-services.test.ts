@@ -162,48 +162,52 @@ beforeEach(() => {
 });
 
 describe("malformed replies", () => {
-  it(`of ${ATTACKS} kinds each end in a completion or in one line without the key`, async () => {
-    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
-    const random = pickFrom(uniformStream(SEED));
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const ask = async (index: number) => {
-      const service = random.of(["openai", "anthropic"] as const);
-      attacks[index] = attackOf(RIGHT[service], random);
-      const settings = { contextSize: 10_000, parallel: 1, attempts: 1, timeout: 5 };
-      const model = openRemote(
-        { name: `${service}:m`, baseUrl: `${origin}/${index}/v1`, ...settings },
-        undefined,
-      );
-      const messages = [{ role: "user", content: "hi" }] as const;
-      const sampling = { ...PAPER_SAMPLING, maxTokens: 50 };
-      return await model.generate([{ messages, sampling, seed: 1, sample: 0 }]).then(
-        ([completion]) => ({ index, completion, error: undefined }),
-        (error: unknown) => ({ index, completion: undefined, error }),
-      );
-    };
-    const outcomes = [];
-    for (let from = 0; from < ATTACKS; from += TOGETHER)
-      outcomes.push(...(await Promise.all(Array.from({ length: TOGETHER }, (_, i) => ask(from + i)))));
+  it(
+    `of ${ATTACKS} kinds each end in a completion or in one line without the key`,
+    async () => {
+      const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+      const random = pickFrom(uniformStream(SEED));
+      const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const ask = async (index: number) => {
+        const service = random.of(["openai", "anthropic"] as const);
+        attacks[index] = attackOf(RIGHT[service], random);
+        const settings = { contextSize: 10_000, parallel: 1, attempts: 1, timeout: 5 };
+        const model = openRemote(
+          { name: `${service}:m`, baseUrl: `${origin}/${index}/v1`, ...settings },
+          undefined,
+        );
+        const messages = [{ role: "user", content: "hi" }] as const;
+        const sampling = { ...PAPER_SAMPLING, maxTokens: 50 };
+        return await model.generate([{ messages, sampling, seed: 1, sample: 0 }]).then(
+          ([completion]) => ({ index, completion, error: undefined }),
+          (error: unknown) => ({ index, completion: undefined, error }),
+        );
+      };
+      const outcomes = [];
+      for (let from = 0; from < ATTACKS; from += TOGETHER)
+        outcomes.push(...(await Promise.all(Array.from({ length: TOGETHER }, (_, i) => ask(from + i)))));
 
-    for (const { index, completion, error } of outcomes) {
-      const attack = `attack ${index}: ${attacks[index]?.status} ${attacks[index]?.body.toString().slice(0, 300)}`;
-      if (completion !== undefined) {
-        expect(typeof completion.text, attack).toBe("string");
-        expect(completion.promptTokens, attack).toBeGreaterThanOrEqual(0);
-        expect(completion.generatedTokens, attack).toBeGreaterThanOrEqual(0);
-        continue;
+      for (const { index, completion, error } of outcomes) {
+        const attack = `attack ${index}: ${attacks[index]?.status} ${attacks[index]?.body.toString().slice(0, 300)}`;
+        if (completion !== undefined) {
+          expect(typeof completion.text, attack).toBe("string");
+          expect(completion.promptTokens, attack).toBeGreaterThanOrEqual(0);
+          expect(completion.generatedTokens, attack).toBeGreaterThanOrEqual(0);
+          continue;
+        }
+        expect(error, attack).toBeInstanceOf(LseError);
+        const { message, cause } = error as LseError;
+        expect(cause, attack).toBeUndefined();
+        expect(message, attack).not.toMatch(/\p{Cc}|\p{Zl}|\p{Zp}|\bat \S+ \(|word@/u);
+        expect(message, attack).not.toContain(KEY);
+        expect(message.length, attack).toBeLessThan(1000);
       }
-      expect(error, attack).toBeInstanceOf(LseError);
-      const { message, cause } = error as LseError;
-      expect(cause, attack).toBeUndefined();
-      expect(message, attack).not.toMatch(/\p{Cc}|\p{Zl}|\p{Zp}|\bat \S+ \(|word@/u);
-      expect(message, attack).not.toContain(KEY);
-      expect(message.length, attack).toBeLessThan(1000);
-    }
-    const answered = outcomes.filter(({ completion }) => completion !== undefined).length;
-    expect(answered).toBeGreaterThan(0);
-    expect(answered).toBeLessThan(ATTACKS / 2);
-    expect(JSON.stringify(said.mock.calls)).not.toContain(KEY);
-    said.mockRestore();
-  }, 60_000);
+      const answered = outcomes.filter(({ completion }) => completion !== undefined).length;
+      expect(answered).toBeGreaterThan(0);
+      expect(answered).toBeLessThan(ATTACKS / 2);
+      expect(JSON.stringify(said.mock.calls)).not.toContain(KEY);
+      said.mockRestore();
+    },
+    20_000 + 100 * ATTACKS,
+  );
 });

@@ -393,11 +393,12 @@ describe("a service's answer", () => {
     said.mockRestore();
   });
 
-  it("that wants the limit of length under another name gets it so", async () => {
+  it.each([
+    { message: "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead." },
+    { message: "Wrong request", param: "max_tokens" },
+  ])("that wants the limit of length under another name gets it so: %j", async (error) => {
     const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
-    const message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.";
-    const treat = (asked: Asked) =>
-      "max_tokens" in asked.body ? refusedWith(400, { error: { message } }) : echo(asked);
+    const treat = (asked: Asked) => ("max_tokens" in asked.body ? refusedWith(400, { error }) : echo(asked));
     await withModel(treat, { attempts: 1, parallel: 1 }, async (model, server) => {
       await model.generate([request("a"), request("b")]);
       expect(server.asked.map(({ body }) => body.max_completion_tokens)).toEqual([undefined, 50, 50]);
@@ -425,6 +426,34 @@ describe("a service that takes neither name of the limit of length", () => {
 });
 
 describe("waiting", () => {
+  it.each([
+    "hang",
+    "trickle",
+  ] as const)("for a whole answer ends at the time limit: %s", async (treatment) => {
+    await withModel(
+      () => treatment,
+      { attempts: 1, timeout: 0.2 },
+      async (model) => {
+        const failure = await failureOf(model.generate([request("a")]));
+        expect(failure.message).toMatch(/no answer came \(nothing came whole within 0\.2 s\)/);
+      },
+    );
+  });
+
+  it("for the rest of an answer ends when aborted", async () => {
+    await withModel(
+      () => "trickle",
+      {},
+      async (model, server) => {
+        const abort = new AbortController();
+        const failed = failureOf(model.generate([request("a")], undefined, abort.signal));
+        await expect.poll(() => server.asked.length).toBe(1);
+        abort.abort(new Error("enough"));
+        expect((await failed).message).toBe("enough");
+      },
+    );
+  });
+
   it.each([
     { "retry-after": "400" },
     { "retry-after": new Date(Date.now() + 400_000).toUTCString() },
@@ -493,6 +522,19 @@ describe("opening", () => {
     expect(openRemote(settings, undefined).fingerprint).toBe(named.fingerprint);
     vi.stubEnv("OPENAI_BASE_URL", "http://me:word@127.0.0.1:9/v1");
     expect(() => openRemote(settings, undefined)).toThrow(/base URL has a user/);
+  });
+
+  it("leaves the words of a service readable where the key is none", async () => {
+    vi.stubEnv("OPENAI_API_KEY", "x");
+    await withModel(
+      () => refusedWith(400, { error: "the next text, key x" }),
+      {},
+      async (model) => {
+        expect((await failureOf(model.generate([request("a")]))).message).toMatch(
+          /the next text, key \*\*\*\)/,
+        );
+      },
+    );
   });
 
   it("takes a key without what stands around it, and repeats none that cannot be sent", async () => {

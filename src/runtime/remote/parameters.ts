@@ -71,9 +71,9 @@ export class Parameters {
 /** @param sent names of the parameters of the request */
 function refusedIn({ message, parameter }: Refusal, sent: readonly string[]): string | undefined {
   if (OTHER_REASON.test(message)) return undefined;
+  const isUnknown = (name: string) => name === parameter || UNKNOWN_PARAMETER.test(message);
   const isRefused = (name: string) =>
-    DROPPABLE.includes(name) ||
-    (name in RENAMED && UNKNOWN_PARAMETER.test(message) && !WRONG_VALUE.test(message));
+    DROPPABLE.includes(name) || (name in RENAMED && isUnknown(name) && !WRONG_VALUE.test(message));
   if (parameter !== null && sent.includes(parameter)) return isRefused(parameter) ? parameter : undefined;
   const named = sent
     .map((name) => ({ name, at: message.search(new RegExp(`(?<![a-z0-9_])${name}(?![a-z0-9_])`, "i")) }))

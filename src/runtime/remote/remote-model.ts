@@ -171,7 +171,7 @@ export class RemoteModel implements LanguageModel {
           const { problem, nextStep } = explained(error, attempt, variable);
           throw new LseError(`${name}: ${problem}`, nextStep);
         }
-        if (error instanceof Refusal && error.waitMs !== null) this.#obey(error, error.waitMs);
+        if (error instanceof Refusal && error.waitMs) this.#obey(error, error.waitMs);
         else
           await sleep(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1)), undefined, { signal });
       }

@@ -35,14 +35,14 @@ export async function fetchWhole(
     };
     request(address, options, resolve).on("error", reject).end(body);
   });
-  const content = await contentOf(answer);
+  const content = await contentOf(answer, signal);
   const status = answer.statusCode ?? 0;
   if (status < 200 || status > 599) throw new Unreadable(`it has the status ${status}`);
   const isBare = status === 204 || status === 205 || status === 304;
   return new Response(isBare ? null : new Uint8Array(content), { status, headers: headersOf(answer) });
 }
 
-async function contentOf(answer: IncomingMessage): Promise<Buffer> {
+async function contentOf(answer: IncomingMessage, signal?: AbortSignal | null): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
   try {
@@ -53,6 +53,7 @@ async function contentOf(answer: IncomingMessage): Promise<Buffer> {
       parts.push(part);
     }
   } catch (error) {
+    signal?.throwIfAborted();
     throw error instanceof Unreadable ? error : new Unreadable("the connection was cut", { cause: error });
   }
   const encoding = answer.headers["content-encoding"]?.trim().toLowerCase() ?? "";
