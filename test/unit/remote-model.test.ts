@@ -331,6 +331,7 @@ describe("a service's answer", () => {
       /422 body\.messages: too rude/,
     ],
     ["message", refusedWith(400, { object: "error", message: "too rude" }), /400 too rude/],
+    ["a common word", refusedWith(400, "We stop serving this"), /400 We stop serving this/],
     ["plain text", refusedWith(400, "too\u0007 rude"), /400 too rude/],
     [
       "a code in an answer",
@@ -379,6 +380,13 @@ describe("a service's answer", () => {
     ],
     ["min_p", "a text", refusedWith(404, "Unknown parameter min_p. Known are top_p, temperature.")],
     ["top_k", "its field", refusedWith(400, { error: { message: "Unsupported value", param: "top_k" } })],
+    ["seed", "a path", refusedWith(400, { error: { message: "Wrong", param: "body.seed" } })],
+    ["top_k", "other letters", refusedWith(400, { message: "topK must not be given" })],
+    [
+      "min_p",
+      "words of a service behind",
+      refusedWith(400, { error: { message: "Provider error", metadata: { raw: "min_p: no" } } }),
+    ],
     ["temperature", "an error inside 200", completed({}, { error: { message: "temperature is fixed" } })],
   ])("that refuses %s in %s is asked for again without it", async (name, _form, treatment) => {
     const said = vi.spyOn(console, "error").mockImplementation(() => undefined);

@@ -76,10 +76,25 @@ function refusedIn({ message, parameter }: Refusal, sent: readonly string[]): st
     DROPPABLE.includes(name) || (name in RENAMED && isUnknown(name) && !WRONG_VALUE.test(message));
   if (parameter !== null && sent.includes(parameter)) return isRefused(parameter) ? parameter : undefined;
   const named = sent
-    .map((name) => ({ name, at: message.search(new RegExp(`(?<![a-z0-9_])${name}(?![a-z0-9_])`, "i")) }))
+    .map((name) => ({ name, at: message.search(mentionOf(name, message)) }))
     .filter(({ name, at }) => at >= 0 && isRefused(name));
   // "'min_p' is unknown; known are 'top_p' …" is about the first, unless it is about two together.
   const isOfTwo = /\b(both|together|either)\b/i.test(message);
   const rank = ({ name, at }: { name: string; at: number }) => (isOfTwo ? DROPPABLE.indexOf(name) : at);
   return named.sort((a, b) => rank(a) - rank(b))[0]?.name;
+}
+
+/** Names that are words of other sentences too. */
+const COMMON_WORDS = ["stop", "seed"];
+
+/** Finds a name, also as topK; a common word only in quotes, unless the message is about parameters. */
+function mentionOf(name: string, message: string): RegExp {
+  const spelled = name.replaceAll("_", "_?");
+  const isPlain =
+    !COMMON_WORDS.includes(name) ||
+    UNKNOWN_PARAMETER.test(message) ||
+    /\b(parameter|argument|field|option)s?\b/i.test(message);
+  return isPlain
+    ? new RegExp(`(?<![a-z0-9_])${spelled}(?![a-z0-9_])`, "i")
+    : new RegExp(`['"\`.]${spelled}['"\`:]|^${spelled}:`, "i");
 }

@@ -77,18 +77,24 @@ function wordsIn(value: unknown, depth = 0): string {
   }
   const fields = value as Record<string, unknown>;
   const place = Array.isArray(fields.loc) ? `${fields.loc.join(".")}: ` : "";
+  // A service in front of others repeats there what it was told.
+  const { raw } = (fields.metadata ?? {}) as { raw?: unknown };
+  const behind = typeof raw === "string" ? `: ${raw}` : "";
   for (const name of WORDS) {
     const words = wordsIn(fields[name], depth + 1);
-    if (words !== "") return place + words;
+    if (words !== "") return place + words + behind;
   }
   return depth === 0 ? JSON.stringify(value) : "";
 }
 
 function parameterIn(value: unknown, depth = 0): string | null {
   if (typeof value !== "object" || value === null || depth > DEEPEST) return null;
-  const { param, loc } = value as { param?: unknown; loc?: unknown };
-  if (typeof param === "string" && param !== "") return param;
-  if (Array.isArray(loc) && typeof loc.at(-1) === "string") return loc.at(-1);
+  const { param, parameter, loc } = value as Readonly<Record<string, unknown>>;
+  // "seed", "body.seed" or ["body", "seed"].
+  for (const path of [param, parameter, loc]) {
+    const name = Array.isArray(path) ? path.at(-1) : path;
+    if (typeof name === "string" && name !== "") return name.slice(name.lastIndexOf(".") + 1);
+  }
   const inner = Array.isArray(value)
     ? value.slice(0, 8)
     : WORDS.map((name) => (value as Record<string, unknown>)[name]);
