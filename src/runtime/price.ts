@@ -30,9 +30,9 @@ export class Purse {
 
   /**
    * Sets aside what a request can cost at most; waits while requests under way hold what it needs.
-   * @throws LseError when that is too much by itself; `signal.reason` when aborted
+   * @throws LseError when that is too much by itself
    */
-  async reserve(cost: number, signal?: AbortSignal): Promise<void> {
+  async reserve(cost: number): Promise<void> {
     while (this.spent + this.#reserved + cost > this.limit) {
       if (this.spent + cost > this.limit)
         throw new LseError(
@@ -40,11 +40,7 @@ export class Purse {
             `$${this.spent.toFixed(4)} are spent, and it could cost $${cost.toFixed(4)}`,
           "Resume with a higher `evolve.stop.cost`; what was paid for is kept",
         );
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        signal?.addEventListener("abort", () => resolve(), { once: true });
-      });
-      signal?.throwIfAborted();
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     this.#reserved += cost;
   }

@@ -135,7 +135,7 @@ export class RemoteModel implements LanguageModel {
     requireRoom(this.contextSize, promptAtMost, 1);
     const { price, purse } = this.options;
     const atMost = price === undefined ? 0 : costOf(price, promptAtMost, sampling.maxTokens);
-    await purse?.reserve(atMost, signal);
+    await purse?.reserve(atMost);
     let paid = 0;
     try {
       await this.#turn(signal);
