@@ -59,13 +59,14 @@ export async function serve(openEngine: () => Promise<ChildEngine>): Promise<voi
         reply = { type: "failure", kind, error: message, rssMb: process.memoryUsage.rss() / MB };
       }
     }
-    Atomics.store(shared, RUNNING, 0);
-    process.send?.(reply);
+    // A large reply takes memory too, until it is gone.
+    process.send?.(reply, () => Atomics.store(shared, RUNNING, 0));
   });
   process.send?.({ type: "ready" } satisfies SqlReply);
 }
 
-async function startWatchdog(shared: Int32Array): Promise<void> {
+/** Starts the thread that ends this process at its memory limit. */
+export async function startWatchdog(shared: Int32Array): Promise<void> {
   const watch: Watch = { shared, memoryMb, parentPid: Number(process.argv[3]) };
   const watchdog = new Worker(new URL("./watchdog.js", import.meta.url), {
     workerData: watch,

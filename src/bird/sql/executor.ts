@@ -1,9 +1,9 @@
 /** Runs untrusted SQL in child processes: a queue, time and memory limits, new processes for killed ones. */
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
-import { fileURLToPath } from "node:url";
 import { LseError } from "../../errors.js";
+import { forkLimited, LONGEST_TIMER_MS, MEMORY_ABORT } from "./fork.js";
 import type { Against, Failure, SqlReply, SqlRequest, TableReply } from "./messages.js";
 import { refusal } from "./statement.js";
 
@@ -69,20 +69,17 @@ export function sameRows(a: SqlResult, b: SqlResult): boolean {
   return a.ok && b.ok && a.digest === b.digest;
 }
 
-/** How an engine's processes are started, and how long after the time limit a statement may still end by itself. */
+/** How an engine's processes are started, and how long after the time limit a statement may still end by itself, which
+ * saves a new process. */
 const ENGINES: { readonly [engine in SqlEngine]: { readonly program: string; readonly graceMs: number } } = {
   sqlite: { program: "./worker.js", graceMs: 0 },
-  duckdb: { program: "../duckdb/worker.js", graceMs: 1000 },
+  duckdb: { program: "../duckdb/worker.js", graceMs: 100 },
 };
 
 /** A process that still uses this share of its memory limit after a statement is replaced before the next one. */
 const STALE_SHARE = 0.35;
 const MIN_MEMORY_MB = 128;
 const STDERR_KEPT = 4096;
-const MEMORY_ABORT = /out of memory|allocation failed/i;
-
-/** Environment variables that a child gets: enough to start, and no options or hooks for Node. */
-const ENVIRONMENT = ["PATH", "SystemRoot", "TEMP", "TMP", "TMPDIR", "LD_LIBRARY_PATH"];
 
 interface Job {
   readonly request: SqlRequest;
@@ -110,16 +107,7 @@ class SqlProcess {
     private readonly onIdle: () => void,
     private readonly onEnd: (ended: SqlProcess) => void,
   ) {
-    this.#child = fork(
-      fileURLToPath(new URL(ENGINES[engine].program, import.meta.url)),
-      [`${memoryMb}`, `${process.pid}`],
-      {
-        serialization: "advanced",
-        execArgv: [`--max-old-space-size=${Math.floor(memoryMb / 2)}`],
-        env: Object.fromEntries(Object.entries(process.env).filter(([name]) => ENVIRONMENT.includes(name))),
-        stdio: ["ignore", "ignore", "pipe", "ipc"],
-      },
-    );
+    this.#child = forkLimited(new URL(ENGINES[engine].program, import.meta.url), memoryMb);
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_KEPT);
     });
@@ -158,7 +146,7 @@ class SqlProcess {
       this.#timer = setTimeout(() => {
         this.#killed = "timeout";
         this.#child.kill("SIGKILL");
-      }, job.limits.timeoutMs + ENGINES[this.engine].graceMs);
+      }, Math.min(job.limits.timeoutMs + ENGINES[this.engine].graceMs, LONGEST_TIMER_MS));
     }
     // When the child is already gone this fails, and its end follows.
     this.#child.send(job.request, () => {});

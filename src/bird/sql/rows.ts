@@ -70,25 +70,41 @@ export class InvalidText extends Error {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Takes texts that a statement returns as bytes, with a mark in front (`exactForm`), for what they are. */
+export class TextMark {
+  readonly #bytes: Buffer;
+  readonly #decoder: InstanceType<typeof TextDecoder>;
 
-/**
- * A row from the pairs of `exactForm`.
- *
- * @throws {InvalidText}
- */
-export function exactRow(pairs: readonly SqlValue[]): SqlValue[] {
-  const row: SqlValue[] = [];
-  for (let at = 0; at < pairs.length; at += 2) {
-    const value = pairs[at] ?? null;
-    const isText = pairs[at + 1] === 1n && value instanceof Uint8Array;
-    try {
-      row.push(isText ? utf8.decode(value) : value);
-    } catch {
-      throw new InvalidText(at / 2 + 1);
-    }
+  /** @param mark in ASCII @param encoding of the bytes */
+  constructor(
+    private readonly mark: string,
+    encoding: "utf-8" | "utf-16le" | "utf-16be",
+  ) {
+    const utf16 = Buffer.from(mark, "utf16le");
+    this.#bytes =
+      encoding === "utf-8" ? Buffer.from(mark) : encoding === "utf-16le" ? utf16 : utf16.swap16();
+    // Python's sqlite3 raises for bytes that are not UTF-8; from UTF-16, SQLite makes valid ones.
+    this.#decoder = new TextDecoder(encoding, { fatal: encoding === "utf-8", ignoreBOM: true });
   }
-  return row;
+
+  /** The row without marks, changed in place. @throws {InvalidText} */
+  remove(row: SqlValue[]): SqlValue[] {
+    for (const [column, value] of row.entries()) {
+      if (!(value instanceof Uint8Array) || !this.#isMarked(value)) continue;
+      try {
+        row[column] = this.#decoder.decode(value).slice(this.mark.length);
+      } catch {
+        throw new InvalidText(column + 1);
+      }
+    }
+    return row;
+  }
+
+  #isMarked(value: Uint8Array): boolean {
+    return (
+      value.length >= this.#bytes.length && this.#bytes.equals(value.subarray(0, this.#bytes.length))
+    );
+  }
 }
 
 /** The first rows of a result as Python would print the list, cut near 200 characters. */

@@ -79,6 +79,9 @@ export function preparedRefusal(sql: string, first: string | undefined, columns:
 const HARMLESS_PRAGMA =
   /^((foreign_key|table|index|collation|function|module|pragma)_list|(table|index)_x?info)$/;
 
+/** Pragmas by which full-text tables notice that the file was changed. */
+const READ_PRAGMA = /^(data_version|page_size)$/;
+
 /** Functions that reach beyond the database. */
 const REFUSED_FUNCTIONS = new Set(["load_extension", "fts3_tokenizer"]);
 
@@ -87,53 +90,61 @@ const REFUSED_FUNCTIONS = new Set(["load_extension", "fts3_tokenizer"]);
  * reads is allowed, so an action unknown to this code is not.
  *
  * @param codes the SQLite constants
+ * @param asked what it asks: an action and its first two arguments
+ * @param shadows tables in which virtual tables keep their data. An R-tree prepares to write to its own when it is
+ *   opened, which the read-only connection keeps from happening.
  * @returns what is refused, in words, or null
  */
 export function actionRefusal(
   codes: typeof constants,
-  action: number,
-  first: string | null,
-  second: string | null,
+  asked: { readonly action: number; readonly first: string | null; readonly second: string | null },
+  shadows: ReadonlySet<string>,
 ): string | null {
+  const { action, first, second } = asked;
+  const name = first?.toLowerCase() ?? "";
   switch (action) {
     case codes.SQLITE_SELECT:
     case codes.SQLITE_READ:
     case codes.SQLITE_RECURSIVE:
       return null;
+    case codes.SQLITE_INSERT:
+    case codes.SQLITE_UPDATE:
+    case codes.SQLITE_DELETE:
+      if (shadows.has(name)) return null;
+      break;
     case codes.SQLITE_FUNCTION:
       return REFUSED_FUNCTIONS.has(second?.toLowerCase() ?? "") ? `the function ${second}` : null;
     case codes.SQLITE_PRAGMA:
-      return HARMLESS_PRAGMA.test(first?.toLowerCase() ?? "") ? null : `PRAGMA ${first}`;
+      return HARMLESS_PRAGMA.test(name) || (second === null && READ_PRAGMA.test(name))
+        ? null
+        : `PRAGMA ${first}`;
   }
   const isAction = (name: string) => !/^SQLITE_(OPEN_|CHANGESET_|OK$|DENY$|IGNORE$)/.test(name);
-  const name = Object.entries(codes).find(([key, code]) => code === action && isAction(key))?.[0];
-  return name === undefined ? `action ${action}` : name.replace("SQLITE_", "").replaceAll("_", " ");
-}
-
-const MAY_MAKE_NUL = /\bchar\s*\(|unhex\s*\(|x'[0-9a-f]*00|\\u0000|%c|(zero|random)blob/i;
-
-/** Whether the statement may build a text with a NUL, where the SQLite binding would end it early. */
-export function mayMakeNul(sql: string): boolean {
-  return MAY_MAKE_NUL.test(sql);
+  const code = Object.entries(codes).find(([key, value]) => value === action && isAction(key))?.[0];
+  return code === undefined ? `action ${action}` : code.replace("SQLITE_", "").replaceAll("_", " ");
 }
 
 /**
- * The same statement with each column as a pair: its value, a text as its bytes; and 1 when it is a text
- * (`exactRow` reads them). The binding decodes text leniently (bytes that are not UTF-8 become U+FFFD) and up
- * to the first NUL, bytes are exact. Known gap: a text stored with a NUL in the database itself is cut there,
- * unless the statement is read in this form for another reason.
+ * The same statement with texts as bytes that begin with a mark (`TextMark` reads them), where the binding would not
+ * return the whole text. Both limits keep SQLite from merging the parts, so that each value is computed once,
+ * random() and the like included, and rows are still returned as they are found.
  *
  * @param first one complete statement, with or without its `;`
+ * @param texts which of them
  */
-export function exactForm(first: string, columns: number): string {
+export function exactForm(
+  first: string,
+  columns: number,
+  { mark, texts }: { readonly mark: string; readonly texts: "with NUL" | "all" },
+): string {
   const names = Array.from({ length: columns }, (_, column) => `lse_${column}`);
-  const pairs = names.map(
-    (name) =>
-      `CASE typeof(${name}) WHEN 'text' THEN CAST(${name} AS BLOB) ELSE ${name} END, typeof(${name}) = 'text'`,
+  const isMeant = (name: string) =>
+    `typeof(${name}) = 'text'${texts === "all" ? "" : ` AND instr(${name}, char(0))`}`;
+  const values = names.map(
+    (name) => `CASE WHEN ${isMeant(name)} THEN CAST('${mark}' || ${name} AS BLOB) ELSE ${name} END`,
   );
   const body = first.slice(statementStart(first)).replace(/;$/, "");
-  // MATERIALIZED: random() and the like must be computed once per value.
-  return `WITH lse_exact(${names}) AS MATERIALIZED (${body}\n) SELECT ${pairs} FROM lse_exact`;
+  return `WITH lse_exact(${names}) AS (SELECT * FROM (${body}\n) LIMIT -1) SELECT ${values} FROM lse_exact LIMIT -1`;
 }
 
 /** Index of the first character that is neither blank, nor `;`, nor in a comment; `sql.length` if none. */

@@ -3,63 +3,30 @@
  * Known gaps: printf() and format() give NULL for a text above an eighth of the memory; a LIKE never matches a blob (an
  * option this SQLite is compiled with); on Windows only an idle process notices that its parent was killed.
  */
-import { pathToFileURL } from "node:url";
-import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
+import { randomBytes } from "node:crypto";
+import type { StatementSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../../errors.js";
 import { Connections, type KeptRows, memoryMb, RowCounter, serve, text } from "./child.js";
 import { Failed, type Rows, type SqlRequest } from "./messages.js";
-import { exactRow, InvalidText, type SqlValue } from "./rows.js";
-import { actionRefusal, exactForm, mayMakeNul, preparedRefusal } from "./statement.js";
-import { MB } from "./watchdog.js";
+import { InvalidText, type SqlValue, TextMark } from "./rows.js";
+import { openSqlite, type SqliteFile } from "./sqlite-file.js";
+import { exactForm, preparedRefusal } from "./statement.js";
 
-type Sqlite = typeof import("@photostructure/sqlite");
-
-interface Connection {
-  db: DatabaseSyncInstance;
-  close(): void;
-  utf8: boolean;
-  /** What the authorizer denied last, in words; null if nothing. */
-  denied: string | null;
-}
+/** In front of texts that are read as bytes; no statement can guess it. */
+const MARK = `lse:${randomBytes(16).toString("hex")}:`;
 
 await serve(async () => {
-  const sqlite = await import("@photostructure/sqlite");
-  const connections = new Connections((path) => open(sqlite, path));
+  const connections = new Connections(open);
   return {
     run: async (request, kept) => runStatement(await connections.get(request.path), request, kept),
-    time: ({ path, sql }) => time(sqlite, path, sql),
+    time,
   };
 });
 
-function open(sqlite: Sqlite, path: string): Connection {
+/** @throws {LseError} */
+function open(path: string): SqliteFile {
   try {
-    // immutable: no lock, no -wal or -shm file appears, not even for a database in WAL mode.
-    const db = new sqlite.DatabaseSync(`${pathToFileURL(path).href}?immutable=1`, {
-      readOnly: true,
-      allowExtension: false,
-      defensive: true,
-      // Python's sqlite3 takes "text" as a string where no column has that name, and predictions rely on it.
-      enableDoubleQuotedStringLiterals: true,
-      readBigInts: true,
-      returnArrays: true,
-      limits: { length: Math.floor((memoryMb * MB) / 8), attach: 0 },
-    });
-    // Temporary data in memory: the watchdog then bounds it, and no statement can fill the disk.
-    db.exec("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
-    db.prepare("SELECT count(*) FROM sqlite_master").get();
-    const connection: Connection = {
-      db,
-      close: () => db.close(),
-      utf8: String(db.prepare("PRAGMA encoding").get()) === "UTF-8",
-      denied: null,
-    };
-    db.setAuthorizer((action, first, second) => {
-      const denied = actionRefusal(sqlite.constants, action, first, second);
-      if (denied === null) return sqlite.constants.SQLITE_OK;
-      connection.denied = denied;
-      return sqlite.constants.SQLITE_DENY;
-    });
-    return connection;
+    return openSqlite(path, memoryMb);
   } catch (error) {
     throw new LseError(
       `The database ${path} cannot be opened: ${text(error)}`,
@@ -69,9 +36,9 @@ function open(sqlite: Sqlite, path: string): Connection {
 }
 
 /** @throws {Failed} */
-function time(sqlite: Sqlite, path: string, sql: string): number {
+function time({ path, sql }: SqlRequest): number {
   const start = performance.now();
-  const own = open(sqlite, path);
+  const own = open(path);
   try {
     prepare(own, sql).all();
     return performance.now() - start;
@@ -82,37 +49,40 @@ function time(sqlite: Sqlite, path: string, sql: string): number {
   }
 }
 
-/** @throws {Failed} */
-function runStatement(connection: Connection, { sql, maxRows }: SqlRequest, kept?: KeptRows): Rows {
-  const statement = prepare(connection, sql);
+/**
+ * The binding ends a text at its first NUL and replaces bytes that are not UTF-8, so such texts are read as bytes: the
+ * former in the same pass, the latter in a second one, when U+FFFD was seen.
+ * @throws {Failed}
+ */
+function runStatement(file: SqliteFile, { sql, maxRows }: SqlRequest, kept?: KeptRows): Rows {
+  const statement = prepare(file, sql);
   if (kept !== undefined) kept.columns = statement.columns().map(({ name }) => name);
   const first = statement.expandedSQL;
   const columns = statement.columns().length;
   const refused = preparedRefusal(sql, first, columns);
   if (refused !== null || first === undefined) throw new Failed("refused", refused ?? "");
-  const exact = () => (connection.utf8 ? prepareExact(connection, first, columns) : null);
-  const exactFirst = mayMakeNul(sql) ? exact() : null;
-  if (exactFirst !== null) return readRows(connection, exactFirst, { maxRows, kept, exact: true }).result;
-  const { result, suspicious } = readRows(connection, statement, { maxRows, kept, exact: false });
-  const exactAgain = suspicious ? exact() : null;
-  return exactAgain === null
-    ? result
-    : readRows(connection, exactAgain, { maxRows, kept, exact: true }).result;
+  const form = (texts: "with NUL" | "all") =>
+    prepareOrNull(file, exactForm(first, columns, { mark: MARK, texts }));
+  const mark = new TextMark(MARK, file.encoding);
+  const read = (prepared: StatementSyncInstance) => readRows(file, prepared, { maxRows, kept, mark });
+  const { result, suspicious } = read(form("with NUL") ?? statement);
+  const again = suspicious && file.encoding === "utf-8" ? form("all") : null;
+  return again === null ? result : read(again).result;
 }
 
-function prepare(connection: Connection, sql: string): StatementSyncInstance {
-  connection.denied = null;
+function prepare(file: SqliteFile, sql: string): StatementSyncInstance {
+  file.denied = null;
   try {
-    return connection.db.prepare(sql);
+    return file.db.prepare(sql);
   } catch (error) {
-    throw failure(connection, "syntax", error);
+    throw failure(file, "syntax", error);
   }
 }
 
-/** Null when SQLite does not accept it (over 1000 columns); then the lenient reading is used. */
-function prepareExact(connection: Connection, first: string, columns: number): StatementSyncInstance | null {
+/** Null when SQLite does not accept it (over 1000 columns); then texts are read as the binding reads them. */
+function prepareOrNull({ db }: SqliteFile, sql: string): StatementSyncInstance | null {
   try {
-    return connection.db.prepare(exactForm(first, columns));
+    return db.prepare(sql);
   } catch {
     return null;
   }
@@ -120,31 +90,29 @@ function prepareExact(connection: Connection, first: string, columns: number): S
 
 /** Reads every row once. `suspicious`: a text holds U+FFFD, which may stand for broken bytes. */
 function readRows(
-  connection: Connection,
+  file: SqliteFile,
   statement: StatementSyncInstance,
-  { maxRows, kept, exact }: { maxRows: number; kept: KeptRows | undefined; exact: boolean },
+  { maxRows, kept, mark }: { maxRows: number; kept: KeptRows | undefined; mark: TextMark },
 ): { result: Rows; suspicious: boolean } {
   const counter = new RowCounter(maxRows, kept);
   let suspicious = false;
   const iterator: Iterator<SqlValue[]> = statement.iterate();
   try {
     for (let step = iterator.next(); step.done !== true; step = iterator.next()) {
-      const row = exact ? exactRow(step.value) : step.value;
-      if (!exact && !suspicious) {
-        suspicious = row.some((value) => typeof value === "string" && value.includes("\uFFFD"));
-      }
-      counter.add(row);
+      const row = step.value;
+      suspicious ||= row.some((value) => typeof value === "string" && value.includes("\uFFFD"));
+      counter.add(mark.remove(row));
     }
   } catch (error) {
-    throw error instanceof Failed ? error : failure(connection, "runtime", error);
+    throw error instanceof Failed ? error : failure(file, "runtime", error);
   } finally {
-    // Resets the statement, which frees what it sorted and materialized.
+    // Resets the statement, which frees what it sorted.
     iterator.return?.();
   }
   return { result: counter.result(), suspicious };
 }
 
-function failure({ denied }: Connection, kind: "syntax" | "runtime", error: unknown): Failed {
+function failure({ denied }: SqliteFile, kind: "syntax" | "runtime", error: unknown): Failed {
   const message = text(error);
   if (error instanceof InvalidText) return new Failed(kind, message);
   if (denied !== null)
