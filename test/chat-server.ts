@@ -13,7 +13,11 @@ export interface Asked {
 export type Treatment =
   | { readonly text: string; readonly usage?: false; readonly cutOff?: true }
   | { readonly status: number; readonly headers?: Record<string, string>; readonly message?: string }
+  /** The whole body, as it is. */
+  | { readonly body: string; readonly status?: number; readonly headers?: Record<string, string> }
   | "hang"
+  /** A part of the body every few milliseconds, for ever. */
+  | "trickle"
   | "cut"
   | "no json"
   | "empty";
@@ -62,6 +66,13 @@ export class ChatServer implements AsyncDisposable {
       response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
       response.write('{"choices": [');
       setTimeout(() => response.destroy(), 5);
+    } else if (treatment === "trickle") {
+      response.writeHead(200, { "content-type": "application/json" });
+      const timer = setInterval(() => response.write(" "), 20);
+      response.on("close", () => clearInterval(timer));
+    } else if ("body" in treatment) {
+      const { status = 200, headers, body } = treatment;
+      response.writeHead(status, { "content-type": "application/json", ...headers }).end(body);
     } else if ("status" in treatment) {
       const { status, headers, message = "no" } = treatment;
       json(status, { type: "error", error: { type: "some_error", message } }, headers);

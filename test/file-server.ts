@@ -17,6 +17,10 @@ export interface ServedFile {
   slow?: number;
   /** Answers with these states first. */
   states?: number[];
+  /** Sent with those. */
+  stateHeaders?: Record<string, string>;
+  /** Sent with the file. */
+  headers?: Record<string, string>;
   redirect?: string;
 }
 
@@ -72,7 +76,7 @@ export class FileServer implements AsyncDisposable {
     const file = this.files.get(path);
     const state = file === undefined ? 404 : file.states?.shift();
     if (file === undefined || state !== undefined) {
-      response.writeHead(state ?? 404).end("no");
+      response.writeHead(state ?? 404, file?.stateHeaders).end("no");
       return;
     }
     if (file.redirect !== undefined) {
@@ -84,6 +88,7 @@ export class FileServer implements AsyncDisposable {
     const size = file.content.length;
     const [first, last] = from === undefined ? [0, size - 1] : [Number(from), Math.min(Number(to), size - 1)];
     response.writeHead(from === undefined ? 200 : 206, {
+      ...file.headers,
       "content-length": last - first + 1,
       ...(from === undefined ? {} : { "content-range": `bytes ${first}-${last}/${size}` }),
       ...(file.etag === undefined ? {} : { etag: file.etag }),

@@ -4,14 +4,18 @@ import { TIED_GOLD } from "../bird/dataset.js";
 import { TASK_NAMES } from "../runs/tasks.js";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
 
-/** Parses an option that is a whole number of at least `min`. */
-export function integer(min: number): (text: string) => number {
+/** Parses an option that is a whole number from `min` to `max`. */
+export function integer(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= min) return value;
-    throw new InvalidArgumentError(`Give a whole number of at least ${min}.`);
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    const range = max === Number.POSITIVE_INFINITY ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`Give a whole number ${range}.`);
   };
 }
+
+/** Parses an option that is a port; 0 takes a free one. */
+export const port = integer(0, 65_535);
 
 /** Parses an option that is a number from `min` to `max`. */
 export function decimal(min: number, max = Number.POSITIVE_INFINITY): (text: string) => number {

@@ -1,17 +1,18 @@
 /** `lse reward-server` and `lse train export-verl`: rewards for a trainer elsewhere. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { JournalFile } from "../journal/journal-file.js";
+import { JournalFile, SavedJournal } from "../journal/journal-file.js";
 import { readJson } from "../lib/json-file.js";
 import { serveUntil } from "../lib/listen.js";
+import { isLoopback } from "../lib/local-request.js";
+import { secretIn } from "../lib/secret.js";
 import { TaskPool } from "../runs/tasks.js";
 import { checkTrainConfig } from "../runs/training/config.js";
 import { checkScorer, trainStates } from "../runs/training/states.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
-import { integer } from "./options.js";
+import { integer, port } from "./options.js";
 
 const TOKEN = "LSE_REWARD_TOKEN";
-const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
 
 /** `lse train export-verl`: the nodes as data of verl's trainer. */
 export function exportVerlCommand() {
@@ -45,16 +46,19 @@ export function rewardServerCommand() {
       `address to listen on; others than loopback need a token in ${TOKEN}`,
       "127.0.0.1",
     )
-    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0), 8642)
+    .option("--port <number>", "port to listen on; 0 takes a free one", port, 8642)
     .option("--together <count>", "edits that are scored in one go", integer(1), 32)
     .option("--waiting <count>", "edits that may wait; more are told to come back", integer(1), 1024)
-    .action(async ({ config: file, out, host, port, together, waiting }) => {
-      const token = process.env[TOKEN] || null;
-      if (token === null && !LOOPBACK.includes(host))
+    .action(async ({ config: file, out, host, together, waiting, ...options }) => {
+      const token = secretIn(TOKEN) ?? null;
+      if (token === null && !isLoopback(host))
         throw new LseError(
           `${host} can be reached from other machines, and there is no token`,
           `Set ${TOKEN} to a secret here and where verl runs`,
         );
+      const others = new SavedJournal(out).types.filter((type) => type !== "reward");
+      if (others.length > 0)
+        throw new LseError(`${out}: this is the journal of a run, not of rewards`, "Give `out` another file");
       const config = checkTrainConfig(readJson(file), file);
       const { openTrainEngine } = await import("../runs/training/engine.js");
       const { rewardService } = await import("../train/reward-service.js");
@@ -66,7 +70,7 @@ export function rewardServerCommand() {
       const all = [...states.training, ...states.validation];
       const server = rewardService({ states: all, policy, together, waiting, token, journal });
       await untilInterrupted("The rewards so far are kept", (signal) =>
-        serveUntil(signal, server, { port, host }, ({ address, port: bound, family }) => {
+        serveUntil(signal, server, { port: options.port, host }, ({ address, port: bound, family }) => {
           const name = family === "IPv6" ? `[${address}]` : address;
           console.log(`http://${name}:${bound}: rewards for ${all.length} nodes`);
         }),

@@ -4,7 +4,7 @@ import { serveUntil } from "../lib/listen.js";
 import { reportServer } from "../report/serve.js";
 import { ReportSource } from "../runs/report-source.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
-import { integer } from "./options.js";
+import { port } from "./options.js";
 
 const HOST = "127.0.0.1";
 
@@ -12,12 +12,12 @@ export function watchCommand() {
   return new Command("watch")
     .description("serve the page of runs on this machine, following them while they go on")
     .argument("<runs...>", "folders of runs or of trainings, or folders of such folders")
-    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0), 0)
-    .action(async (paths, { port }) => {
+    .option("--port <number>", "port to listen on; 0 takes a free one", port, 0)
+    .action(async (paths, options) => {
       await using source = new ReportSource(paths);
       for (const failure of await source.openTasks()) console.error(failure);
       await untilInterrupted("The runs go on by themselves", (signal) =>
-        serveUntil(signal, reportServer(source), { port, host: HOST }, (bound) =>
+        serveUntil(signal, reportServer(source), { port: options.port, host: HOST }, (bound) =>
           console.log(`http://${HOST}:${bound.port} (Ctrl-C ends it)`),
         ),
       );

@@ -60,8 +60,8 @@ interface ServerFile {
   readonly hasRanges: boolean;
 }
 
-async function askServer(remote: RemoteFile, { signal }: DownloadContext): Promise<ServerFile> {
-  const response = await request(remote, { range: "bytes=0-0" }, signal);
+async function askServer(remote: RemoteFile, context: DownloadContext): Promise<ServerFile> {
+  const response = await request(remote, { range: "bytes=0-0" }, context);
   await drop(response);
   const hasRanges = response.status === PARTIAL_CONTENT;
   // An empty file has no first byte: the server answers with an error, whose length says nothing.
@@ -111,7 +111,7 @@ async function fetchWhole(
   context: DownloadContext,
   onBytes: (count: number) => void,
 ): Promise<void> {
-  const response = await request(remote, {}, context.signal);
+  const response = await request(remote, {}, context);
   const length = response.headers.get("content-length");
   const bytes = length === null ? remote.bytes : Number(length);
   checkSize(remote, bytes);
@@ -138,7 +138,7 @@ async function fetchRange(
   const condition = version === null || version.startsWith("W/") ? {} : { "if-range": version };
   await persist(remote.path, context, async (something) => {
     const headers = { range: `bytes=${position}-${to - 1}`, ...condition };
-    const response = await request(remote, headers, context.signal);
+    const response = await request(remote, headers, context);
     if (rangeOf(response)?.from !== position || versionOf(response) !== version) {
       await drop(response);
       throw new Replaced();

@@ -1,6 +1,8 @@
 /** Requests, further attempts, stalled connections. */
 import { setTimeout as pause } from "node:timers/promises";
 import { LseError } from "../errors.js";
+import { printable } from "../lib/printable.js";
+import { LONGEST_RETRY_AFTER_MS, retryAfterMs } from "../lib/retry-after.js";
 import type { DownloadContext } from "./settings.js";
 
 /** Where something is fetched. */
@@ -13,7 +15,24 @@ export interface FileAddress {
 }
 
 /** A failure that the next try may not meet: a cut connection, an overloaded server. */
-export class ConnectionLost extends Error {}
+export class ConnectionLost extends Error {
+  constructor(
+    message: string,
+    /** Milliseconds that the server asks to wait; null where it does not say. */
+    readonly waitMs: number | null = null,
+    /** Whether the server counts requests, and this was one too many. */
+    readonly isRateLimited = false,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Further tries where requests are counted: with the usual pauses, they last longer than the 300 s in which the hub
+ * counts.
+ */
+const RATE_LIMIT_TRIES = 4;
+const TOO_MANY = 429;
 
 const RANGE_NOT_SATISFIABLE = 416;
 const OVERLOADED = [408, 425, 429];
@@ -26,10 +45,12 @@ const OVERLOADED = [408, 425, 429];
 export async function request(
   address: FileAddress,
   headers: Record<string, string>,
-  signal: AbortSignal,
+  { settings: { stallMs }, signal }: DownloadContext,
 ): Promise<Response> {
   const { url, token } = address;
   let response: Response;
+  const stalled = new AbortController();
+  const timer = setTimeout(() => stalled.abort(), stallMs);
   try {
     response = await fetch(url, {
       headers: {
@@ -38,14 +59,18 @@ export async function request(
         ...headers,
         ...(token === null ? {} : { authorization: `Bearer ${token}` }),
       },
-      signal,
+      signal: AbortSignal.any([signal, stalled.signal]),
     });
   } catch (error) {
+    if (stalled.signal.aborted && !signal.aborted)
+      throw new ConnectionLost(`nothing came for ${stallMs / 1000} s`);
     throw asLost(error, signal);
+  } finally {
+    clearTimeout(timer);
   }
   if (response.ok || response.status === RANGE_NOT_SATISFIABLE) return response;
   await drop(response);
-  throw failure(address, response.status);
+  throw failure(address, response);
 }
 
 /** Does without the rest of an answer; that the connection breaks then does not matter. */
@@ -106,12 +131,21 @@ export async function persist<T>(
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
       failures++;
-      if (failures >= settings.tries) {
+      const tries = settings.tries + (error.isRateLimited ? RATE_LIMIT_TRIES : 0);
+      if (failures >= tries) {
         throw new LseError(`${what}: ${error.message}, ${failures} times in a row`, advice(), {
           cause: error,
         });
       }
-      const wait = settings.pauseMs * 2 ** (failures - 1);
+      const asked = error.waitMs ?? 0;
+      if (asked > LONGEST_RETRY_AFTER_MS) {
+        const [seconds, most] = [Math.ceil(asked / 1000), LONGEST_RETRY_AFTER_MS / 1000];
+        throw new LseError(
+          `${what}: ${error.message} and asks to wait for ${seconds} s; at most ${most} s are waited for`,
+          "Run the same command again then: it goes on where it stopped",
+        );
+      }
+      const wait = Math.max(asked, settings.pauseMs * 2 ** (failures - 1));
       say(`${what}: ${error.message}; trying again in ${wait / 1000} s`);
       await pause(wait, undefined, { signal });
     }
@@ -122,11 +156,12 @@ function asLost(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   // fetch says "fetch failed" and "terminated"; the cause says why, at times with a code alone.
   const { message, code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-  return new ConnectionLost(message || code || String(error));
+  return new ConnectionLost(printable(message || code || String(error)));
 }
 
-function failure({ url, token, page }: FileAddress, status: number): Error {
-  if (status >= 500 || OVERLOADED.includes(status)) return new ConnectionLost(`the server answers ${status}`);
+function failure({ url, token, page }: FileAddress, { status, headers }: Response): Error {
+  if (status >= 500 || OVERLOADED.includes(status))
+    return new ConnectionLost(`the server answers ${status}`, retryAfterMs(headers), status === TOO_MANY);
   if (status === 401 || status === 403) {
     const account =
       token === null ? "and set HF_TOKEN to a token of your account" : "with HF_TOKEN's account";

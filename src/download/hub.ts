@@ -1,7 +1,8 @@
 /** A model hub's list of files, its mirror, its token. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { chunksOf, type FileAddress, persist, request } from "./http.js";
+import { printable } from "../lib/printable.js";
+import { ConnectionLost, chunksOf, type FileAddress, persist, request } from "./http.js";
 import type { DownloadContext } from "./settings.js";
 
 /** A file to download. */
@@ -47,9 +48,10 @@ export function hubOf({ HF_ENDPOINT, HF_TOKEN }: NodeJS.ProcessEnv): Hub {
   }
   const endpoint = (HF_ENDPOINT?.trim() || OFFICIAL).replace(/\/+$/, "");
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+  const secrets = [url?.username, url?.password, url?.search, url?.hash];
+  if (url === null || !/^https?:$/.test(url.protocol) || secrets.some((each) => each !== "")) {
     throw new LseError(
-      "HF_ENDPOINT is no http or https address without a user name",
+      "HF_ENDPOINT is no http or https address without a user name or a query",
       "Set it to a mirror's address, or unset it",
     );
   }
@@ -67,27 +69,82 @@ export async function listRepository(
 ): Promise<RemoteFile[]> {
   const kind = repository.startsWith("datasets/") ? "" : "models/";
   const page = `${endpoint}/${repository}`;
-  const url = `${endpoint}/api/${kind}${repository}/tree/main?recursive=true`;
-  const text = await persist(repository, context, async () => {
-    const response = await request({ url, token, page }, {}, context.signal);
-    return await textOf(response, context);
-  });
-  return parseListing(text, url)
-    .filter(({ type }) => type === "file")
-    .map(({ path, size, lfs }) => ({
-      path: safePath(path, url),
-      url: `${page}/resolve/main/${path.split("/").map(encodeURIComponent).join("/")}`,
-      token,
-      page,
-      bytes: size,
-      sha256: lfs?.oid ?? null,
-    }));
+  const files: RemoteFile[] = [];
+  const origin = new URL(endpoint).origin;
+  let next: string | null = `${endpoint}/api/${kind}${repository}/tree/main?recursive=true`;
+  for (let pages = 0; next !== null; pages++) {
+    const url: string = next;
+    if (pages === MOST_PAGES)
+      throw new LseError(`${url}: the list of files has no end`, "Check HF_ENDPOINT, or unset it");
+    // The token goes to the hub alone.
+    const address = { url, page, token: new URL(url).origin === origin ? token : null };
+    const listed = await persist(repository, context, () => pageOf(address, context));
+    next = nextPage(listed, origin);
+    for (const { type, path, size, lfs } of parseListing(listed.text, url)) {
+      if (type !== "file") continue;
+      files.push({
+        path: safePath(path, url),
+        url: `${page}/resolve/main/${path.split("/").map(encodeURIComponent).join("/")}`,
+        token,
+        page,
+        bytes: size,
+        sha256: lfs?.oid ?? null,
+      });
+    }
+  }
+  return files;
 }
 
-async function textOf(response: Response, { settings, signal }: DownloadContext): Promise<string> {
+/** A thousand files each: more than any repository has. */
+const MOST_PAGES = 1000;
+const MOST_BYTES = 64 * 2 ** 20;
+/** Time limit of a page, of which some bytes always come. */
+const PAGE_STALLS = 5;
+
+/** One page of a list. */
+interface ListedPage {
+  readonly text: string;
+  /** Where it came from, after redirects. */
+  readonly from: string;
+  readonly link: string | null;
+}
+
+async function pageOf(address: FileAddress, context: DownloadContext): Promise<ListedPage> {
+  const { stallMs } = context.settings;
+  const late = AbortSignal.timeout(PAGE_STALLS * stallMs);
+  const signal = AbortSignal.any([context.signal, late]);
   const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(response, settings.stallMs, signal)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
+  let bytes = 0;
+  try {
+    const response = await request(address, {}, { ...context, signal });
+    for await (const chunk of chunksOf(response, stallMs, signal)) {
+      bytes += chunk.length;
+      if (bytes > MOST_BYTES)
+        throw new LseError(`${address.url}: the list of files is too long`, "Check HF_ENDPOINT, or unset it");
+      chunks.push(chunk);
+    }
+    const text = Buffer.concat(chunks).toString("utf8");
+    return { text, from: response.url, link: response.headers.get("link") };
+  } catch (error) {
+    if (!late.aborted || context.signal.aborted || error instanceof LseError) throw error;
+    throw new ConnectionLost(`the list did not come whole in ${(PAGE_STALLS * stallMs) / 1000} s`);
+  }
+}
+
+/**
+ * The address of the page after this one; null after the last.
+ * @param hub the hub's origin
+ * @throws LseError for a page elsewhere: without it, files would be missing
+ */
+function nextPage({ from, link }: ListedPage, hub: string): string | null {
+  const [, target] = /<([^<>]*)>\s*;[^<,]*\brel="?next\b/i.exec(link ?? "") ?? [];
+  if (target === undefined) return null;
+  const next = URL.canParse(target, from) ? new URL(target, from) : null;
+  if (next !== null && [new URL(from).origin, hub].includes(next.origin)) return next.href;
+  throw new LseError(
+    `${printable(from)}: the list of files goes on at another server (${printable(next?.origin ?? target, 100)})`,
+    "Check HF_ENDPOINT, or unset it",
+  );
 }
 
 function parseListing(text: string, url: string): z.infer<typeof listingSchema> {

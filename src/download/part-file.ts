@@ -1,7 +1,16 @@
 /** The part of a file that is there, and its own journal. */
-import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { z } from "zod";
 import { LseError } from "../errors.js";
 
 /** Bytes from `from` up to, without, `to`. */
@@ -33,11 +42,12 @@ export class PartFile implements AsyncDisposable {
     this.#journal = `${path}.jsonl`;
   }
 
-  /** @throws LseError when the folder cannot be written to */
+  /** @throws LseError when the folder cannot be written to, or has files of these names that are others */
   static async open(target: string): Promise<PartFile> {
     const path = `${target}.part`;
     try {
       await mkdir(dirname(target), { recursive: true });
+      requireOwn(path);
       const file = await open(path, "r+").catch(() => open(path, "w+"));
       const part = new PartFile(target, path, file);
       const { content, ranges } = readPart(path);
@@ -145,17 +155,45 @@ export class PartFile implements AsyncDisposable {
 /** Bytes that an earlier process got of the file at `target`. */
 export const bytesInPart = (target: string): number => total(readPart(`${target}.part`).ranges);
 
+const contentSchema = z.strictObject({
+  url: z.string(),
+  bytes: z.number().nullable(),
+  sha256: z.string().nullable(),
+  version: z.string().nullable(),
+});
+const rangeSchema = z.tuple([z.int().min(0), z.int().min(0)]);
+
+/** What an earlier process got; nothing where there is nothing that can be relied on. */
 function readPart(path: string): { content: FileContent | null; ranges: Range[] } {
   try {
     const size = statSync(path).size;
     const [header = "", ...lines] = readFileSync(`${path}.jsonl`, "utf8").split("\n");
-    const content = JSON.parse(header) as FileContent;
+    const content = contentSchema.parse(JSON.parse(header));
     // The last line is empty, or one that a killed process did not finish.
-    const ranges = lines.slice(0, -1).map((line) => JSON.parse(line) as Range);
+    const ranges = lines.slice(0, -1).map((line) => rangeSchema.parse(JSON.parse(line)));
     return { content, ranges: merge(ranges.map(([from, to]) => [from, Math.min(to, size)] as const)) };
   } catch {
-    // Nothing there, or nothing that can be relied on.
     return { content: null, ranges: [] };
+  }
+}
+
+/** @throws LseError for a file of this name that has something in it and was not begun by a download */
+function requireOwn(path: string): void {
+  const other = (file: string) =>
+    new LseError(
+      `${file}: it is there, and not of a download that was begun here`,
+      "Move it away, then try again",
+    );
+  const journal = `${path}.jsonl`;
+  if (!existsSync(journal)) {
+    if (existsSync(path) && statSync(path).size > 0) throw other(path);
+    return;
+  }
+  const [header = ""] = readFileSync(journal, "utf8").split("\n", 1);
+  try {
+    contentSchema.parse(JSON.parse(header));
+  } catch {
+    throw other(journal);
   }
 }
 

@@ -1,10 +1,12 @@
 /** What was downloaded before. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { LseError } from "../errors.js";
+import { readText, replaceFile } from "../lib/files.js";
 import { bytesAt } from "./download.js";
 import type { RemoteFile } from "./hub.js";
-import { bytesInPart, unwritable } from "./part-file.js";
+import { bytesInPart } from "./part-file.js";
 
 const recordSchema = z.strictObject({
   /** Of which data set or model, and of which quantisation. */
@@ -17,6 +19,7 @@ const recordSchema = z.strictObject({
 export type DownloadRecord = z.infer<typeof recordSchema>;
 
 const PREFIX = ".lse-";
+const BEGIN = '{\n  "name":';
 
 export function writeRecord(
   folder: string,
@@ -26,11 +29,15 @@ export function writeRecord(
 ): void {
   const path = join(folder, `${PREFIX}${quant === null ? name : `${name}-${quant.toLowerCase()}`}.json`);
   const record: DownloadRecord = { name, quant, files: files.map(({ path, bytes }) => ({ path, bytes })) };
-  try {
-    writeFileSync(path, `${JSON.stringify(record, null, 2)}\n`);
-  } catch (error) {
-    throw unwritable(path, error);
-  }
+  requireOwn(path);
+  replaceFile(path, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** @throws LseError for a file of this name that is no record, nor the beginning of one */
+function requireOwn(path: string): void {
+  const text = readText(path);
+  if (text === null || text === "" || text.startsWith(BEGIN)) return;
+  throw new LseError(`${path}: it is there, and no record of a download`, "Move it away, then try again");
 }
 
 /** The downloads of this name that were begun in a folder. */

@@ -1,15 +1,7 @@
 /** events.jsonl: the journal of a run as a file. */
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-} from "node:fs";
+import { appendFileSync, closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 import { LseError } from "../errors.js";
+import { type LogFormat, type LogLines, mendLog, readLog } from "../lib/json-lines.js";
 import type { Journal, RunEvent } from "./journal.js";
 
 /** The events of a run as its file has them: one JSON object a line. Reading changes nothing. */
@@ -17,15 +9,13 @@ export class SavedJournal {
   /** Lines stay bytes until they are asked for: a run's generations are large and mostly read once. */
   readonly #lines = new Map<string, Buffer>();
   readonly #counts = new Map<string, number>();
-  /** Bytes up to the end of the last whole line. A kill may leave half a line after them. */
-  readonly wholeBytes: number;
+  /** The file as it was read; a kill may have left half a line at its end. */
+  protected readonly log: LogLines;
 
-  /** @throws LseError when a line that is not the last one cannot be read */
+  /** @throws LseError when a line that is not the last one cannot be read, or this is another file */
   constructor(readonly path: string) {
-    const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
-    let start = 0;
-    for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", start)) {
-      const line = bytes.subarray(start, end);
+    this.log = readLog(path, FORMAT);
+    for (const line of this.log.lines) {
       const name = eventName(line);
       if (name === null) {
         throw new LseError(
@@ -34,9 +24,12 @@ export class SavedJournal {
         );
       }
       this.keep(name, line);
-      start = end + 1;
     }
-    this.wholeBytes = start;
+  }
+
+  /** Types of the events that there are. */
+  get types(): RunEvent["type"][] {
+    return [...this.#counts.keys()] as RunEvent["type"][];
   }
 
   recall<T extends RunEvent["type"]>(type: T, key: string): Extract<RunEvent, { type: T }> | undefined {
@@ -78,8 +71,13 @@ export class JournalFile extends SavedJournal implements Journal, Disposable {
 
   constructor(path: string) {
     super(path);
-    this.#file = openSync(path, "a");
-    ftruncateSync(this.#file, this.wholeBytes);
+    try {
+      mendLog(path, this.log);
+      this.#file = openSync(path, "a");
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new LseError(`${path}: cannot write (${why})`, "Check the folder and its permissions", { cause });
+    }
   }
 
   record(event: RunEvent): void {
@@ -123,11 +121,39 @@ function eventIn(line: Buffer): RunEvent {
 
 const NEWLINE = Buffer.from("\n");
 
+const TYPES: Readonly<Record<RunEvent["type"], true>> = {
+  inputs: true,
+  generation: true,
+  tokens: true,
+  answer: true,
+  round: true,
+  edit: true,
+  reward: true,
+  node: true,
+  gate: true,
+  usage: true,
+  refined: true,
+  stop: true,
+  test: true,
+  kfold: true,
+  done: true,
+};
+
+const FORMAT: LogFormat = {
+  what: "a journal of lse",
+  begins: Object.keys(TYPES).map((type) => `{"type":"${type}","key":"`),
+  isRecord: (value) => nameOf(value) !== null,
+};
+
 function eventName(line: Buffer): string | null {
   try {
-    const { type, key } = JSON.parse(line.toString()) as { type?: unknown; key?: unknown };
-    return typeof type === "string" && typeof key === "string" ? `${type}:${key}` : null;
+    return nameOf(JSON.parse(line.toString()));
   } catch {
     return null;
   }
+}
+
+function nameOf(value: unknown): string | null {
+  const { type, key } = (value ?? {}) as { type?: unknown; key?: unknown };
+  return typeof type === "string" && typeof key === "string" ? `${type}:${key}` : null;
 }

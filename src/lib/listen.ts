@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { LseError } from "../errors.js";
+import { reasonOf } from "./printable.js";
 
 /**
  * Listens until the signal, and closes all connections then.
@@ -15,14 +16,18 @@ export async function serveUntil(
   { port, host }: { readonly port: number; readonly host: string },
   onBound: (address: AddressInfo) => void,
 ): Promise<void> {
-  server.listen(port, host);
   try {
+    server.listen(port, host);
     await once(server, "listening");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new LseError(`cannot listen on ${host}:${port} (${code})`, "Choose another port or host", {
-      cause,
-    });
+    throw new LseError(
+      `cannot listen on ${host}:${port} (${code ?? reasonOf(cause)})`,
+      "Choose another port or host",
+      {
+        cause,
+      },
+    );
   }
   onBound(server.address() as AddressInfo);
   try {

@@ -1,6 +1,7 @@
 /** The page of runs behind HTTP on this machine, which follows them while they go on. */
 import { statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { foreignness } from "../lib/local-request.js";
 import { reportHtml } from "./html.js";
 import type { ReportData } from "./types.js";
 
@@ -25,8 +26,9 @@ export function reportServer(source: LiveSource): Server {
 
 function answer(request: IncomingMessage, response: ServerResponse, source: LiveSource): void {
   // A page elsewhere whose name leads to this machine is not to read the runs.
-  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? "")) {
-    response.writeHead(403).end("ask for 127.0.0.1\n");
+  const foreign = foreignness(request);
+  if (foreign !== null) {
+    response.writeHead(403).end(`${foreign}\n`);
     return;
   }
   if (request.method !== "GET" || !["/", "/data.json"].includes(request.url ?? "")) {

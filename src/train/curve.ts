@@ -1,5 +1,9 @@
 /** curve.jsonl: the course of a training. */
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
+import { LseError } from "../errors.js";
+import { replaceFile } from "../lib/files.js";
+import { parseJson } from "../lib/json-file.js";
+import { type LogFormat, readLog } from "../lib/json-lines.js";
 
 /** Its name in the folder of a training. */
 export const CURVE = "curve.jsonl";
@@ -16,7 +20,7 @@ export class Curve<Point extends { readonly step: number }> {
     startStep: number,
   ) {
     const kept = readCurve<Point>(path).filter(({ step }) => step <= startStep);
-    if (existsSync(path)) writeFileSync(path, kept.map((point) => `${JSON.stringify(point)}\n`).join(""));
+    if (existsSync(path)) replaceFile(path, kept.map((point) => `${JSON.stringify(point)}\n`).join(""));
   }
 
   add(point: Point): void {
@@ -29,9 +33,20 @@ export class Curve<Point extends { readonly step: number }> {
   }
 }
 
-/** The whole lines of a curve; none where there is no file. */
+/**
+ * The whole lines of a curve; none where there is no file.
+ * @throws LseError for a file that is no curve
+ */
 export function readCurve<Point>(path: string): Point[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as Point);
+  return readLog(path, FORMAT).lines.map((line, i) => {
+    const point = parseJson(line.toString(), `${path}: line ${i + 1}`);
+    if (FORMAT.isRecord(point)) return point as Point;
+    throw new LseError(`${path}: line ${i + 1} is no step of a training`, "Give another folder");
+  });
 }
+
+const FORMAT: LogFormat = {
+  what: "the course of a training",
+  begins: ['{"step":', '{"kind":"update","step":', '{"kind":"validation","step":'],
+  isRecord: (value) => typeof (value as { step?: unknown } | null)?.step === "number",
+};

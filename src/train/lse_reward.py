@@ -5,6 +5,7 @@ LSE_REWARD_URL    where the server listens; http://127.0.0.1:8642 unless told
 LSE_REWARD_TOKEN  the server's token, if it has one
 """
 
+import http.client
 import json
 import os
 import time
@@ -12,9 +13,11 @@ import urllib.error
 import urllib.request
 
 URL = os.environ.get("LSE_REWARD_URL", "http://127.0.0.1:8642").rstrip("/") + "/reward"
-TOKEN = os.environ.get("LSE_REWARD_TOKEN")
+TOKEN = os.environ.get("LSE_REWARD_TOKEN", "").strip()
 TIMEOUT_SECONDS = 3600
 LONGEST_PAUSE_SECONDS = 60
+# Too many wait, or something between here and the server is out of order for a moment.
+AGAIN = (429, 502, 503, 504)
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **_):
@@ -25,6 +28,7 @@ def compute_score(data_source, solution_str, ground_truth, extra_info=None, **_)
         headers["Authorization"] = "Bearer " + TOKEN
     pause = 1
     while True:
+        wait = pause
         try:
             request = urllib.request.Request(URL, data=body, headers=headers)
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
@@ -35,9 +39,12 @@ def compute_score(data_source, solution_str, ground_truth, extra_info=None, **_)
                     "invalid": float(found["invalid"]),
                 }
         except urllib.error.HTTPError as error:
-            if error.code != 503:
+            if error.code not in AGAIN:
                 raise RuntimeError(f"{URL}: {error.code} {error.read().decode(errors='replace')}") from error
-        except urllib.error.URLError as error:
-            print(f"{URL} cannot be reached ({error.reason}); trying again in {pause} s")
-        time.sleep(pause)
+            after = error.headers.get("Retry-After", "")
+            wait = max(pause, min(int(after), LONGEST_PAUSE_SECONDS) if after.isdigit() else 0)
+        # Asked again, the server scores nothing twice.
+        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            print(f"{URL}: no answer ({error}); trying again in {wait} s")
+        time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -5,6 +5,8 @@ import { basename } from "node:path";
 import { z } from "zod";
 import { type Journal, MemoryJournal, type RewardDocument } from "../journal/journal.js";
 import { hashJson } from "../lib/hash.js";
+import { foreignness } from "../lib/local-request.js";
+import { reasonOf } from "../lib/printable.js";
 import type { LanguageModel } from "../model.js";
 import type { EditState } from "./rl/edit-states.js";
 import { type RatedEdit, scoreEdits, type WrittenEdit } from "./rl/rollouts.js";
@@ -53,7 +55,7 @@ export function rewardService(options: RewardServiceOptions): Server {
       (body) => send(response, 200, body),
       (error: unknown) => {
         if (error instanceof Refusal) send(response, error.status, { error: error.message }, error.headers);
-        else send(response, 500, { error: error instanceof Error ? error.message : String(error) });
+        else send(response, 500, { error: reasonOf(error) });
       },
     );
   });
@@ -64,6 +66,8 @@ async function answer(
   rewards: Rewards,
   { token }: RewardServiceOptions,
 ): Promise<object> {
+  const foreign = foreignness(request);
+  if (foreign !== null) throw new Refusal(403, foreign);
   if (token !== null && !isToken(request.headers.authorization, token))
     throw new Refusal(401, "the token is missing or wrong: send it as Authorization: Bearer …", {
       "WWW-Authenticate": "Bearer",
@@ -72,6 +76,9 @@ async function answer(
   if (request.url !== "/reward")
     throw new Refusal(404, `there is no ${request.url}: POST /reward or GET /health`);
   if (request.method !== "POST") throw new Refusal(405, "POST it", { Allow: "POST" });
+  // Other types are those that a page may send to any server without being allowed to.
+  if (!/^application\/json\s*(;|$)/i.test(request.headers["content-type"] ?? ""))
+    throw new Refusal(415, "send it with Content-Type: application/json");
   const given = requestSchema.safeParse(parsed(await bodyOf(request)));
   if (!given.success) throw new Refusal(400, 'send {"state": …, "completion": …}, both texts');
   return await rewards.of(given.data.state, given.data.completion);

@@ -1,8 +1,9 @@
 /** The log `asked.jsonl`: the questions that were asked, and feedback on the answers. */
-import { appendFileSync, existsSync, readFileSync, truncateSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { checked, parseJson } from "../lib/json-file.js";
+import { type LogFormat, mendLog, readLog } from "../lib/json-lines.js";
 
 const askedSchema = z.strictObject({
   type: z.literal("asked"),
@@ -30,6 +31,12 @@ const feedbackSchema = z.strictObject({
 
 const lineSchema = z.discriminatedUnion("type", [askedSchema, feedbackSchema]);
 
+const FORMAT: LogFormat = {
+  what: "a log of questions",
+  begins: ['{"type":"asked","id":', '{"type":"feedback","at":'],
+  isRecord: (value) => lineSchema.safeParse(value).success,
+};
+
 export type AskedQuestion = z.infer<typeof askedSchema>;
 export type Feedback = z.infer<typeof feedbackSchema>;
 
@@ -40,17 +47,15 @@ export class AskedLog {
 
   /** @throws LseError naming a line that cannot be read */
   constructor(readonly path: string) {
-    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-    // A killed process may have left half a line.
-    if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
-    for (const [i, line] of whole.split("\n").slice(0, -1).entries()) {
+    const log = readLog(path, FORMAT);
+    for (const [i, line] of log.lines.entries()) {
       const origin = `${path}: line ${i + 1}`;
       const next = "Restore the file from a copy, or delete that line";
-      const entry = checked(lineSchema, parseJson(line, origin), origin, next);
+      const entry = checked(lineSchema, parseJson(line.toString(), origin), origin, next);
       if (entry.type === "asked") this.questions.push(entry);
       else this.feedback.push(entry);
     }
+    mendLog(path, log);
   }
 
   ask(entry: Omit<AskedQuestion, "type" | "id" | "at">): AskedQuestion {

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,9 +17,17 @@ beforeAll(() => buildTinyBird(path("data")));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Starts the program beside this process, which the service runs in. */
-function start(...options: string[]) {
+const start = (...options: string[]) => startWith({}, ...options);
+
+function startWith(variables: Record<string, string>, ...options: string[]) {
   const child = spawn(process.execPath, [MAIN, "evolve", ...options], {
-    env: { ...process.env, OPENAI_API_KEY: KEY, ANTHROPIC_API_KEY: KEY, FORCE_COLOR: undefined },
+    env: {
+      ...process.env,
+      OPENAI_API_KEY: KEY,
+      ANTHROPIC_API_KEY: KEY,
+      FORCE_COLOR: undefined,
+      ...variables,
+    },
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -139,6 +147,52 @@ describe("lse evolve with services", () => {
     isDown = false;
     const again = await start("--resume", path("down"), "--json").ended;
     expect(JSON.parse(again.stdout).answers).toBe(27);
+  });
+
+  it("shows how long it is told to wait, and an interrupt ends the wait", async () => {
+    const headers = { "retry-after": "500" };
+    await using server = await ChatServer.start(() => ({
+      status: 429,
+      headers,
+      message: "slow\u001b[2J down",
+    }));
+    const { child, ended } = start(...optionsFor(server, "waits"));
+    let stderr = "";
+    child.stderr.on("data", (text) => {
+      stderr += text;
+    });
+    await expect
+      .poll(() => stderr, { timeout: 20_000 })
+      .toMatch(/asks to wait for 500 s \(429 slow \[2J down\)/);
+    child.kill("SIGINT");
+    const { status } = await ended;
+    expect(status).not.toBe(0);
+    expect(stderr).not.toContain("\u001b[2J");
+    expect(server.asked.length).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    [
+      "a key that cannot be sent",
+      { OPENAI_API_KEY: `${KEY}\n${KEY}` },
+      [],
+      /OPENAI_API_KEY has a blank, a line/,
+    ],
+    [
+      "a password in the base URL",
+      {},
+      ["--base-url", "http://me:word@127.0.0.1/v1"],
+      /base URL has a user, a pass/,
+    ],
+  ])("refuses %s in one line that does not repeat it", async (_name, variables, options, message) => {
+    await using server = await ChatServer.start(answer);
+    const { status, stderr } = await startWith(variables, ...optionsFor(server, "secret"), ...options).ended;
+    expect(status).toBe(1);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/sk-secret|word@/);
+    expect(server.asked).toEqual([]);
+    expect(existsSync(path("secret"))).toBe(false);
   });
 
   it("stops in good order before it costs more, the test paid for", async () => {

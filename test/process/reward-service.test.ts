@@ -1,16 +1,18 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import type { Server } from "node:http";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { JournalFile } from "#lse/journal/journal-file.js";
+import { serveUntil } from "#lse/lib/listen.js";
 import { MAX_BODY_BYTES, type RewardServiceOptions, rewardService } from "#lse/train/reward-service.js";
 import { editStates } from "#lse/train/rl/edit-states.js";
 import { exportVerl } from "#lse/train/verl.js";
+import { MAIN } from "../cli.js";
 import { answersByInstructions, ScriptedModel } from "../fakes.js";
 import { savedRun } from "../saved-run.js";
 
@@ -41,10 +43,14 @@ async function serve(options: Partial<RewardServiceOptions> = {}) {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const post = async (body: unknown, headers: Record<string, string> = {}) => {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const response = await fetch(`${url}/reward`, { method: "POST", body: text, headers });
+    const response = await fetch(`${url}/reward`, {
+      method: "POST",
+      body: text,
+      headers: { "Content-Type": "application/json", ...headers },
+    });
     return { status: response.status, body: (await response.json()) as Record<string, unknown>, response };
   };
-  return { url, post, policy, journal };
+  return { url, post, policy, journal, server };
 }
 
 describe("the reward server", () => {
@@ -99,6 +105,30 @@ describe("the reward server", () => {
     expect((await fetch(`${url}/`)).status).toBe(404);
   });
 
+  it.each<[Record<string, string>, number]>([
+    [{ Host: "evil.example" }, 403],
+    [{ Host: "evil.example:8642" }, 403],
+    [{ Host: "127.0.0.1.evil.example" }, 403],
+    [{ Origin: "https://evil.example" }, 403],
+    [{ Origin: "null" }, 403],
+    [{ "Sec-Fetch-Site": "cross-site" }, 403],
+    [{ "Sec-Fetch-Site": "same-site" }, 403],
+    [{ "Content-Type": "text/plain" }, 415],
+    [{ "Content-Type": "application/x-www-form-urlencoded" }, 415],
+    [{ "Content-Type": "application/jsonp" }, 415],
+    [{ Host: "localhost:1", "Content-Type": "application/json; charset=utf-8" }, 200],
+    [{ Host: "[::1]:1", "Sec-Fetch-Site": "none" }, 200],
+  ])("answers a request with %j by %i", async (headers, status) => {
+    const { url, policy } = await serve();
+    const body = JSON.stringify({ state: "a/0", completion: KNOWS_THREE });
+    const all = { "Content-Type": "application/json", ...headers };
+    const asking = request(`${url}/reward`, { method: "POST", headers: all }).end(body);
+    const [response] = (await once(asking, "response")) as [IncomingMessage];
+    response.resume();
+    expect(response.statusCode).toBe(status);
+    expect(policy.requests.length > 0).toBe(status === 200);
+  });
+
   it("wants the token, wherever", async () => {
     const { post, url } = await serve({ token: "secret" });
     const ask = { state: "a/0", completion: KNOWS_THREE };
@@ -149,8 +179,12 @@ describe("the reward server", () => {
     expect((await post(ask)).status).toBe(200);
   });
 
-  it("is asked by the function that verl calls", async ({ skip }) => {
-    const { url } = await serve({ token: "secret" });
+  it("is asked by the function that verl calls, again after a cut connection", async ({ skip }) => {
+    const { url, server, policy } = await serve({ token: "secret" });
+    let cuts = 0;
+    server.prependListener("request", (_request, response) => {
+      if (cuts++ === 0) response.destroy();
+    });
     await exportVerl(join(folder, "python"), { training: states, validation: [] });
     const call =
       "import json, lse_reward; print(json.dumps(lse_reward.compute_score('lse/x', TEXT, 'a/0', {})))";
@@ -169,7 +203,56 @@ describe("the reward server", () => {
       output += text;
     });
     await once(child, "close");
-    expect(JSON.parse(output)).toEqual({ score: 0.25, holdout_score: 0.75, invalid: 0 });
+    const [first, last] = output.trim().split("\n");
+    expect(first).toMatch(/no answer .*trying again in 1 s/);
+    expect(JSON.parse(last ?? "")).toEqual({ score: 0.25, holdout_score: 0.75, invalid: 0 });
+    // The four problems of the holdout, once.
+    expect(policy.requests).toHaveLength(4);
+  });
+});
+
+describe("lse reward-server", () => {
+  const run = (out: string, ...options: string[]) =>
+    spawnSync(process.execPath, [MAIN, "reward-server", "--config", "none.json", "--out", out, ...options], {
+      encoding: "utf8",
+      env: { ...process.env, LSE_REWARD_TOKEN: "" },
+    });
+
+  it("leaves a file that is not its own as it is", () => {
+    const out = join(folder, "precious.json");
+    const event = JSON.stringify({ type: "round", key: "1", round: 1, selected: 0 });
+    for (const [content, message] of [
+      ['{"precious": "no newline at the end"}', /^lse: .*precious\.json: this is not a journal of lse.*\n$/],
+      ['{"precious": 1}\n', /^lse: .*precious\.json: line 1 is not an event.*\n$/],
+      [`${event}\n`, /^lse: .*precious\.json: this is the journal of a run.*\n$/],
+    ] as const) {
+      writeFileSync(out, content);
+      const { status, stderr } = run(out);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(message);
+      expect(readFileSync(out, "utf8")).toBe(content);
+    }
+  });
+
+  it.each([
+    [["--port", "-1"], /whole number from 0 to 65535/],
+    [["--port", "70000"], /whole number from 0 to 65535/],
+    [["--port", "http"], /whole number from 0 to 65535/],
+    [["--host", "0.0.0.0"], /can be reached from other machines, and there is no token/],
+  ])("refuses %j in one line", (options, message) => {
+    const { status, stderr } = run(join(folder, "none.jsonl"), ...options);
+    expect(status).toBe(1);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toMatch(message);
+  });
+
+  it("says in one line that a port is taken, or is none", async () => {
+    const { url } = await serve();
+    const port = Number(new URL(url).port);
+    const listen = (port: number) =>
+      serveUntil(new AbortController().signal, createServer(), { port, host: "127.0.0.1" }, () => {});
+    await expect(listen(port)).rejects.toThrow(`cannot listen on 127.0.0.1:${port} (EADDRINUSE)`);
+    await expect(listen(70_000)).rejects.toThrow("cannot listen on 127.0.0.1:70000 (ERR_SOCKET_BAD_PORT)");
   });
 });
 

@@ -283,6 +283,9 @@ describe("asking and feedback", () => {
     expect(new AskedLog(own.askedPath).questions.map(({ question }) => question)).toEqual(["Which?", "And?"]);
     writeFileSync(own.askedPath, `${whole}{"type":"asked"}\n`);
     expect(() => new AskedLog(own.askedPath)).toThrow(/asked\.jsonl: line 2: field /);
+    writeFileSync(own.askedPath, '{"precious": 1}');
+    expect(() => new AskedLog(own.askedPath)).toThrow(/asked\.jsonl: this is not a log of questions/);
+    expect(readFileSync(own.askedPath, "utf8")).toBe('{"precious": 1}');
   });
 });
 

@@ -15,7 +15,8 @@ import { carryOut, planDownload } from "#lse/download/download.js";
 import { hubOf, listRepository, type RemoteFile } from "#lse/download/hub.js";
 import { entryNamed, readDataManifest, readModelManifest } from "#lse/download/manifest.js";
 import { filesOfQuant } from "#lse/download/model-files.js";
-import type { DownloadSettings } from "#lse/download/settings.js";
+import { readRecords, writeRecord } from "#lse/download/record.js";
+import type { DownloadContext, DownloadSettings } from "#lse/download/settings.js";
 import { FileServer, noise, type ServedFile, sha256 } from "../file-server.js";
 
 const SETTINGS: DownloadSettings = { connections: 4, pieceBytes: 5000, tries: 4, pauseMs: 1, stallMs: 5000 };
@@ -322,6 +323,29 @@ describe("this machine", () => {
     await expect(download([remote()])).rejects.toThrow("it is there, but with another SHA-256");
   });
 
+  test.each([
+    ["file.bin.part", "mine"],
+    ["file.bin.part.jsonl", '{"precious": 1}'],
+    ["file.bin.part.jsonl", "mine"],
+  ])("that has another file called %s keeps it: %s", async (name, text) => {
+    serve();
+    writeFileSync(join(folder, name), text);
+    await expect(download([remote()])).rejects.toThrow(/it is there, and not of a download.*Move it away/);
+    expect(readFileSync(join(folder, name), "utf8")).toBe(text);
+    expect(there()).toEqual([name]);
+  });
+
+  test("that has another file where the record goes keeps it", () => {
+    const path = join(folder, ".lse-x.json");
+    writeFileSync(path, '{"precious": 1}');
+    expect(() => writeRecord(folder, "x", null, [])).toThrow(/\.lse-x\.json: it is there, and no record/);
+    expect(readFileSync(path, "utf8")).toBe('{"precious": 1}');
+    // Half of one, of a process that found the disk full.
+    writeFileSync(path, '{\n  "name": "x", ');
+    writeRecord(folder, "x", null, []);
+    expect(readRecords(folder, "x")).toHaveLength(1);
+  });
+
   test("whose earlier process wrote half a line, or lost its end, fetches what it cannot be sure of", async () => {
     serve();
     mkdirSync(folder, { recursive: true });
@@ -336,7 +360,11 @@ describe("this machine", () => {
 });
 
 describe("the hub", () => {
-  const context = () => ({ settings: SETTINGS, signal: new AbortController().signal, say: () => {} });
+  const context = (): DownloadContext => ({
+    settings: SETTINGS,
+    signal: new AbortController().signal,
+    say: () => {},
+  });
   const list = (entries: object[]) =>
     server.serve("/api/models/o/n/tree/main?recursive=true", {
       content: Buffer.from(JSON.stringify(entries)),
@@ -377,6 +405,85 @@ describe("the hub", () => {
     await expect(listRepository(hub, "o/n", context())).rejects.toThrow("is no path inside a folder");
   });
 
+  const file = (path: string) => ({ type: "file", path, size: 1, oid: "x" });
+  const pathsOf = async (context_ = context()) => {
+    const hub = { endpoint: server.address, token: "hf_secret" };
+    return (await listRepository(hub, "o/n", context_)).map(({ path }) => path);
+  };
+  const LISTING = "/api/models/o/n/tree/main?recursive=true";
+  const paged = (path: string, entries: object[], link?: string) =>
+    server.serve(path, {
+      content: Buffer.from(JSON.stringify(entries)),
+      ...(link === undefined ? {} : { headers: { link } }),
+    });
+
+  test("lists several pages", async () => {
+    paged(LISTING, [file("a")], `<${server.address}/first>; rel="first", </b?cursor=2>; rel="next"`);
+    paged("/b?cursor=2", [file("b")], `<${server.address}/c>;rel=next`);
+    paged("/c", [file("c")], `<${server.address}/>; rel="prev"`);
+    expect(await pathsOf()).toEqual(["a", "b", "c"]);
+    expect(server.requests.map(({ authorization }) => authorization)).toEqual(
+      Array(3).fill("Bearer hf_secret"),
+    );
+  });
+
+  test("is not followed to another server, whose files would be another's", async () => {
+    await using other = await FileServer.open();
+    paged(LISTING, [file("a")], `<${other.address}/b>; rel="next"`);
+    await expect(pathsOf()).rejects.toThrow(/goes on at another server \(http:\/\/127\.0\.0\.1:\d+\)/);
+    expect(other.requests).toEqual([]);
+  });
+
+  test("may redirect its list to a server that has the further pages, which get no token", async () => {
+    await using other = await FileServer.open();
+    const content = Buffer.from(JSON.stringify([file("a")]));
+    const redirect = other.serve("/moved", { content, headers: { link: '</more>; rel="next"' } });
+    server.serve(LISTING, { content, redirect });
+    other.serve("/more", { content: Buffer.from(JSON.stringify([file("b")])) });
+    expect(await pathsOf()).toEqual(["a", "b"]);
+    expect(other.requests.map(({ authorization }) => authorization)).toEqual([undefined, undefined]);
+  });
+
+  test("whose list has no end is given up", async () => {
+    paged(LISTING, [], `<${LISTING}>; rel="next"`);
+    await expect(pathsOf()).rejects.toThrow("the list of files has no end");
+  });
+
+  test("whose list comes byte by byte for ever is given up", async () => {
+    server.serve(LISTING, { content: Buffer.alloc(10_000, " "), slow: 1 });
+    const settings = { ...SETTINGS, tries: 1, stallMs: 60 };
+    await expect(pathsOf({ ...context(), settings })).rejects.toThrow(/did not come whole in 0\.3 s/);
+  });
+
+  test.each([
+    { "retry-after": "0.3" },
+    { "retry-after": "0", ratelimit: '"api";r=0;t=0' },
+  ])("that limits requests is asked again after as long as it says: %j", async (headers) => {
+    server.serve(LISTING, { content: Buffer.from("[]"), states: [429], stateHeaders: headers });
+    const said: string[] = [];
+    await pathsOf({ ...context(), say: (line: string) => said.push(line) });
+    const seconds = headers["retry-after"] === "0" ? "0.001" : "0.3";
+    expect(said).toEqual([`o/n: the server answers 429; trying again in ${seconds} s`]);
+  });
+
+  test("that limits requests is asked more often than one that is out of order", async () => {
+    server.serve(LISTING, { content: Buffer.from("[]"), states: Array(7).fill(429) });
+    await pathsOf();
+    server.serve(LISTING, { content: Buffer.from("[]"), states: Array(7).fill(500) });
+    await expect(pathsOf()).rejects.toThrow("the server answers 500, 4 times in a row");
+  });
+
+  test("that asks to wait for hours is not waited for; an interrupt ends any other wait", async () => {
+    const headers = { "retry-after": "7200" };
+    server.serve(LISTING, { content: Buffer.from("[]"), states: [503], stateHeaders: headers });
+    await expect(pathsOf()).rejects.toThrow(/asks to wait for 7200 s; at most 600 s are waited for/);
+    const states = { states: [503], stateHeaders: { "retry-after": "500" } };
+    server.serve(LISTING, { content: Buffer.from("[]"), ...states });
+    const interrupt = new AbortController();
+    const say = () => interrupt.abort(new Error("enough"));
+    await expect(pathsOf({ ...context(), say, signal: interrupt.signal })).rejects.toThrow(/abort|enough/);
+  });
+
   test("that answers with something else is not one", async () => {
     server.serve("/api/models/o/n/tree/main?recursive=true", { content: Buffer.from("<html>") });
     const hub = { endpoint: server.address, token: null };
@@ -391,7 +498,12 @@ describe("the hub", () => {
       endpoint: "https://mirror.example",
       token: "hf_x",
     });
-    for (const wrong of [{ HF_TOKEN: "secret\u0000" }, { HF_ENDPOINT: "https://me:secret@mirror" }]) {
+    for (const wrong of [
+      { HF_TOKEN: "secret\u0000" },
+      { HF_TOKEN: "hf_x\nsecret" },
+      { HF_ENDPOINT: "https://me:secret@mirror" },
+      { HF_ENDPOINT: "https://mirror/?key=secret" },
+    ]) {
       expect(() => hubOf(wrong)).toThrow(/^(?!.*secret)/);
     }
     expect(() => hubOf({ HF_ENDPOINT: "mirror" })).toThrow("HF_ENDPOINT is no http or https address");

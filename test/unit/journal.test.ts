@@ -62,6 +62,39 @@ describe("the event log", () => {
     expect(new SavedJournal(path()).recall("edit", "3")?.round).toBe(3);
   });
 
+  it.each([1, 9, 20])("is begun again where only %i bytes of its first line are there", (bytes) => {
+    writeFileSync(path(), JSON.stringify(edit(1)).slice(0, bytes));
+    using log = new JournalFile(path());
+    log.record(edit(2));
+    expect(new SavedJournal(path()).count("edit")).toBe(1);
+  });
+
+  it("keeps a last event that only lacks its line break", () => {
+    writeFileSync(path(), JSON.stringify(edit(1)));
+    {
+      using log = new JournalFile(path());
+      log.record(edit(2));
+    }
+    expect(new SavedJournal(path()).count("edit")).toBe(2);
+  });
+
+  it.each([
+    '{"precious": "no newline at the end"}',
+    "a text",
+    '{"type":"FeatureCollection","features":[',
+    '{"type":"edit"}',
+    `${JSON.stringify(edit(1))}\n{"precious": 1}`,
+  ])("leaves another file as it is: %s", (content) => {
+    writeFileSync(path(), content);
+    expect(() => new JournalFile(path())).toThrow(/events\.jsonl: this is not a journal of lse/);
+    expect(readFileSync(path(), "utf8")).toBe(content);
+  });
+
+  it("is no folder: one line", () => {
+    expect(() => new JournalFile(folder)).toThrow(/cannot read it \(EISDIR/);
+    expect(() => new JournalFile(join(folder, "no", "x"))).toThrow(/x: cannot write \(ENOENT/);
+  });
+
   it("names file and line of a damaged line that is not the last", () => {
     writeFileSync(path(), `${JSON.stringify(edit(1))}\nnonsense\n${JSON.stringify(edit(2))}\n`);
     expect(() => new JournalFile(path())).toThrow(/events\.jsonl: line 2/);

@@ -82,6 +82,7 @@ describe.each(["openai:small", "anthropic:large"])("%s", (name) => {
     ["meets an error of the server", { status: 500, headers: soon }],
     ["is overloaded", { status: 529, headers: soon }],
     ["does not answer in time", "hang"],
+    ["answers part by part without end", "trickle"],
     ["is cut off", "cut"],
     ["gets no JSON", "no json"],
     ["gets JSON that is no answer", "empty"],
@@ -226,6 +227,281 @@ describe.each(["openai:small", "anthropic:large"])("%s", (name) => {
   });
 });
 
+/** A completion of OpenAI's with this message. */
+const completed = (message: unknown, over: object = {}): Treatment => ({
+  body: JSON.stringify({
+    choices: [{ index: 0, message, finish_reason: "stop" }],
+    usage: { prompt_tokens: 9, completion_tokens: 4 },
+    ...over,
+  }),
+});
+
+const refusedWith = (status: number, body: unknown): Treatment => ({
+  status,
+  body: typeof body === "string" ? body : JSON.stringify(body),
+});
+
+describe("a service's answer", () => {
+  it.each<[string, unknown, string]>([
+    ["a text", { content: "yes" }, "yes"],
+    ["parts", { content: [{ type: "text", text: "a" }, "b", { type: "output_text", text: "c" }] }, "abc"],
+    [
+      "parts with reasoning",
+      {
+        content: [
+          { type: "thinking", thinking: [{ type: "text", text: "hm" }] },
+          { type: "text", text: "yes" },
+        ],
+      },
+      "yes",
+    ],
+    ["a text beside its reasoning", { content: "yes", reasoning_content: "hm", reasoning: "hm" }, "yes"],
+    ["reasoning alone", { content: null, reasoning_content: "hm" }, ""],
+    ["no content, and the end", { content: null }, ""],
+  ])("may be %s", async (_name, message, text) => {
+    await withModel(
+      () => completed(message),
+      { attempts: 1 },
+      async (model) => {
+        expect(await model.generate([request("a")])).toMatchObject([{ text, generatedTokens: 4 }]);
+      },
+    );
+  });
+
+  it.each([
+    { prompt_tokens: -5, completion_tokens: "4" },
+    null,
+    "none",
+    { prompt_tokens: 1.5 },
+  ])("with a usage of %j is counted here", async (usage) => {
+    await withModel(
+      () => completed({ content: "yes" }, { usage }),
+      {},
+      async (model) => {
+        const [completion] = await model.generate([request("a")]);
+        expect(completion?.promptTokens).toBeGreaterThan(0);
+        expect(completion?.generatedTokens).toBeGreaterThan(0);
+        expect(model.estimated).toBe(1);
+      },
+    );
+  });
+
+  it("is estimated with its reasoning, which was paid for", async () => {
+    const thought = { content: "yes", reasoning: "x".repeat(3000) };
+    await withModel(
+      () => completed(thought, { usage: null }),
+      {},
+      async (model) => {
+        expect((await model.generate([request("a")]))[0]?.generatedTokens).toBeGreaterThanOrEqual(1000);
+      },
+    );
+  });
+
+  it.each<[string, Treatment, RegExp]>([
+    ["an error", completed({}, { choices: undefined, error: { message: "GPU is\nlost" } }), /GPU is lost/],
+    ["an error of a choice", { body: '{"choices":[{"error":{"message":"cut off"}}]}' }, /cut off/],
+    ["no choices", { body: '{"choices":[]}' }, /it has no choices/],
+    ["no message", { body: '{"choices":[{}]}' }, /no message/],
+    ["content of another type", completed({ content: 7 }), /content is neither/],
+    ["nothing", completed({}, { choices: [{ message: {} }] }), /neither content nor/],
+    ["a page", { body: "<html><title>Bad\u001b[31m gateway</title>" }, /no JSON.*Bad ?\[31m gateway/],
+    ["half an answer", { body: '{"choices": [{"mess' }, /no JSON, or is cut off/],
+    ["no text at all", { body: "" }, /it is empty/],
+    ["too much", { body: " ".repeat(33 * 2 ** 20) }, /longer than/],
+    ["garbage as gzip", { body: "x", headers: { "content-encoding": "gzip" } }, /cannot be decoded as gzip/],
+  ])("that holds %s is one line", async (_name, treatment, words) => {
+    await withModel(
+      () => treatment,
+      { attempts: 1 },
+      async (model) => {
+        const failure = await failureOf(model.generate([request("a")]));
+        expect(failure).toBeInstanceOf(LseError);
+        expect(failure.message).toMatch(words);
+        expect(failure.message).not.toMatch(/\p{Cc}/u);
+      },
+    );
+  });
+
+  it.each<[string, Treatment, RegExp]>([
+    ["error as a text", refusedWith(400, { error: "too rude" }), /refused \(400 too rude\)/],
+    ["detail as a text", refusedWith(422, { detail: "too rude" }), /refused \(422 too rude\)/],
+    [
+      "detail as a list",
+      refusedWith(422, { detail: [{ loc: ["body", "messages"], msg: "too rude" }] }),
+      /422 body\.messages: too rude/,
+    ],
+    ["message", refusedWith(400, { object: "error", message: "too rude" }), /400 too rude/],
+    ["a common word", refusedWith(400, "We stop serving this"), /400 We stop serving this/],
+    ["plain text", refusedWith(400, "too\u0007 rude"), /400 too rude/],
+    [
+      "a code in an answer",
+      completed({}, { error: { code: 404, message: "no such" } }),
+      /not there.*no such/,
+    ],
+    [
+      "a context that is too long",
+      refusedWith(400, { error: { message: "maximum context length is 9, with max_tokens and top_p" } }),
+      /400 maximum context length is 9/,
+    ],
+    [
+      "a limit of length that is too high",
+      refusedWith(400, { error: { message: "max_tokens is too large: at most 9", param: "max_tokens" } }),
+      /400 max_tokens is too large/,
+    ],
+    [
+      "a redirection",
+      { body: "", status: 308, headers: { location: "https://b.example/v1?x" } },
+      /b\.example\/v1 *\)/,
+    ],
+    ["the key", refusedWith(400, { error: `${"x".repeat(490)} ${KEY}` }), /x \*\*\*\)/],
+    [
+      "a very long wait",
+      { body: "{}", status: 429, headers: { "retry-after": "86400" } },
+      /asks to wait for 86400 s, and at most 600 s/,
+    ],
+  ])("that refuses with %s is quoted and not asked for again", async (_name, treatment, words) => {
+    await withModel(
+      () => treatment,
+      { attempts: 3 },
+      async (model, server) => {
+        const failure = await failureOf(model.generate([request("a")]));
+        expect(failure.message).toMatch(words);
+        expect(failure.message).not.toContain(KEY.slice(0, 8));
+        expect(server.asked).toHaveLength(1);
+      },
+    );
+  });
+
+  it.each<[string, string, Treatment]>([
+    [
+      "seed",
+      "a list of details",
+      refusedWith(422, { detail: [{ loc: ["body", "seed"], msg: "Extra inputs" }] }),
+    ],
+    ["min_p", "a text", refusedWith(404, "Unknown parameter min_p. Known are top_p, temperature.")],
+    ["top_k", "its field", refusedWith(400, { error: { message: "Unsupported value", param: "top_k" } })],
+    ["seed", "a path", refusedWith(400, { error: { message: "Wrong", param: "body.seed" } })],
+    ["top_k", "other letters", refusedWith(400, { message: "topK must not be given" })],
+    [
+      "min_p",
+      "words of a service behind",
+      refusedWith(400, { error: { message: "Provider error", metadata: { raw: "min_p: no" } } }),
+    ],
+    ["temperature", "an error inside 200", completed({}, { error: { message: "temperature is fixed" } })],
+  ])("that refuses %s in %s is asked for again without it", async (name, _form, treatment) => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const treat = (asked: Asked) => (name in asked.body ? treatment : echo(asked));
+    await withModel(treat, { attempts: 1, parallel: 3 }, async (model, server) => {
+      const completions = await model.generate(Array(5).fill(request("a")));
+      expect(completions.map(({ text }) => text)).toEqual(Array(5).fill("re: a"));
+      const left = ["temperature", "top_p", "top_k", "min_p", "seed"].filter((each) => each !== name);
+      expect(Object.keys(server.asked.at(-1)?.body)).toEqual(expect.arrayContaining(left));
+    });
+    expect(said.mock.calls).toEqual([[`openai:small does not take ${name}: it is left out from now on`]]);
+    said.mockRestore();
+  });
+
+  it.each([
+    { message: "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead." },
+    { message: "Wrong request", param: "max_tokens" },
+  ])("that wants the limit of length under another name gets it so: %j", async (error) => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const treat = (asked: Asked) => ("max_tokens" in asked.body ? refusedWith(400, { error }) : echo(asked));
+    await withModel(treat, { attempts: 1, parallel: 1 }, async (model, server) => {
+      await model.generate([request("a"), request("b")]);
+      expect(server.asked.map(({ body }) => body.max_completion_tokens)).toEqual([undefined, 50, 50]);
+    });
+    expect(said.mock.calls).toEqual([
+      ["openai:small does not take max_tokens: it is sent as max_completion_tokens from now on"],
+    ]);
+    said.mockRestore();
+  });
+});
+
+describe("a service that takes neither name of the limit of length", () => {
+  it("is quoted", async () => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const treat = ({ body }: Asked) => {
+      const name = Object.keys(body).find((each) => each.startsWith("max_"));
+      return refusedWith(400, `unknown field ${name}`);
+    };
+    await withModel(treat, {}, async (model) => {
+      const failure = await failureOf(model.generate([request("a")]));
+      expect(failure.message).toMatch(/400 unknown field max_completion_tokens/);
+    });
+    said.mockRestore();
+  });
+});
+
+describe("waiting", () => {
+  it.each([
+    "hang",
+    "trickle",
+  ] as const)("for a whole answer ends at the time limit: %s", async (treatment) => {
+    await withModel(
+      () => treatment,
+      { attempts: 1, timeout: 0.2 },
+      async (model) => {
+        const failure = await failureOf(model.generate([request("a")]));
+        expect(failure.message).toMatch(/no answer came \(nothing came whole within 0\.2 s\)/);
+      },
+    );
+  });
+
+  it("for the rest of an answer ends when aborted", async () => {
+    await withModel(
+      () => "trickle",
+      {},
+      async (model, server) => {
+        const abort = new AbortController();
+        const failed = failureOf(model.generate([request("a")], undefined, abort.signal));
+        await expect.poll(() => server.asked.length).toBe(1);
+        abort.abort(new Error("enough"));
+        expect((await failed).message).toBe("enough");
+      },
+    );
+  });
+
+  it.each([
+    { "retry-after": "400" },
+    { "retry-after": new Date(Date.now() + 400_000).toUTCString() },
+    { ratelimit: '"requests";r=0;t=400' },
+  ])("for as long as %j asks is told once, and ends at once when aborted", async (headers) => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    await withModel(
+      () => ({ status: 429, headers, message: "slow down" }),
+      { parallel: 3 },
+      async (model, server) => {
+        const abort = new AbortController();
+        const all = model.generate(Array(9).fill(request("a")), undefined, abort.signal);
+        const failed = failureOf(all);
+        await expect.poll(() => said.mock.calls.length).toBe(1);
+        await expect.poll(() => server.asked.length).toBe(3);
+        abort.abort(new Error("enough"));
+        expect((await failed).message).toBe("enough");
+        expect(server.asked).toHaveLength(3);
+      },
+    );
+    expect(said.mock.calls[0]?.[0]).toMatch(/asks to wait for (3\d\d|400) s \(429 slow down\)/);
+    expect(said.mock.calls).toHaveLength(1);
+    said.mockRestore();
+  });
+
+  it("of many requests with one signal is no leak of listeners", async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error) => warnings.push(warning.message);
+    process.on("warning", listen);
+    await withModel(echo, { parallel: 16 }, async (model) => {
+      const { signal } = new AbortController();
+      const requests = () => Array.from({ length: 16 }, () => request("a"));
+      await Promise.all(Array.from({ length: 12 }, () => model.generate(requests(), undefined, signal)));
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", listen);
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("opening", () => {
   const settings = { name: "openai:m", contextSize: 100, parallel: 1, attempts: 1, timeout: 1 };
 
@@ -237,9 +513,48 @@ describe("opening", () => {
     expect(() => openRemote({ ...settings, baseUrl: "http://127.0.0.1:9/v1" }, undefined)).not.toThrow();
   });
 
-  it("refuses secrets in the base URL", () => {
+  it("refuses secrets in the base URL, and what is none, without repeating it", () => {
     for (const baseUrl of ["http://me:word@127.0.0.1/v1", "http://127.0.0.1/v1?key=word"])
-      expect(() => openRemote({ ...settings, baseUrl }, undefined)).toThrow(/base URL has a user/);
+      expect(() => openRemote({ ...settings, baseUrl }, undefined)).toThrow(
+        /^(?!.*word@|.*=word).*has a user/,
+      );
+    for (const baseUrl of ["me:word", "http://me:word@"])
+      expect(() => openRemote({ ...settings, baseUrl }, undefined)).toThrow(
+        /^(?!.*me:word).*no http or https/,
+      );
+  });
+
+  it("takes the base URL that the environment names, as the service's own client does", () => {
+    vi.stubEnv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1");
+    const named = openRemote({ ...settings, baseUrl: "http://127.0.0.1:9/v1" }, undefined);
+    expect(openRemote(settings, undefined).fingerprint).toBe(named.fingerprint);
+    vi.stubEnv("OPENAI_BASE_URL", "http://me:word@127.0.0.1:9/v1");
+    expect(() => openRemote(settings, undefined)).toThrow(/base URL has a user/);
+  });
+
+  it("leaves the words of a service readable where the key is none", async () => {
+    vi.stubEnv("OPENAI_API_KEY", "x");
+    await withModel(
+      () => refusedWith(400, { error: "the next text, key x" }),
+      {},
+      async (model) => {
+        expect((await failureOf(model.generate([request("a")]))).message).toMatch(
+          /the next text, key \*\*\*\)/,
+        );
+      },
+    );
+  });
+
+  it("takes a key without what stands around it, and repeats none that cannot be sent", async () => {
+    vi.stubEnv("OPENAI_API_KEY", ` ${KEY}\r\n`);
+    await withModel(echo, {}, async (model, server) => {
+      await model.generate([request("a")]);
+      expect(server.asked[0]?.headers.authorization).toBe(`Bearer ${KEY}`);
+    });
+    for (const key of [`${KEY}\n${KEY}`, `${KEY} x`, `${KEY}é`]) {
+      vi.stubEnv("OPENAI_API_KEY", key);
+      expect(() => openRemote(settings, undefined)).toThrow(/^(?!.*secret).*OPENAI_API_KEY has a blank/);
+    }
   });
 
   it("is another model at another place or of another name", () => {

@@ -1,25 +1,19 @@
 /** Anthropic's service. */
 import Anthropic from "@anthropic-ai/sdk";
 import type { GenerateRequest } from "../../model.js";
-import {
-  askWithout,
-  type ChatReply,
-  type ChatService,
-  explainedError,
-  type ServiceOptions,
-} from "./service.js";
+import { contentOf, countIn, isObject, objectIn } from "./content.js";
+import { Parameters } from "./parameters.js";
+import { type ChatReply, type ChatService, clientOptions, kindOf, type ServiceOptions } from "./service.js";
+import { Unreadable } from "./transport.js";
+
+const OFFICIAL = "https://api.anthropic.com";
 
 /** Anthropic's messages. They take neither a seed nor min_p nor a presence penalty, and a temperature of at most 1. */
 export function anthropicService(options: ServiceOptions): ChatService {
-  const { model, baseUrl, apiKey, attempts, timeoutMs, onDropped } = options;
-  const client = new Anthropic({
-    apiKey: apiKey ?? "none",
-    ...(baseUrl === undefined ? {} : { baseURL: baseUrl }),
-    maxRetries: attempts - 1,
-    timeout: timeoutMs,
-    logLevel: "off" as const,
-  });
-  const dropped = new Set<string>();
+  const { model, baseUrl, apiKey, onRefused } = options;
+  const clientSettings = clientOptions(options);
+  const client = new Anthropic({ ...clientSettings, baseURL: baseUrl ?? OFFICIAL });
+  const accepted = new Parameters(onRefused);
 
   const parametersOf = ({ messages, sampling }: GenerateRequest) => {
     const system = messages.filter(({ role }) => role === "system").map(({ content }) => content);
@@ -37,35 +31,38 @@ export function anthropicService(options: ServiceOptions): ChatService {
 
   return {
     name: `anthropic:${model}${baseUrl === undefined ? "" : ` at ${baseUrl}`}`,
-    async ask(request, signal) {
-      const answer = await askWithout(
-        parametersOf(request),
-        dropped,
-        (parameters) => client.messages.create(parameters, { signal: signal ?? null, timeout: timeoutMs }),
-        (error) => (error instanceof Anthropic.BadRequestError ? error.message : null),
-        onDropped,
-      ).catch((error) => {
-        if (!(error instanceof Anthropic.APIError) || error instanceof Anthropic.APIUserAbortError)
-          throw error;
-        throw explainedError(error.status, error.message, apiKey, "ANTHROPIC_API_KEY");
-      });
-      return replyOf(answer);
-    },
+    variable: "ANTHROPIC_API_KEY",
+    ask: (request, signal) =>
+      accepted.ask(parametersOf(request), async (parameters) => {
+        try {
+          const { timeout } = clientSettings;
+          const sent = client.messages.create(parameters, { signal: signal ?? null, timeout });
+          const response = await sent.asResponse();
+          return replyOf(await response.text(), response.headers, apiKey);
+        } catch (error) {
+          signal?.throwIfAborted();
+          throw error instanceof Anthropic.APIError ? kindOf(error, options) : error;
+        }
+      }),
   };
 }
 
-/** @throws Error for an answer that is none: it may be tried again */
-function replyOf({ content, stop_reason, usage }: Anthropic.Message): ChatReply {
-  if (!Array.isArray(content)) throw new Error("the answer has no content");
+/** @throws Refusal for an error; Unreadable for what is no message */
+function replyOf(text: string, headers: Headers, apiKey: string | undefined): ChatReply {
+  const { content, stop_reason: stop, usage } = objectIn(text, headers, apiKey);
+  if (content === null && typeof stop !== "string")
+    throw new Unreadable("it has neither content nor a reason why it ended");
+  const counts = isObject(usage) ? usage : {};
+  const input = countIn(counts.input_tokens);
   // Of long prompts, parts may be counted apart because they were cached.
-  const { input_tokens, cache_read_input_tokens, cache_creation_input_tokens } = usage ?? {};
+  const cached =
+    (countIn(counts.cache_read_input_tokens) ?? 0) + (countIn(counts.cache_creation_input_tokens) ?? 0);
   return {
-    text: content.map((block) => (block.type === "text" ? block.text : "")).join(""),
-    finishReason: stop_reason === "max_tokens" ? "length" : "stop",
-    promptTokens:
-      input_tokens === undefined
-        ? null
-        : input_tokens + (cache_read_input_tokens ?? 0) + (cache_creation_input_tokens ?? 0),
-    generatedTokens: usage?.output_tokens ?? null,
+    ...contentOf(content ?? (stop === undefined ? undefined : "")),
+    finishReason: LENGTH.includes(String(stop)) ? "length" : "stop",
+    promptTokens: input === null ? null : input + cached,
+    generatedTokens: countIn(counts.output_tokens),
   };
 }
+
+const LENGTH = ["max_tokens", "model_context_window_exceeded"];

@@ -1,30 +1,23 @@
 /** OpenAI's service, and servers that speak like it. */
 import OpenAI from "openai";
 import type { GenerateRequest } from "../../model.js";
-import {
-  askWithout,
-  type ChatReply,
-  type ChatService,
-  explainedError,
-  type ServiceOptions,
-} from "./service.js";
+import { contentOf, countIn, isObject, objectIn, reasoningIn } from "./content.js";
+import { Parameters } from "./parameters.js";
+import { refusalOf } from "./refusal.js";
+import { type ChatReply, type ChatService, clientOptions, kindOf, type ServiceOptions } from "./service.js";
+import { Unreadable } from "./transport.js";
+
+const OFFICIAL = "https://api.openai.com/v1";
 
 /**
  * OpenAI's chat completions, or those of any server that speaks like it (vLLM, llama-server, Ollama …). Such servers get
  * top_k and min_p too, which OpenAI's own does not know (so does the published code: lse/agents/base.py:262-375).
  */
 export function openAiService(options: ServiceOptions): ChatService {
-  const { model, baseUrl, apiKey, attempts, timeoutMs, onDropped } = options;
+  const { model, baseUrl, apiKey, onRefused } = options;
   const isOpenAi = baseUrl === undefined;
-  const client = new OpenAI({
-    // The SDK insists on a key; a server of one's own may need none.
-    apiKey: apiKey ?? "none",
-    ...(isOpenAi ? {} : { baseURL: baseUrl }),
-    maxRetries: attempts - 1,
-    timeout: timeoutMs,
-    logLevel: "off" as const,
-  });
-  const dropped = new Set<string>();
+  const client = new OpenAI({ ...clientOptions(options), baseURL: baseUrl ?? OFFICIAL });
+  const accepted = new Parameters(onRefused);
 
   const parametersOf = ({ messages, sampling, seed, sample }: GenerateRequest) => ({
     model,
@@ -42,36 +35,45 @@ export function openAiService(options: ServiceOptions): ChatService {
 
   return {
     name: `openai:${model}${isOpenAi ? "" : ` at ${baseUrl}`}`,
-    async ask(request, signal) {
-      const answer = await askWithout(
-        parametersOf(request),
-        dropped,
-        (parameters) => client.chat.completions.create(parameters, { signal: signal ?? null }),
-        (error) => (error instanceof OpenAI.BadRequestError ? error.message : null),
-        onDropped,
-      ).catch((error) => {
-        throw explained(error, apiKey);
-      });
-      return replyOf(answer);
-    },
+    variable: "OPENAI_API_KEY",
+    ask: (request, signal) =>
+      accepted.ask(parametersOf(request), async (parameters) => {
+        try {
+          const sent = client.chat.completions.create(parameters, { signal: signal ?? null });
+          const response = await sent.asResponse();
+          return replyOf(await response.text(), response.headers, apiKey);
+        } catch (error) {
+          signal?.throwIfAborted();
+          throw error instanceof OpenAI.APIError ? kindOf(error, options) : error;
+        }
+      }),
   };
 }
 
-/** @throws Error for an answer that is none: it may be tried again */
-function replyOf(answer: OpenAI.ChatCompletion): ChatReply {
-  const choice = answer.choices?.[0];
-  if (choice?.message === undefined) throw new Error("the answer has no choices");
+/** @throws Refusal for an error; Unreadable for what is no completion */
+function replyOf(text: string, headers: Headers, apiKey: string | undefined): ChatReply {
+  const { choices, usage } = objectIn(text, headers, apiKey);
+  if (!Array.isArray(choices) || choices.length === 0) throw new Unreadable("it has no choices");
+  const choice: unknown = choices[0];
+  if (!isObject(choice)) throw new Unreadable("its choice is no object");
+  const { message, finish_reason: finish, error } = choice;
+  if (finish === "error" || isObject(error))
+    throw refusalOf(200, JSON.stringify(error ?? { message: "the model failed" }), headers, apiKey);
+  if (!isObject(message)) throw new Unreadable("its choice has no message");
+  const { content, refusal } = message;
+  // A refusal has no content, and neither has a model that came to no end of its reasoning.
+  const isEmpty = content === null || content === undefined;
+  if (isEmpty && typeof finish !== "string" && typeof refusal !== "string")
+    throw new Unreadable("its message has neither content nor a reason why it ended");
+  const parts = contentOf(isEmpty ? "" : content);
+  const counts = isObject(usage) ? usage : {};
   return {
-    // A refusal has no content.
-    text: choice.message.content ?? "",
-    finishReason: choice.finish_reason === "length" ? "length" : "stop",
-    promptTokens: answer.usage?.prompt_tokens ?? null,
-    generatedTokens: answer.usage?.completion_tokens ?? null,
+    text: parts.text,
+    reasoning: parts.reasoning + reasoningIn(message.reasoning_content ?? message.reasoning),
+    finishReason: LENGTH.includes(String(finish)) ? "length" : "stop",
+    promptTokens: countIn(counts.prompt_tokens),
+    generatedTokens: countIn(counts.completion_tokens),
   };
 }
 
-/** What the SDK gave up on, in words without the key; other errors as they are. */
-function explained(error: unknown, apiKey: string | undefined): unknown {
-  if (!(error instanceof OpenAI.APIError) || error instanceof OpenAI.APIUserAbortError) return error;
-  return explainedError(error.status, error.message, apiKey, "OPENAI_API_KEY");
-}
+const LENGTH = ["length", "max_tokens", "model_length"];

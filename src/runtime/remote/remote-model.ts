@@ -1,4 +1,5 @@
 /** A model behind a service: parallel requests, further attempts, estimated token counts. */
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LseError } from "../../errors.js";
 import { hashJson } from "../../lib/hash.js";
@@ -11,7 +12,8 @@ import {
 } from "../../model.js";
 import { requireRoom } from "../context-size.js";
 import { costOf, type Price, type Purse } from "../price.js";
-import { type ChatReply, type ChatService, ServiceError } from "./service.js";
+import { Refusal } from "./refusal.js";
+import { type ChatReply, type ChatService, explained } from "./service.js";
 
 export interface RemoteOptions {
   readonly contextSize: number;
@@ -19,9 +21,11 @@ export interface RemoteOptions {
   readonly parallel: number;
   /** Requests begun in a minute; none: as many as there are. */
   readonly requestsPerMinute?: number | undefined;
-  /** Attempts at one request whose answer came and was none. */
+  /** Attempts at one request. */
   readonly attempts: number;
   readonly price?: Price | undefined;
+  /** Told what the service asks for, such as to wait. */
+  readonly say?: ((line: string) => void) | undefined;
   /** Takes the cost of each request. */
   readonly purse?: Purse | undefined;
 }
@@ -32,6 +36,8 @@ const BYTES_PER_TOKEN = 3;
 const MESSAGE_TOKENS = 8;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
+/** A wait that the user is told of. */
+const NOTICE_MS = 1000;
 
 /**
  * A model behind a web service. It has no tokenizer here: lengths of prompts are estimates, and completions have neither
@@ -45,6 +51,8 @@ export class RemoteModel implements LanguageModel {
   estimated = 0;
   /** When the next request may begin. */
   #next = 0;
+  /** When the service may be asked again, as far as it said so. */
+  #pausedUntil = 0;
 
   constructor(
     private readonly service: ChatService,
@@ -71,14 +79,17 @@ export class RemoteModel implements LanguageModel {
     signal?: AbortSignal,
   ): Promise<Completion[]> {
     const started = performance.now();
+    // One listener on the caller's signal, however many requests there are: each adds its own to this one.
+    const stop = signal === undefined ? undefined : AbortSignal.any([signal]);
+    if (stop !== undefined) setMaxListeners(0, stop);
     const completions: Completion[] = [];
     const waiting = requests.entries();
     let failure: { readonly error: unknown } | undefined;
     const work = async () => {
       for (const [index, request] of waiting) {
         try {
-          signal?.throwIfAborted();
-          const completion = await this.#complete(request, () => failure !== undefined, signal);
+          stop?.throwIfAborted();
+          const completion = await this.#complete(request, () => failure !== undefined, stop);
           if (completion === null) return;
           completions[index] = completion;
           onCompletion?.(index, completion);
@@ -130,11 +141,11 @@ export class RemoteModel implements LanguageModel {
       await this.#turn(signal);
       if (isGivenUp()) return null;
       const started = performance.now();
-      const { text, finishReason, ...counted } = await this.#ask(request, signal);
+      const { text, reasoning, finishReason, ...counted } = await this.#ask(request, signal);
       if (counted.promptTokens === null || counted.generatedTokens === null) this.estimated++;
       const promptTokens = counted.promptTokens ?? promptAtMost;
       const generatedTokens =
-        counted.generatedTokens ?? this.countTokens([{ role: "assistant", content: text }]);
+        counted.generatedTokens ?? this.countTokens([{ role: "assistant", content: reasoning + text }]);
       this.usage.completions++;
       this.usage.promptTokensAsked += promptTokens;
       this.usage.promptTokensEvaluated += promptTokens;
@@ -147,26 +158,42 @@ export class RemoteModel implements LanguageModel {
     }
   }
 
-  /** The SDK tries again what was not answered; here, what was answered and cut off on the way, or is no answer. */
+  /** Asks until there is an answer, or further attempts are of no use. */
   async #ask(request: GenerateRequest, signal: AbortSignal | undefined): Promise<ChatReply> {
+    const { name, variable } = this.service;
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.#pause(signal);
         return await this.service.ask(request, signal);
       } catch (error) {
         signal?.throwIfAborted();
-        const { name } = this.service;
-        if (error instanceof ServiceError)
-          throw new LseError(`${name}: ${error.message}`, error.nextStep, { cause: error });
-        const why = error instanceof Error ? error.message : String(error);
-        if (attempt >= this.options.attempts)
-          throw new LseError(
-            `${name}: ${attempt} answers could not be read, the last because ${why}`,
-            "Resume when the service is well again; what was answered is kept",
-            { cause: error },
-          );
-        await sleep(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1)), undefined, { signal });
+        if (attempt >= this.options.attempts || (error instanceof Refusal && !error.isPassing)) {
+          const { problem, nextStep } = explained(error, attempt, variable);
+          throw new LseError(`${name}: ${problem}`, nextStep);
+        }
+        if (error instanceof Refusal && error.waitMs) this.#obey(error, error.waitMs);
+        else
+          await sleep(Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (attempt - 1)), undefined, { signal });
       }
     }
+  }
+
+  /** Keeps all requests back for as long as the service asks. */
+  #obey({ status, message }: Refusal, waitMs: number): void {
+    const until = performance.now() + waitMs;
+    if (until <= this.#pausedUntil) return;
+    // Requests that were refused at once ask for much the same.
+    if (until > this.#pausedUntil + NOTICE_MS && waitMs >= NOTICE_MS)
+      this.options.say?.(`asks to wait for ${Math.ceil(waitMs / 1000)} s (${status} ${message}): waiting`);
+    this.#pausedUntil = until;
+  }
+
+  async #pause(signal: AbortSignal | undefined): Promise<void> {
+    for (let left = this.#left(); left > 0; left = this.#left()) await sleep(left, undefined, { signal });
+  }
+
+  #left(): number {
+    return Math.ceil(this.#pausedUntil - performance.now());
   }
 
   /** Waits until a further request may begin. */
