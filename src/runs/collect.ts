@@ -7,6 +7,7 @@ import type { RunEvent } from "../journal/journal.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { type Seat, together } from "../runtime/together.js";
 import type { RunConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
@@ -48,6 +49,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const { config, atOnce } = options;
   const { onEvent, onRunOver, signal } = hooks;
   const jobs = jobsOf(options);
+  using _lock = FolderLock.takeNew(options.out, "lse collect");
   await using tasks = new TaskPool();
   // All of them now: a database that cannot be used is found out before anything is paid for.
   const [first] = await Promise.all(jobs.map((job) => tasks.open(job.config.task)));
@@ -66,7 +68,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   hooks.onStart?.(jobs.length * budget.answers, done);
 
   const carryOut = async (job: Job, seat: Seat) => {
-    const folder = existsSync(join(job.path, "config.json"))
+    const folder = RunFolder.isUsed(job.path)
       ? RunFolder.open(job.path)
       : RunFolder.create(job.path, { ...job.config, model: resolved });
     if (isOver(folder)) return;

@@ -4,12 +4,16 @@ import { planRun } from "../evolve/plan.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type RunConfig, resolveConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
-import { type RunHooks, type RunInputs, type RunOutcome, runInFolder } from "./run-in-folder.js";
+import { type RunHooks, type RunInputs, type RunOutcome, runLocked } from "./run-in-folder.js";
 import { openTask } from "./tasks.js";
+
+/** What holds the lock of a run's folder. */
+const COMMAND = "lse evolve";
 
 /** A run that is over, with its task and its policy still open. */
 export interface RunConclusion extends RunOutcome {
@@ -33,7 +37,9 @@ export async function startRun(
   config: RunConfig,
   hooks: EvolveHooks = {},
 ): Promise<RunOutcome> {
+  FolderLock.requireFree(path);
   RunFolder.requireFree(path);
+  using _lock = FolderLock.takeNew(path, COMMAND);
   const paid = paidFor(config);
   await using task = await openTask(config.task);
   await using models = await openModels(config, task);
@@ -52,6 +58,7 @@ export async function resumeRun(
   { maxCost }: { readonly maxCost?: number | undefined } = {},
 ): Promise<RunOutcome> {
   const folder = RunFolder.open(path);
+  using _lock = FolderLock.take(path, COMMAND);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
   if (maxCost !== undefined) config.evolve.stop.cost = maxCost;
   const paid = paidFor(config);
@@ -70,7 +77,7 @@ async function carryOut(
   inputs: RunInputs,
   { conclude, ...hooks }: EvolveHooks,
 ): Promise<RunOutcome> {
-  const outcome = await runInFolder(folder, config, inputs, hooks);
+  const outcome = await runLocked(folder, config, inputs, hooks);
   const { task, policy } = inputs;
   await conclude?.({ ...outcome, task, policy });
   return outcome;

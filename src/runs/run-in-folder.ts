@@ -7,6 +7,7 @@ import type { RunEvent } from "../journal/journal.js";
 import { JournalFile, type SavedJournal } from "../journal/journal-file.js";
 import type { PaidCompletions } from "../journal/paid-completions.js";
 import type { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import type { LanguageModel, Usage } from "../model.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import { UsageMeter } from "../runtime/usage-meter.js";
@@ -61,11 +62,25 @@ export interface RunOutcome {
 }
 
 /**
- * Evolves in a run's folder, from where its journal ends: events as they happen; tree, best instructions and usage
+ * Evolves in a run's folder and keeps other processes out of it.
+ * @throws as `evolve`; LseError when another process works in the folder
+ */
+export async function runInFolder(
+  folder: RunFolder,
+  config: RunConfig,
+  inputs: RunInputs,
+  hooks: RunHooks = {},
+): Promise<RunOutcome> {
+  using _lock = FolderLock.take(folder.path, "lse evolve");
+  return await runLocked(folder, config, inputs, hooks);
+}
+
+/**
+ * Evolves in a folder that this process has locked, from where its journal ends: events as they happen; tree, best instructions and usage
  * after each round; a file named `stop` in the folder ends it after the round.
  * @throws as `evolve`
  */
-export async function runInFolder(
+export async function runLocked(
   folder: RunFolder,
   config: RunConfig,
   { task, policy, evolver, paid: allPaid, plan = planRun(task, policy, config.evolve) }: RunInputs,

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { measureGain } from "../workspace/gain.js";
@@ -49,6 +50,7 @@ export async function evolveWorkspace(
   hooks: WorkspaceHooks = {},
 ): Promise<WorkspaceOutcome> {
   const folder = Workspace.open(path);
+  using _lock = FolderLock.take(path, "lse evolve");
   const last = folder.runs().at(-1);
   if (last !== undefined && !isDone(folder, last)) return await goOn(folder, last, over, hooks);
   // A kill came between the end of the run and the manual.

@@ -89,7 +89,12 @@ describe("the run folder", () => {
 
   it("does not touch a folder in use, and says how to go on with a run in it", () => {
     const path = join(folder, "run");
+    const { eventsPath } = RunFolder.create(path, {});
+    // Nothing is paid for yet.
+    writeFileSync(eventsPath, '{"type":"tokens","key":"a","count":1}\n');
     RunFolder.create(path, {});
+    expect(existsSync(eventsPath)).toBe(false);
+    writeFileSync(eventsPath, '{"type":"generation","key":"a","fingerprint":"","completion":{}}\n');
     expect(() => RunFolder.create(path, {})).toThrow(/--resume/);
     writeFileSync(join(folder, "note.txt"), "mine");
     expect(() => RunFolder.create(folder, {})).toThrow(LseError);
