@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { planRun } from "../evolve/plan.js";
 import type { RunEvent } from "../journal/journal.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
@@ -11,6 +10,7 @@ import { FolderLock } from "../lib/folder-lock.js";
 import { type Seat, together } from "../runtime/together.js";
 import type { RunConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
+import { planOf, requirePrices, requireTestPaid } from "./run-budget.js";
 import { type RunOutcome, runInFolder } from "./run-in-folder.js";
 import { TaskPool } from "./tasks.js";
 
@@ -49,6 +49,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const { config, atOnce } = options;
   const { onEvent, onRunOver, signal } = hooks;
   const jobs = jobsOf(options);
+  requirePrices(config);
   using _lock = FolderLock.takeNew(options.out, "lse collect");
   await using tasks = new TaskPool();
   // All of them now: a database that cannot be used is found out before anything is paid for.
@@ -63,9 +64,10 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
     .map((path) => new SavedJournal(path));
   if (purse !== undefined)
     purse.spent = journals.reduce((sum, events) => sum + spentBefore(events, policy, config), 0);
-  const { budget } = planRun(first, policy, config.evolve);
+  const plan = planOf(first, policy, config);
+  requireTestPaid(first, policy, config, plan);
   const done = journals.reduce((sum, events) => sum + events.count("answer"), 0);
-  hooks.onStart?.(jobs.length * budget.answers, done);
+  hooks.onStart?.(jobs.length * plan.budget.answers, done);
 
   const carryOut = async (job: Job, seat: Seat) => {
     const folder = RunFolder.isUsed(job.path)

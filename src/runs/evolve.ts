@@ -1,6 +1,5 @@
 /** Starting a run in a new folder, and going on with one that was cut off. */
 
-import { planRun } from "../evolve/plan.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
@@ -9,6 +8,7 @@ import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type RunConfig, resolveConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
+import { planOf, requirePrices, requireTestPaid } from "./run-budget.js";
 import { type RunHooks, type RunInputs, type RunOutcome, runLocked } from "./run-in-folder.js";
 import { openTask } from "./tasks.js";
 
@@ -40,10 +40,12 @@ export async function startRun(
   FolderLock.requireFree(path);
   RunFolder.requireFree(path);
   using _lock = FolderLock.takeNew(path, COMMAND);
+  requirePrices(config);
   const paid = paidFor(config);
   await using task = await openTask(config.task);
   await using models = await openModels(config, task);
-  const plan = planRun(task, models.policy, config.evolve);
+  const plan = planOf(task, models.policy, config);
+  requireTestPaid(task, models.policy, config, plan);
   const folder = RunFolder.create(path, { ...config, model: models.resolved });
   return await carryOut(folder, config, { ...models, task, paid, plan }, hooks);
 }
@@ -60,7 +62,10 @@ export async function resumeRun(
   const folder = RunFolder.open(path);
   using _lock = FolderLock.take(path, COMMAND);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
-  if (maxCost !== undefined) config.evolve.stop.cost = maxCost;
+  if (maxCost !== undefined) {
+    config.evolve.stop.cost = maxCost;
+    requirePrices(config);
+  }
   const paid = paidFor(config);
   await using task = await openTask(config.task);
   await using models = await openModels(config, task);

@@ -1,7 +1,7 @@
 /** A run of evolution in its folder: the one loop of `lse evolve`, of a workspace, of collected runs and of scripts. */
 import { existsSync } from "node:fs";
 import { type Evolution, evolve } from "../evolve/evolve.js";
-import { planRun, type RunPlan } from "../evolve/plan.js";
+import type { RunPlan } from "../evolve/plan.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import type { RunEvent } from "../journal/journal.js";
 import { JournalFile, type SavedJournal } from "../journal/journal-file.js";
@@ -14,6 +14,7 @@ import { UsageMeter } from "../runtime/usage-meter.js";
 import type { Task } from "../task.js";
 import type { RunConfig } from "./config.js";
 import { pricesOf } from "./open-models.js";
+import { planOf } from "./run-budget.js";
 
 /** What a run works with; all of it stays open. */
 export interface RunInputs {
@@ -83,7 +84,7 @@ export async function runInFolder(
 export async function runLocked(
   folder: RunFolder,
   config: RunConfig,
-  { task, policy, evolver, paid: allPaid, plan = planRun(task, policy, config.evolve) }: RunInputs,
+  { task, policy, evolver, paid: allPaid, plan = planOf(task, policy, config) }: RunInputs,
   { onStart, onEvent, signal }: RunHooks = {},
 ): Promise<RunOutcome> {
   using journal = new JournalFile(folder.eventsPath);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -157,13 +157,35 @@ describe("lse evolve with services", () => {
 
   it("never costs more, and goes on when it may", async () => {
     await using server = await ChatServer.start(answer);
-    const { status, stderr } = await start(...optionsFor(server, "poor"), "--max-cost", "0.4").ended;
+    // Before the seed is scored, an answer could cost more than is left.
+    const prices = ["--price", "10,2000", "--evolver-price", "10,4000"];
+    const options = [...optionsFor(server, "poor"), ...prices, "--max-cost", "0.16"];
+    const { status, stderr } = await start(...options).ended;
     expect(status).toBe(1);
-    expect(stderr).toMatch(/limit of \$0\.4 does not allow.*--max-cost/s);
+    expect(stderr).toMatch(/limit of \$0\.16 does not allow.*--max-cost/s);
     const { status: after, stdout } = await start("--resume", path("poor"), "--max-cost", "100", "--json")
       .ended;
     expect(after).toBe(0);
     expect(JSON.parse(stdout).answers).toBe(27);
+  });
+
+  it("is refused where not even the test can be paid, or a price is missing", async () => {
+    await using server = await ChatServer.start(answer);
+    const poor = await start(...optionsFor(server, "broke"), "--max-cost", "0.4").ended;
+    expect(poor.stderr).toMatch(/^lse: bird\/bakery: \$0\.40 are not enough: .*Raise --max-cost[^\n]*\n$/);
+    const without = (flag: string) => {
+      const options = optionsFor(server, "unpriced");
+      options.splice(options.indexOf(flag), 2);
+      return start(...options, "--max-cost", "5").ended;
+    };
+    expect((await without("--price")).stderr).toMatch(
+      /^lse: --max-cost limits nothing: the price of openai:small is not known\. Give --price, [^\n]*\n$/,
+    );
+    expect((await without("--evolver-price")).stderr).toMatch(
+      /anthropic:large is not known\. Give --evolver-price/,
+    );
+    expect(server.asked).toEqual([]);
+    expect([existsSync(path("broke")), existsSync(path("unpriced"))]).toEqual([false, false]);
   });
 
   it("says beforehand what it can cost", async () => {
