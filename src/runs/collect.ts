@@ -12,6 +12,7 @@ import type { RunConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
 import { planOf, requirePrices, requireTestPaid } from "./run-budget.js";
 import { type RunOutcome, runInFolder } from "./run-in-folder.js";
+import { createRun } from "./saved-config.js";
 import { TaskPool } from "./tasks.js";
 
 /** Which runs are made, and where. */
@@ -72,7 +73,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const carryOut = async (job: Job, seat: Seat) => {
     const folder = RunFolder.isUsed(job.path)
       ? RunFolder.open(job.path)
-      : RunFolder.create(job.path, { ...job.config, model: resolved });
+      : createRun(job.path, { ...job.config, model: resolved });
     if (isOver(folder)) return;
     const inputs = {
       task: await tasks.open(job.config.task),

@@ -10,6 +10,7 @@ import { type RunConfig, resolveConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
 import { planOf, requirePrices, requireTestPaid } from "./run-budget.js";
 import { type RunHooks, type RunInputs, type RunOutcome, runLocked } from "./run-in-folder.js";
+import { createRun } from "./saved-config.js";
 import { openTask } from "./tasks.js";
 
 /** What holds the lock of a run's folder. */
@@ -46,7 +47,7 @@ export async function startRun(
   await using models = await openModels(config, task);
   const plan = planOf(task, models.policy, config);
   requireTestPaid(task, models.policy, config, plan);
-  const folder = RunFolder.create(path, { ...config, model: models.resolved });
+  const folder = createRun(path, { ...config, model: models.resolved });
   return await carryOut(folder, config, { ...models, task, paid, plan }, hooks);
 }
 

@@ -10,6 +10,7 @@ import { CURVE, readCurve } from "../../train/curve.js";
 import type { ModelSpec, Parameters } from "../../train/model/spec.js";
 import { adamW } from "../../train/optimizer/groups.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../../train/rl/learn.js";
+import { savedConfig } from "../saved-config.js";
 import { TaskPool } from "../tasks.js";
 import type { TrainConfig } from "./config.js";
 import { openTrainEngine } from "./engine.js";
@@ -20,7 +21,7 @@ import { TrainedEvolver } from "./trained-evolver.js";
 export function prepareTraining(folder: string, config: TrainConfig): void {
   FolderLock.requireFree(folder);
   makeNewFolder(folder, "Name a new folder, or resume that training");
-  replaceFile(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  replaceFile(join(folder, "config.json"), `${JSON.stringify(savedConfig(folder, config), null, 2)}\n`);
 }
 
 /** What came of a training. */
