@@ -7,10 +7,15 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readFileSync,
+  readSync,
 } from "node:fs";
 import { LseError } from "../errors.js";
+import { EVENT_FIELDS } from "./event-schema.js";
 import type { Journal, RunEvent } from "./journal.js";
+
+/** Bytes read at once. */
+const CHUNK_BYTES = 1 << 24;
+const SMALL_CHUNK_BYTES = 1 << 12;
 
 /** The events of a run as its file has them: one JSON object a line. Reading changes nothing. */
 export class SavedJournal {
@@ -20,34 +25,35 @@ export class SavedJournal {
   /** Bytes up to the end of the last whole line. A kill may leave half a line after them. */
   readonly wholeBytes: number;
 
-  /** @throws LseError when a line that is not the last one cannot be read */
-  constructor(readonly path: string) {
-    const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
-    let start = 0;
-    for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", start)) {
-      const line = bytes.subarray(start, end);
+  /**
+   * @param chunkBytes how much is read at once: a journal may be larger than one buffer can be
+   * @throws LseError when a line that is not the last one cannot be read
+   */
+  constructor(
+    readonly path: string,
+    chunkBytes = CHUNK_BYTES,
+  ) {
+    let bytes = 0;
+    let number = 0;
+    for (const line of linesOf(path, chunkBytes)) {
+      number++;
+      bytes += line.length + 1;
       const name = eventName(line);
-      if (name === null) {
-        throw new LseError(
-          `${path}: line ${this.#lines.size + 1} is not an event`,
-          "Restore the file from a copy, or start a new run",
-        );
-      }
+      if (name === null) throw damaged(path, `line ${number} is not an event`);
       this.keep(name, line);
-      start = end + 1;
     }
-    this.wholeBytes = start;
+    this.wholeBytes = bytes;
   }
 
   recall<T extends RunEvent["type"]>(type: T, key: string): Extract<RunEvent, { type: T }> | undefined {
     const line = this.#lines.get(`${type}:${key}`);
-    return line === undefined ? undefined : (eventIn(line) as Extract<RunEvent, { type: T }>);
+    return line === undefined ? undefined : (eventIn(line, this.path) as Extract<RunEvent, { type: T }>);
   }
 
   /** All events of a type, in the order in which they happened. */
   *all<T extends RunEvent["type"]>(type: T): Generator<Extract<RunEvent, { type: T }>> {
     for (const [name, line] of this.#lines)
-      if (name.startsWith(`${type}:`)) yield eventIn(line) as Extract<RunEvent, { type: T }>;
+      if (name.startsWith(`${type}:`)) yield eventIn(line, this.path) as Extract<RunEvent, { type: T }>;
   }
 
   /** How many events of a type there are. */
@@ -113,12 +119,49 @@ export class JournalFile extends SavedJournal implements Journal, Disposable {
   }
 }
 
-/** The event of a line. Version 0.1 called a node's score its reward. */
-function eventIn(line: Buffer): RunEvent {
-  const event = JSON.parse(line.toString()) as RunEvent & { reward?: unknown };
-  if ((event.type !== "node" && event.type !== "refined") || event.score !== undefined) return event;
-  const { reward, ...rest } = event;
-  return { ...rest, score: reward as number };
+/** The event of a line. Version 0.1 called a node's score its reward. @throws LseError for fields of the wrong type */
+function eventIn(line: Buffer, path: string): RunEvent {
+  const { reward, ...event } = JSON.parse(line.toString()) as RunEvent & { reward?: unknown };
+  const isOld = (event.type === "node" || event.type === "refined") && event.score === undefined;
+  const given = isOld ? { ...event, score: reward } : reward === undefined ? event : { ...event, reward };
+  const { error } = EVENT_FIELDS[event.type].safeParse(given);
+  if (error === undefined) return given as RunEvent;
+  const [issue] = error.issues;
+  throw damaged(
+    path,
+    `the event ${event.type} ${event.key}: field ${issue?.path.join(".")}: ${issue?.message}`,
+  );
+}
+
+const damaged = (path: string, what: string) =>
+  new LseError(`${path}: ${what}`, "Restore the file from a copy, or start a new run");
+
+/** The whole lines of a file, without their ends; none of a file that is not there. */
+function* linesOf(path: string, chunkBytes: number): Generator<Buffer> {
+  if (!existsSync(path)) return;
+  const file = openSync(path, "r");
+  try {
+    /** Parts of the line that the chunks so far have not ended. */
+    let begun: Buffer[] = [];
+    for (let read = 0; ; ) {
+      // Lines keep the chunk that they are in: one that is hardly filled would be a waste.
+      const left = Math.max(SMALL_CHUNK_BYTES, fstatSync(file).size - read);
+      const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, left));
+      const length = readSync(file, chunk, 0, chunk.length, null);
+      read += length;
+      if (length === 0) return;
+      let start = 0;
+      for (let end = chunk.indexOf(NEWLINE); end >= 0 && end < length; end = chunk.indexOf(NEWLINE, start)) {
+        const rest = chunk.subarray(start, end);
+        yield begun.length === 0 ? rest : Buffer.concat([...begun, rest]);
+        begun = [];
+        start = end + 1;
+      }
+      if (start < length) begun.push(chunk.subarray(start, length));
+    }
+  } finally {
+    closeSync(file);
+  }
 }
 
 const NEWLINE = Buffer.from("\n");

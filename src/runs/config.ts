@@ -20,7 +20,7 @@ export const remoteSchema = z.strictObject({
   context: z.int().min(1).default(128_000),
   /** Requests under way at once. */
   parallel: z.int().min(1).default(16),
-  requestsPerMinute: z.number().positive().optional(),
+  requestsPerMinute: z.number().min(0.001).optional(),
   /** Attempts at one request. */
   attempts: z.int().min(1).default(6),
   /** Seconds that one attempt may take. */

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { FolderLock } from "../lib/folder-lock.js";
+import { limitMs } from "../lib/time-limit.js";
 import { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { measureGain } from "../workspace/gain.js";
@@ -146,7 +147,7 @@ async function requireGold(folder: Workspace, config: RunConfig, onQuestion: () 
   const { task } = withOwnTask(config);
   await using opened = await WorkspaceTask.open({
     dataPath: task.data,
-    timeoutMs: task.timeout * 1000,
+    timeoutMs: limitMs(task.timeout),
     cacheFolder: task.cache,
   });
   await opened.requireGold(folder.questionsPath, onQuestion);

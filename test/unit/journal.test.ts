@@ -62,6 +62,29 @@ describe("the event log", () => {
     expect(new SavedJournal(path()).recall("edit", "3")?.round).toBe(3);
   });
 
+  it.each([1, 7, 4096])("is read %i bytes at a time, so that it may be larger than any text", (chunk) => {
+    {
+      using log = new JournalFile(path());
+      for (let i = 0; i < 5; i++) log.record(edit(i, "é".repeat(i)));
+    }
+    appendFileSync(path(), "half");
+    const saved = new SavedJournal(path(), chunk);
+    expect([...saved.all("edit")]).toEqual([0, 1, 2, 3, 4].map((i) => edit(i, "é".repeat(i))));
+    expect(saved.wholeBytes).toBe(readFileSync(path()).length - 4);
+  });
+
+  it.each([
+    [{ ...edit(1), tokens: "3" }, /events\.jsonl: the event edit 1: field tokens: .*Restore the file/],
+    [{ type: "answer", key: "a", outcome: null }, /the event answer a: field node/],
+    [{ type: "done", key: "done", best: {}, reason: 5 }, /the event done done: field best/],
+  ])("names file, event and field where an event is not what it should be: %j", (event, message) => {
+    writeFileSync(path(), `${JSON.stringify(event)}\n{"type":"of another version","key":"1"}\n`);
+    const saved = new SavedJournal(path());
+    const read = () => [...saved.all(event.type as RunEvent["type"])];
+    expect(read).toThrow(LseError);
+    expect(read).toThrow(message);
+  });
+
   it("names file and line of a damaged line that is not the last", () => {
     writeFileSync(path(), `${JSON.stringify(edit(1))}\nnonsense\n${JSON.stringify(edit(2))}\n`);
     expect(() => new JournalFile(path())).toThrow(/events\.jsonl: line 2/);
