@@ -58,6 +58,8 @@ async function failAtOnce(error: unknown): Promise<void> {
 
 process.on("uncaughtException", (error) => void failAtOnce(error));
 process.on("unhandledRejection", (error) => void failAtOnce(error));
+// A file that may not grow further (ulimit -f) fails to be written, as on a full disk, and does not end the program.
+process.on("SIGXFSZ", () => {});
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever reads has seen enough, as `head` has.
   if (error.code === "EPIPE") process.exit(0);
