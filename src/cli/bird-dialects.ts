@@ -3,6 +3,8 @@ import { Command } from "@commander-js/extra-typings";
 import { databasesOf, openBird, questionsOf } from "../bird/dataset.js";
 import { compareDatabases } from "../bird/duckdb/compare-databases.js";
 import type { Dialects } from "../bird/duckdb/dialects.js";
+import { limitMs } from "../lib/time-limit.js";
+import { printable } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
 import { textTable } from "../terminal/text-table.js";
 import { timeoutOption } from "./options.js";
@@ -25,11 +27,11 @@ export function dialectsCommand() {
       const questions = databases.reduce((sum, name) => sum + questionsOf(data, name).length, 0);
       using progress = new Progress("gold queries", questions);
       const all = await compareDatabases(data, databases, {
-        timeoutMs: timeout * 1000,
+        timeoutMs: limitMs(timeout),
         cacheFolder: cache,
         onQuery: () => progress.tick(),
       });
-      console.log(json ? JSON.stringify(all) : describe(all));
+      console.log(json ? JSON.stringify(all) : printable(describe(all)));
     });
 }
 

@@ -24,6 +24,8 @@ import { defectOf } from "../bird/known-defects.js";
 import { officialTable } from "../bird/official-table.js";
 import { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
+import { limitMs } from "../lib/time-limit.js";
+import { printableLine } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
 import { dialectsCommand } from "./bird-dialects.js";
 import { integer, sqlEngineOption, tiedGoldOption, timeoutOption } from "./options.js";
@@ -125,7 +127,7 @@ async function score(
   metrics: Metrics,
 ): Promise<Evaluation> {
   const { timeout, cache, sqlEngine: engine } = options;
-  await using accuracy = new ExecutionAccuracy(data, timeout * 1000, cache, engine);
+  await using accuracy = new ExecutionAccuracy(data, limitMs(timeout), cache, engine);
   using progress = new Progress("questions", predictions.length);
   return await evaluatePredictions(predictions, accuracy, () => progress.tick(), metrics);
 }
@@ -193,6 +195,6 @@ async function print(
     );
   }
   for (const { question_id, db_id, error } of evaluation.questions) {
-    if (error !== null) console.log(`${db_id} ${question_id}: ${error}`);
+    if (error !== null) console.log(printableLine(`${db_id} ${question_id}: ${error}`));
   }
 }

@@ -6,7 +6,7 @@ import { type Budget, planRun } from "../evolve/plan.js";
 import { readJson } from "../lib/json-file.js";
 import { type CollectOptions, collect, rangesOf } from "../runs/collect.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "../runs/config.js";
-import { timeOn } from "../runs/run-budget.js";
+import { requirePrices, timeOn } from "../runs/run-budget.js";
 import { TaskPool } from "../runs/tasks.js";
 import type { GpuName } from "../runtime/gpu-time.js";
 import { collectHooks } from "../terminal/collect-view.js";
@@ -58,6 +58,7 @@ async function plan(
   runs: number,
   gpu: GpuName | undefined,
 ): Promise<void> {
+  requirePrices(config);
   await using tasks = new TaskPool();
   const budgets: Budget[] = [];
   for (const db of databases) {

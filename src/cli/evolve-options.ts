@@ -45,7 +45,12 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
       "bird: what runs the queries; scores in DuckDB are not BIRD's (sqlite)",
       ["sqlite", "duckdb"],
     ],
-    ["--timeout <seconds>", "task.timeout", "time limit of a predicted query (30)", decimal(0.001)],
+    [
+      "--timeout <seconds>",
+      "task.timeout",
+      "time limit of a predicted query (30), or of a grade by a task's own file (300)",
+      decimal(0.001),
+    ],
     ["--cache <folder>", "task.cache", "where gold results are kept (your cache folder)"],
   ],
   "Models:": [

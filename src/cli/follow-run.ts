@@ -6,6 +6,7 @@ import type { GpuName } from "../runtime/gpu-time.js";
 import { EvolveView } from "../terminal/evolve-view.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
 import { budgetText, dryRunText, hoursOf } from "../terminal/plan-text.js";
+import { printableLine } from "../terminal/printable.js";
 import { resultDocument, resultText } from "../terminal/result-text.js";
 
 /** Options that are no fields of the configuration. */
@@ -48,7 +49,7 @@ export async function followed<T>(
         signal,
         onStart: (start) => {
           arm();
-          console.error(`${start.task.id}: ${budgetText(start.plan.budget, start.config)}`);
+          console.error(printableLine(`${start.task.id}: ${budgetText(start.plan.budget, start.config)}`));
           view = new EvolveView(start);
         },
         onEvent: (event) => {

@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { isRemote } from "../runtime/remote/names.js";
+import { printable } from "../terminal/printable.js";
 import { FILES, PROMPTS } from "../workspace/folder.js";
 import { defaultFolder, initFolder } from "../workspace/init.js";
 import { FEWEST_QUESTIONS } from "../workspace/protocol.js";
@@ -57,6 +58,6 @@ export function initCommand() {
           : []),
         `Then: lse evolve ${folder}${model === undefined ? " --model <file>" : ""}`,
       ];
-      console.log(lines.join("\n"));
+      console.log(printable(lines.join("\n")));
     });
 }

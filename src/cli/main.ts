@@ -2,7 +2,7 @@
 /** The command line: loads the command that is asked for, and prints errors in one line. */
 import { createRequire } from "node:module";
 import { Command } from "@commander-js/extra-typings";
-import { LseError } from "../errors.js";
+import { failureText } from "./failure.js";
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
@@ -45,14 +45,30 @@ async function programFor(asked: string | undefined) {
   return program;
 }
 
+async function fail(error: unknown): Promise<void> {
+  process.exitCode = 1;
+  console.error(`lse: ${await failureText(error)}`);
+}
+
+/** An error that nobody waits for ends the program. */
+async function failAtOnce(error: unknown): Promise<void> {
+  await fail(error);
+  process.exit(1);
+}
+
+process.on("uncaughtException", (error) => void failAtOnce(error));
+process.on("unhandledRejection", (error) => void failAtOnce(error));
+// A file that may not grow further (ulimit -f) fails to be written, as on a full disk, and does not end the program.
+process.on("SIGXFSZ", () => {});
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever reads has seen enough, as `head` has.
+  if (error.code === "EPIPE") process.exit(0);
+  void failAtOnce(error);
+});
+process.stderr.on("error", () => process.exit(1));
+
 try {
   await (await programFor(process.argv[2])).parseAsync();
 } catch (error) {
-  process.exitCode = 1;
-  // Anything else is a defect of this program, and whoever reports it needs the stack.
-  if (!(error instanceof LseError)) console.error(error);
-  else {
-    const { withFlags } = await import("./evolve-options.js");
-    console.error(`lse: ${withFlags(error.message)}`);
-  }
+  await fail(error);
 }

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
+import { LOCK } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
 import { mean } from "../lib/statistics.js";
 import { preparePretraining, pretrainInFolder, stepsOf } from "../runs/training/pretrain.js";
@@ -37,8 +38,8 @@ export function pretrainCommand() {
         await run(folder, checkPretrainConfig(readJson(configPath), configPath), json === true);
       } catch (error) {
         // A configuration that cannot be trained leaves nothing in the way of its correction.
-        if (resume === undefined && !existsSync(join(folder, CHECKPOINT)))
-          rmSync(folder, { recursive: true });
+        const isOurs = resume === undefined && !existsSync(join(folder, LOCK));
+        if (isOurs && !existsSync(join(folder, CHECKPOINT))) rmSync(folder, { recursive: true });
         throw error;
       }
     });

@@ -1,10 +1,12 @@
 /** `lse query` and `lse export`: runs in SQL, and as Parquet files. */
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { RunQuery, VIEWS } from "../journal/run-query.js";
 import { runFolders } from "../runs/run-folders.js";
-import { textTable } from "../terminal/text-table.js";
+import { printable } from "../terminal/printable.js";
+import { tableLines } from "../terminal/text-table.js";
 
 const VIEW_HELP = Object.entries(VIEWS)
   .map(([name, row]) => `  ${name.padEnd(9)}${row}`)
@@ -20,10 +22,8 @@ export function queryCommand() {
     .action(async (run, sql, { json }) => {
       await using query = await RunQuery.open(runFolders(run));
       const { columns, rows } = await query.rows(sql);
-      if (json)
-        for (const row of rows)
-          console.log(JSON.stringify(Object.fromEntries(columns.map((name, i) => [name, row[i]])), plain));
-      else console.log(textTable([columns, ...rows.map((row) => row.map(textOf))]));
+      if (json) await printLines(rows.map((row) => documentOf(columns, row)));
+      else await printLines(tableLines([columns.map(printable), ...rows.map((row) => row.map(textOf))]));
     });
 }
 
@@ -43,10 +43,30 @@ export function exportCommand() {
     });
 }
 
+const documentOf = (columns: readonly string[], row: readonly unknown[]) =>
+  JSON.stringify(Object.fromEntries(columns.map((name, i) => [name, row[i]])), plain);
+
+/** Lines that are handed over together. */
+const AT_ONCE = 1000;
+
+/** Prints lines as fast as they are read: many are never one text, nor all of them waiting. */
+async function printLines(lines: Iterable<string>): Promise<void> {
+  let some: string[] = [];
+  const print = async () => {
+    if (some.length > 0 && !process.stdout.write(`${some.join("\n")}\n`)) await once(process.stdout, "drain");
+    some = [];
+  };
+  for (const line of lines) {
+    some.push(line);
+    if (some.length === AT_ONCE) await print();
+  }
+  await print();
+}
+
 /** What DuckDB counts with is wider than JSON's numbers. */
 const plain = (_: string, value: unknown) => (typeof value === "bigint" ? Number(value) : value);
 
 function textOf(value: unknown): string {
   if (value === null) return "";
-  return typeof value === "object" ? JSON.stringify(value, plain) : String(value);
+  return printable(typeof value === "object" ? JSON.stringify(value, plain) : String(value));
 }

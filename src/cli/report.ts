@@ -5,6 +5,7 @@ import { Command } from "@commander-js/extra-typings";
 import { replaceFile } from "../lib/files.js";
 import { reportHtml } from "../report/html.js";
 import { ReportSource } from "../runs/report-source.js";
+import { printableLine } from "../terminal/printable.js";
 
 export function reportCommand() {
   return new Command("report")
@@ -15,7 +16,7 @@ export function reportCommand() {
     .option("--out <file>", "the page (report.html, in the run's folder if there is one run)")
     .action(async (paths, { out }) => {
       await using source = new ReportSource(paths);
-      for (const failure of await source.openTasks()) console.error(failure);
+      for (const failure of await source.openTasks()) console.error(printableLine(failure));
       const data = source.read();
       const [only, ...others] = paths;
       const isOne = others.length === 0 && data.runs.length === 1;

@@ -2,6 +2,7 @@
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { JournalFile, SavedJournal } from "../journal/journal-file.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
 import { serveUntil } from "../lib/listen.js";
 import { isLoopback } from "../lib/local-request.js";
@@ -66,6 +67,7 @@ export function rewardServerCommand() {
       const states = await trainStates(config, tasks);
       await using policy = await openTrainEngine(config.policy ?? config.model, config);
       checkScorer(states, policy, config);
+      using _lock = FolderLock.takeFor(out, "lse reward-server");
       using journal = new JournalFile(out);
       const all = [...states.training, ...states.validation];
       const server = rewardService({ states: all, policy, together, waiting, token, journal });

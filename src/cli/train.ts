@@ -3,6 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
+import { LOCK } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
 import { checkTrainConfig } from "../runs/training/config.js";
 import { drawCurve } from "../terminal/curve.js";
@@ -76,7 +77,8 @@ export function trainCommand() {
             );
         } catch (error) {
           // What could not begin leaves nothing in the way of its correction.
-          if (resume === undefined && !signal.aborted && !existsSync(join(folder, CHECKPOINT)))
+          const isOurs = resume === undefined && !existsSync(join(folder, LOCK));
+          if (isOurs && !signal.aborted && !existsSync(join(folder, CHECKPOINT)))
             rmSync(folder, { recursive: true });
           throw error;
         }

@@ -5,6 +5,7 @@ import { overrideConfig, type PartialConfig } from "../runs/config.js";
 import { openTask, taskConfigOf } from "../runs/tasks.js";
 import { promptProblems } from "../task-file/prompt-problems.js";
 import { count } from "../terminal/numbers.js";
+import { printableLine } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
 import { fieldsOf } from "./evolve-options.js";
 import { taskName, taskOptionValues, timeoutOption } from "./options.js";
@@ -42,9 +43,9 @@ export function validateCommand() {
         console.log(`${task.id}: ${share} ${what}`);
         for (const { problem, error } of failures) {
           const question = task.describe?.(problem).question ?? "";
-          console.log(`${problem}${question === "" ? "" : ` (${question})`}: ${error}`);
+          console.log(printableLine(`${problem}${question === "" ? "" : ` (${question})`}: ${error}`));
         }
-        for (const problem of prompts) console.log(problem);
+        for (const problem of prompts) console.log(printableLine(problem));
       }
       if (passed < total || prompts.length > 0) process.exitCode = 1;
     });

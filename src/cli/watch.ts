@@ -4,6 +4,7 @@ import { serveUntil } from "../lib/listen.js";
 import { reportServer } from "../report/serve.js";
 import { ReportSource } from "../runs/report-source.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
+import { printableLine } from "../terminal/printable.js";
 import { port } from "./options.js";
 
 const HOST = "127.0.0.1";
@@ -15,7 +16,7 @@ export function watchCommand() {
     .option("--port <number>", "port to listen on; 0 takes a free one", port, 0)
     .action(async (paths, options) => {
       await using source = new ReportSource(paths);
-      for (const failure of await source.openTasks()) console.error(failure);
+      for (const failure of await source.openTasks()) console.error(printableLine(failure));
       await untilInterrupted("The runs go on by themselves", (signal) =>
         serveUntil(signal, reportServer(source), { port: options.port, host: HOST }, (bound) =>
           console.log(`http://${HOST}:${bound.port} (Ctrl-C ends it)`),

@@ -64,7 +64,12 @@ export async function evolve(
   });
   const { choose } = method;
   const run = new Run({ task, policy, choose, writer, config, split: plan.split, journal, prices, signal });
-  const stopping = new Stopping(run, journal, stopRequested);
+  const stopping = new Stopping(run, {
+    journal,
+    requested: stopRequested,
+    testAnswers: plan.budget.testAnswers,
+    asked: () => languageModel.usage.completions,
+  });
   const searchAnswers = plan.budget.answers - plan.budget.testAnswers;
 
   if (config.schedule === "algorithm1") {
@@ -90,29 +95,50 @@ export async function evolve(
 /** Decides whether rounds go on; what was decided once holds for the resumed run too. */
 class Stopping {
   readonly #started = performance.now();
+  readonly #askedBefore: number;
 
   constructor(
     private readonly run: Run,
-    private readonly journal: Journal,
-    private readonly requested: () => boolean,
-  ) {}
+    private readonly parts: {
+      readonly journal: Journal;
+      readonly requested: () => boolean;
+      /** What comes after the last round. */
+      readonly testAnswers: number;
+      /** Completions that this process has asked the action policy for. */
+      readonly asked: () => number;
+    },
+  ) {
+    this.#askedBefore = parts.asked();
+  }
 
   /** Why no round is begun after this one; null when one is. */
   after(round: number): Stop | null {
-    const decided = this.journal.recall("stop", "stop");
+    const { journal, requested, testAnswers, asked } = this.parts;
+    const decided = journal.recall("stop", "stop");
     if (decided !== undefined) return decided.round === round ? decided : null;
     // A killed run had begun the next round: what it paid for there is used.
-    if (this.journal.recall("round", String(round + 1)) !== undefined) return null;
-    const { config, split, spent, tree } = this.run;
+    if (journal.recall("round", String(round + 1)) !== undefined) return null;
+    const { config, spent, tree } = this.run;
     const minutes = (performance.now() - this.#started) / 60_000;
-    const next = METHODS[config.method].answersPerRound(config) + split.test.length * config.samples;
-    const { answers, edits, answersCost, editsCost } = spent;
-    const cost = answersCost + editsCost;
-    const costAhead = (next * answersCost) / Math.max(1, answers) + editsCost / Math.max(1, edits);
-    const stop: Stop | null = this.requested()
+    const next = METHODS[config.method].answersPerRound(config) + testAnswers;
+    const { answers, edits, answerTokens, editTokens, answersCost, editsCost } = spent;
+    // The first edit is taken to be like an answer.
+    const inRound = (ofAnswers: number, ofEdits: number) => {
+      const answer = ofAnswers / Math.max(1, answers);
+      return next * answer + (edits === 0 ? answer : ofEdits / edits);
+    };
+    const askedHere = asked() - this.#askedBefore;
+    const ahead = {
+      tokens: inRound(answerTokens, editTokens),
+      // By the pace of this process: what was answered before took no time here.
+      minutes: askedHere === 0 ? 0 : (next * minutes) / askedHere,
+      cost: inRound(answersCost, editsCost),
+    };
+    const sums = { tokens: answerTokens + editTokens, cost: answersCost + editsCost };
+    const stop: Stop | null = requested()
       ? { by: "request", reason: "someone asked for it" }
-      : whyStop(config.stop, { round, ...spent, minutes, cost, costAhead }, next, tree);
-    if (stop !== null) this.journal.record({ type: "stop", key: "stop", round, ...stop });
+      : whyStop(config.stop, { round, answers, minutes, ...sums, ahead }, next, tree);
+    if (stop !== null) journal.record({ type: "stop", key: "stop", round, ...stop });
     return stop;
   }
 }

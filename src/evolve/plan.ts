@@ -17,6 +17,8 @@ export interface Budget {
   readonly answers: number;
   /** Of these, answers to test problems. */
   readonly testAnswers: number;
+  /** Of the test's answers, those under the instructions that the run started from, asked for when it is over. */
+  readonly comparisonAnswers: number;
   /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
   readonly promptTokens: number;
   /** Of these, what is evaluated: what prompts of a round share once. */
@@ -39,11 +41,19 @@ export interface RunPlan {
  * Divides the problems, counts what the run asks for, and checks that there are problems enough and that prompts fit
  * the model's context.
  * @param model null where it is not at hand: its context is not checked then
+ * @param isCompared whether the instructions that the run starts from answer the test, too, when it is over
  * @throws LseError naming the field to change
  */
-export function planRun(task: Task, model: LanguageModel | null, config: EvolveConfig): RunPlan {
+export function planRun(
+  task: Task,
+  model: LanguageModel | null,
+  config: EvolveConfig,
+  isCompared = false,
+): RunPlan {
   const split = splitProblems(task, config);
-  requireAnswers(task, split, config);
+  const test = split.test.length * config.samples;
+  const budget = budgetOf(task, split, config, isCompared ? test : 0);
+  requireAffordable(task, split, config, budget);
   const roomFor = roomIn(task, config);
   const tooLong = model === null ? null : roomFor(model)(task.seedInstructions);
   if (tooLong !== null)
@@ -51,23 +61,32 @@ export function planRun(task: Task, model: LanguageModel | null, config: EvolveC
       `${task.id}: ${tooLong}`,
       "Raise `model.context`, if the model was trained for more, or give a shorter schema",
     );
-  return { split, budget: budgetOf(task, split, config), roomFor };
+  return { split, budget, roomFor };
 }
 
-/** @throws LseError where the limit of answers does not suffice for the scores of the seed instructions and the test */
-function requireAnswers(task: Task, split: Split, { samples, stop }: EvolveConfig): void {
-  const least = (split.holdout.length + split.test.length) * samples;
-  if (stop.answers === undefined || stop.answers >= least) return;
-  throw new LseError(
-    `${task.id}: ${stop.answers} answers are not enough: scoring the seed instructions and the test take ${least}`,
-    "Raise `evolve.stop.answers`, or lower `evolve.holdout`, `evolve.test` or `evolve.samples`",
-  );
+/** @throws LseError where a limit does not suffice for the scores of the seed instructions and the test */
+function requireAffordable(
+  task: Task,
+  { holdout }: Split,
+  { samples, stop }: EvolveConfig,
+  { testAnswers }: Budget,
+): void {
+  const least = holdout.length * samples + testAnswers;
+  // An answer is at least one token.
+  for (const name of ["answers", "tokens"] as const) {
+    const limit = stop[name];
+    if (limit === undefined || limit >= least) continue;
+    throw new LseError(
+      `${task.id}: ${limit} ${name} are not enough: scoring the seed instructions and the test take ${name === "answers" ? least : `at least ${least}`}`,
+      `Raise \`evolve.stop.${name}\`, or lower \`evolve.holdout\`, \`evolve.test\` or \`evolve.samples\``,
+    );
+  }
 }
 
-function budgetOf(task: Task, split: Split, config: EvolveConfig): Budget {
+function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnswers: number): Budget {
   const { batch, holdout, samples, sampling, stop } = config;
   const testProblems = split.test.length;
-  const testAnswers = testProblems * samples;
+  const testAnswers = testProblems * samples + comparisonAnswers;
   const perRound = answersOfPaperRound(config);
   // In the published code's order a node is scored at the start of a round, and the last one never.
   const seedAnswers = config.schedule === "reference" ? 0 : holdout * samples;
@@ -88,6 +107,7 @@ function budgetOf(task: Task, split: Split, config: EvolveConfig): Budget {
     edits: rounds,
     answers,
     testAnswers,
+    comparisonAnswers,
     promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
     promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
     editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),

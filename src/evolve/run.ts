@@ -48,8 +48,10 @@ interface Spending {
   answers: number;
   /** Attempts at edits. */
   edits: number;
-  /** Generated, by answers and edits. */
-  tokens: number;
+  /** Generated, by answers. */
+  answerTokens: number;
+  /** Generated, by edits. */
+  editTokens: number;
   /** Dollars. */
   answersCost: number;
   editsCost: number;
@@ -108,7 +110,14 @@ export class Run implements ChoiceView {
   test: TestScore | null = null;
   /** The estimate by cross-validation; null where none was asked for, and until the end. */
   crossValidation: CrossValidatedScore | null = null;
-  readonly spent: Spending = { answers: 0, edits: 0, tokens: 0, answersCost: 0, editsCost: 0 };
+  readonly spent: Spending = {
+    answers: 0,
+    edits: 0,
+    answerTokens: 0,
+    editTokens: 0,
+    answersCost: 0,
+    editsCost: 0,
+  };
   /** To the holdout, by node id. */
   readonly #holdoutAnswers: Answer[][] = [];
   /** The prompt that asks for an edit of each node, by id. */
@@ -262,7 +271,7 @@ export class Run implements ChoiceView {
     });
     this.spent.answers += answers.length;
     for (const { promptTokens, tokens } of answers) {
-      this.spent.tokens += tokens;
+      this.spent.answerTokens += tokens;
       this.spent.answersCost += priced(prices.answers, promptTokens, tokens);
     }
     return answers;
@@ -284,7 +293,7 @@ export class Run implements ChoiceView {
       tokens,
     });
     this.spent.edits++;
-    this.spent.tokens += tokens;
+    this.spent.editTokens += tokens;
     this.spent.editsCost += priced(this.parts.prices.edits, promptTokens, tokens);
     if (rejected !== null) this.rejectedEdits++;
   }

@@ -8,11 +8,11 @@ const positive = z.int().min(1);
 export const stopSchema = z.strictObject({
   /** Answers in all, those of the test among them: no round is begun that could ask for more. */
   answers: positive.optional(),
-  /** Generated tokens, of answers and edits. */
+  /** Generated tokens, of answers and edits: no round is begun that would, with the test, go beyond them. */
   tokens: positive.optional(),
   /** Dollars, of answers and edits by models that have a price; nothing is sent that could cost more. */
   cost: z.number().positive().optional(),
-  /** Of this process; a resumed run gets them again. */
+  /** Of this process, the test's among them; a resumed run gets them again. */
   minutes: z.number().positive().optional(),
   /** Holdout score. */
   score: z.number().min(0).max(1).optional(),
@@ -31,8 +31,8 @@ export interface Spent {
   readonly minutes: number;
   /** Dollars. */
   readonly cost: number;
-  /** What one more round and the test would cost, by what answers and edits cost so far. */
-  readonly costAhead: number;
+  /** What one more round and the test would take, by what answers and edits took so far. */
+  readonly ahead: { readonly tokens: number; readonly minutes: number; readonly cost: number };
 }
 
 /** Why no further round is begun. */
@@ -54,15 +54,22 @@ export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: Evol
       by: "answers",
       reason: `${spent.answers} of ${answers} answers were used, and a round with the test takes ${next}`,
     };
-  if (tokens !== undefined && spent.tokens >= tokens)
-    return { by: "tokens", reason: `${spent.tokens} of ${tokens} tokens were generated` };
-  if (cost !== undefined && spent.cost + spent.costAhead > cost)
+  const { ahead } = spent;
+  if (tokens !== undefined && spent.tokens + ahead.tokens > tokens)
+    return {
+      by: "tokens",
+      reason: `${spent.tokens} of ${tokens} tokens were generated, and a round with the test takes ${Math.ceil(ahead.tokens)}`,
+    };
+  if (cost !== undefined && spent.cost + ahead.cost > cost)
     return {
       by: "cost",
-      reason: `${dollars(spent.cost)} of ${dollars(cost)} were spent, and a round with the test costs ${dollars(spent.costAhead)}`,
+      reason: `${dollars(spent.cost)} of ${dollars(cost)} were spent, and a round with the test costs ${dollars(ahead.cost)}`,
     };
-  if (minutes !== undefined && spent.minutes >= minutes)
-    return { by: "minutes", reason: `${minutes} minutes were over` };
+  if (minutes !== undefined && spent.minutes + ahead.minutes > minutes)
+    return {
+      by: "minutes",
+      reason: `${spent.minutes.toFixed(1)} of ${minutes} minutes were over, and a round with the test takes ${ahead.minutes.toFixed(1)}`,
+    };
   const best = tree.best();
   if (score !== undefined && best.score >= score)
     return { by: "score", reason: `a holdout score of ${score} was reached` };

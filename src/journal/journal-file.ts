@@ -2,6 +2,7 @@
 import { appendFileSync, closeSync, fstatSync, fsyncSync, ftruncateSync, openSync } from "node:fs";
 import { LseError } from "../errors.js";
 import { type LogFormat, type LogLines, mendLog, readLog } from "../lib/json-lines.js";
+import { EVENT_FIELDS } from "./event-schema.js";
 import type { Journal, RunEvent } from "./journal.js";
 
 /** The events of a run as its file has them: one JSON object a line. Reading changes nothing. */
@@ -12,17 +13,18 @@ export class SavedJournal {
   /** The file as it was read; a kill may have left half a line at its end. */
   protected readonly log: LogLines;
 
-  /** @throws LseError when a line that is not the last one cannot be read, or this is another file */
-  constructor(readonly path: string) {
-    this.log = readLog(path, FORMAT);
-    for (const line of this.log.lines) {
+  /**
+   * @param chunkBytes how much is read at once: a journal may be larger than one buffer can be
+   * @throws LseError when a line that is not the last one cannot be read, or this is another file
+   */
+  constructor(
+    readonly path: string,
+    chunkBytes?: number,
+  ) {
+    this.log = readLog(path, FORMAT, chunkBytes);
+    for (const [i, line] of this.log.lines.entries()) {
       const name = eventName(line);
-      if (name === null) {
-        throw new LseError(
-          `${path}: line ${this.#lines.size + 1} is not an event`,
-          "Restore the file from a copy, or start a new run",
-        );
-      }
+      if (name === null) throw damaged(path, `line ${i + 1} is not an event`);
       this.keep(name, line);
     }
   }
@@ -34,13 +36,13 @@ export class SavedJournal {
 
   recall<T extends RunEvent["type"]>(type: T, key: string): Extract<RunEvent, { type: T }> | undefined {
     const line = this.#lines.get(`${type}:${key}`);
-    return line === undefined ? undefined : (eventIn(line) as Extract<RunEvent, { type: T }>);
+    return line === undefined ? undefined : (eventIn(line, this.path) as Extract<RunEvent, { type: T }>);
   }
 
   /** All events of a type, in the order in which they happened. */
   *all<T extends RunEvent["type"]>(type: T): Generator<Extract<RunEvent, { type: T }>> {
     for (const [name, line] of this.#lines)
-      if (name.startsWith(`${type}:`)) yield eventIn(line) as Extract<RunEvent, { type: T }>;
+      if (name.startsWith(`${type}:`)) yield eventIn(line, this.path) as Extract<RunEvent, { type: T }>;
   }
 
   /** How many events of a type there are. */
@@ -111,37 +113,28 @@ export class JournalFile extends SavedJournal implements Journal, Disposable {
   }
 }
 
-/** The event of a line. Version 0.1 called a node's score its reward. */
-function eventIn(line: Buffer): RunEvent {
-  const event = JSON.parse(line.toString()) as RunEvent & { reward?: unknown };
-  if ((event.type !== "node" && event.type !== "refined") || event.score !== undefined) return event;
-  const { reward, ...rest } = event;
-  return { ...rest, score: reward as number };
+/** The event of a line. Version 0.1 called a node's score its reward. @throws LseError for fields of the wrong type */
+function eventIn(line: Buffer, path: string): RunEvent {
+  const { reward, ...event } = JSON.parse(line.toString()) as RunEvent & { reward?: unknown };
+  const isOld = (event.type === "node" || event.type === "refined") && event.score === undefined;
+  const given = isOld ? { ...event, score: reward } : reward === undefined ? event : { ...event, reward };
+  const { error } = EVENT_FIELDS[event.type].safeParse(given);
+  if (error === undefined) return given as RunEvent;
+  const [issue] = error.issues;
+  throw damaged(
+    path,
+    `the event ${event.type} ${event.key}: field ${issue?.path.join(".")}: ${issue?.message}`,
+  );
 }
+
+const damaged = (path: string, what: string) =>
+  new LseError(`${path}: ${what}`, "Restore the file from a copy, or start a new run");
 
 const NEWLINE = Buffer.from("\n");
 
-const TYPES: Readonly<Record<RunEvent["type"], true>> = {
-  inputs: true,
-  generation: true,
-  tokens: true,
-  answer: true,
-  round: true,
-  edit: true,
-  reward: true,
-  node: true,
-  gate: true,
-  usage: true,
-  refined: true,
-  stop: true,
-  test: true,
-  kfold: true,
-  done: true,
-};
-
 const FORMAT: LogFormat = {
   what: "a journal of lse",
-  begins: Object.keys(TYPES).map((type) => `{"type":"${type}","key":"`),
+  begins: Object.keys(EVENT_FIELDS).map((type) => `{"type":"${type}","key":"`),
   isRecord: (value) => nameOf(value) !== null,
 };
 

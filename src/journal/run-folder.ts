@@ -1,36 +1,65 @@
 /** The folder of a run: its files' names, and writing them whole. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { replaceFile } from "../lib/files.js";
+import { makeFolder, replaceFile } from "../lib/files.js";
+import { LOCK } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
+import { SavedJournal } from "./journal-file.js";
 
 const CONFIG = "config.json";
+const EVENTS = "events.jsonl";
+const TREE = "tree.json";
+const BEST = "best.md";
+const STOP = "stop";
+
+/** What a run writes itself; those that say most are the first to go. */
+const OWN_FILES: ReadonlySet<string> = new Set([STOP, BEST, TREE, EVENTS, CONFIG]);
+
+/** Names in a folder; none where there is no folder. @throws LseError for a file */
+function namesIn(path: string): string[] {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory())
+    throw new LseError(`${path}: this is a file, and a folder is needed`, "Give another path");
+  return readdirSync(path);
+}
+
+const hasPaidNothing = (path: string) => new SavedJournal(join(path, EVENTS)).count("generation") === 0;
 
 /**
  * The folder of one run: `config.json` (resolved, enough to run it again), `events.jsonl` (everything that
  * was paid for), `tree.json` and `best.md` (rewritten after each round, derived from the events).
  */
 export class RunFolder {
-  /** @throws LseError when the folder exists and is not empty */
+  /**
+   * A folder is free when there is nothing in it, or a run that has paid for nothing yet, such as one whose service
+   * refused its first request.
+   * @throws LseError when it is not, and for a file
+   */
   static requireFree(path: string): void {
-    if (existsSync(path) && readdirSync(path).length > 0) {
-      throw new LseError(
-        `${path}: this folder exists and is not empty`,
-        existsSync(join(path, CONFIG))
-          ? `Continue that run with \`lse evolve --resume ${path}\`, or give another folder`
-          : "Give another folder",
-      );
-    }
+    const names = namesIn(path).filter((name) => !name.startsWith(LOCK));
+    if (names.every((name) => OWN_FILES.has(name.replace(/\.part$/, ""))) && hasPaidNothing(path)) return;
+    throw new LseError(
+      `${path}: this folder exists and is not empty`,
+      existsSync(join(path, CONFIG))
+        ? `Continue that run with \`lse evolve --resume ${path}\`, or give another folder`
+        : "Give another folder",
+    );
   }
 
-  /** @throws LseError when the folder exists and is not empty */
+  /** @throws LseError when the folder exists and is not free, or cannot be made */
   static create(path: string, config: unknown): RunFolder {
     RunFolder.requireFree(path);
-    mkdirSync(path, { recursive: true });
+    makeFolder(path);
+    for (const name of OWN_FILES) rmSync(join(path, name), { force: true });
     const folder = new RunFolder(path);
     replaceFile(folder.configPath, `${JSON.stringify(config, null, 2)}\n`);
     return folder;
+  }
+
+  /** Whether there is a run that has paid for something. */
+  static isUsed(path: string): boolean {
+    return existsSync(join(path, CONFIG)) && !hasPaidNothing(path);
   }
 
   /** @throws LseError when the folder holds no run */
@@ -48,16 +77,16 @@ export class RunFolder {
   }
 
   get eventsPath(): string {
-    return join(this.path, "events.jsonl");
+    return join(this.path, EVENTS);
   }
 
   get treePath(): string {
-    return join(this.path, "tree.json");
+    return join(this.path, TREE);
   }
 
   /** A file that ends the run cleanly after its round. */
   get stopPath(): string {
-    return join(this.path, "stop");
+    return join(this.path, STOP);
   }
 
   /** The resolved configuration, as JSON. */
@@ -82,6 +111,6 @@ export class RunFolder {
 
   /** The best instructions so far, as they go into a prompt. */
   writeBest(instructions: string): void {
-    replaceFile(join(this.path, "best.md"), `${instructions}\n`);
+    replaceFile(join(this.path, BEST), `${instructions}\n`);
   }
 }

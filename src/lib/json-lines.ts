@@ -1,5 +1,14 @@
 /** Logs of JSON objects, one a line, whose last line a killed process may have left half written. */
-import { appendFileSync, existsSync, readFileSync, statSync, truncateSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { LseError } from "../errors.js";
 
 /** How to tell the lines of a log from those of another file. */
@@ -20,22 +29,22 @@ export interface LogLines {
   readonly lacksBreak: boolean;
 }
 
+/** Bytes read at once. */
+const CHUNK_BYTES = 1 << 24;
+const SMALL_CHUNK_BYTES = 1 << 12;
+
 /**
  * The whole lines of a log; none where there is no file. Reading changes nothing. Lines before the last are not looked at.
+ * @param chunkBytes how much is read at once: a log may be larger than one buffer can be
  * @throws LseError when the last line is neither a record nor the beginning of one: then this is another file
  */
-export function readLog(path: string, format: LogFormat): LogLines {
-  const bytes = bytesOf(path);
-  const lines: Buffer[] = [];
-  let start = 0;
-  for (let end = bytes.indexOf("\n"); end >= 0; end = bytes.indexOf("\n", start)) {
-    lines.push(bytes.subarray(start, end));
-    start = end + 1;
-  }
-  const last = bytes.subarray(start);
+export function readLog(path: string, format: LogFormat, chunkBytes = CHUNK_BYTES): LogLines {
+  const { lines, last } = linesOf(path, chunkBytes);
+  const start = lines.reduce((sum, line) => sum + line.length + 1, 0);
   if (last.length === 0) return { lines, wholeBytes: start, lacksBreak: false };
   const kind = kindOf(last.toString(), format);
-  if (kind === "record") return { lines: [...lines, last], wholeBytes: bytes.length, lacksBreak: true };
+  if (kind === "record")
+    return { lines: [...lines, last], wholeBytes: start + last.length, lacksBreak: true };
   // After records of the log, half a character may be all that there is of the next.
   if (
     kind === "half" ||
@@ -54,10 +63,34 @@ export function mendLog(path: string, { wholeBytes, lacksBreak }: LogLines): voi
   if (lacksBreak) appendFileSync(path, "\n");
 }
 
-function bytesOf(path: string): Buffer {
-  if (!existsSync(path)) return Buffer.alloc(0);
+/** Lines without their ends, and what follows the last end. */
+function linesOf(path: string, chunkBytes: number): { lines: Buffer[]; last: Buffer } {
+  if (!existsSync(path)) return { lines: [], last: Buffer.alloc(0) };
+  const lines: Buffer[] = [];
+  /** Parts of the line that the chunks so far have not ended. */
+  let begun: Buffer[] = [];
   try {
-    return readFileSync(path);
+    const file = openSync(path, "r");
+    try {
+      for (let read = 0; ; ) {
+        // Lines keep the chunk that they are in: one that is hardly filled would be a waste.
+        const left = Math.max(SMALL_CHUNK_BYTES, fstatSync(file).size - read);
+        const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, left));
+        const length = readSync(file, chunk, 0, chunk.length, null);
+        if (length === 0) return { lines, last: Buffer.concat(begun) };
+        read += length;
+        let start = 0;
+        for (let end = chunk.indexOf("\n"); end >= 0 && end < length; end = chunk.indexOf("\n", start)) {
+          const rest = chunk.subarray(start, end);
+          lines.push(begun.length === 0 ? rest : Buffer.concat([...begun, rest]));
+          begun = [];
+          start = end + 1;
+        }
+        if (start < length) begun.push(chunk.subarray(start, length));
+      }
+    } finally {
+      closeSync(file);
+    }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LseError(`${path}: cannot read it (${why})`, "Check the path and its permissions", { cause });

@@ -2,15 +2,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { planRun } from "../evolve/plan.js";
 import type { RunEvent } from "../journal/journal.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { type Seat, together } from "../runtime/together.js";
 import type { RunConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
+import { planOf, requirePrices, requireTestPaid } from "./run-budget.js";
 import { type RunOutcome, runInFolder } from "./run-in-folder.js";
+import { createRun } from "./saved-config.js";
 import { TaskPool } from "./tasks.js";
 
 /** Which runs are made, and where. */
@@ -48,6 +50,8 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const { config, atOnce } = options;
   const { onEvent, onRunOver, signal } = hooks;
   const jobs = jobsOf(options);
+  requirePrices(config);
+  using _lock = FolderLock.takeNew(options.out, "lse collect");
   await using tasks = new TaskPool();
   // All of them now: a database that cannot be used is found out before anything is paid for.
   const [first] = await Promise.all(jobs.map((job) => tasks.open(job.config.task)));
@@ -61,14 +65,15 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
     .map((path) => new SavedJournal(path));
   if (purse !== undefined)
     purse.spent = journals.reduce((sum, events) => sum + spentBefore(events, policy, config), 0);
-  const { budget } = planRun(first, policy, config.evolve);
+  const plan = planOf(first, policy, config);
+  requireTestPaid(first, policy, config, plan);
   const done = journals.reduce((sum, events) => sum + events.count("answer"), 0);
-  hooks.onStart?.(jobs.length * budget.answers, done);
+  hooks.onStart?.(jobs.length * plan.budget.answers, done);
 
   const carryOut = async (job: Job, seat: Seat) => {
-    const folder = existsSync(join(job.path, "config.json"))
+    const folder = RunFolder.isUsed(job.path)
       ? RunFolder.open(job.path)
-      : RunFolder.create(job.path, { ...job.config, model: resolved });
+      : createRun(job.path, { ...job.config, model: resolved });
     if (isOver(folder)) return;
     const inputs = {
       task: await tasks.open(job.config.task),

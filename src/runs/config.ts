@@ -7,6 +7,7 @@ import { METHODS } from "../evolve/methods.js";
 import { checked } from "../lib/json-file.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
 import { isRemote } from "../runtime/remote/names.js";
+import { withMovedPaths } from "./saved-config.js";
 import { evolveDefaults, resolveTask, taskConfigSchema } from "./tasks.js";
 
 const path = z.string().min(1);
@@ -19,7 +20,7 @@ export const remoteSchema = z.strictObject({
   context: z.int().min(1).default(128_000),
   /** Requests under way at once. */
   parallel: z.int().min(1).default(16),
-  requestsPerMinute: z.number().positive().optional(),
+  requestsPerMinute: z.number().min(0.001).optional(),
   /** Attempts at one request. */
   attempts: z.int().min(1).default(6),
   /** Seconds that one attempt may take. */
@@ -32,6 +33,8 @@ export const remoteSchema = z.strictObject({
 export const runConfigSchema = z.strictObject({
   /** Where editors find the schema of this file; lse does not look at it. */
   $schema: z.string().optional(),
+  /** Where the folder of this file was when it was written: its paths are looked for from there first, if it has moved. */
+  folder: path.optional(),
   task: taskConfigSchema,
   model: z.strictObject({
     /** A GGUF file, the folder of an ONNX model, a service's model such as openai:gpt-5, or a run's events.jsonl. */
@@ -61,7 +64,7 @@ export const runConfigSchema = z.strictObject({
   evolve: evolveConfigSchema.prefault({}),
 });
 
-export type RunConfig = Omit<z.infer<typeof runConfigSchema>, "$schema">;
+export type RunConfig = Omit<z.infer<typeof runConfigSchema>, "$schema" | "folder">;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -92,7 +95,8 @@ function merged(base: Fields, over: Fields): Fields {
  * @param origin the file it comes from, for error messages
  */
 export function resolveConfig(value: unknown, origin: string): RunConfig {
-  const config = checked(runConfigSchema, withTaskDefaults(value), origin, "Correct that field");
+  const here = withMovedPaths(value, origin, PATHS);
+  const config = checked(runConfigSchema, withTaskDefaults(here), origin, "Correct that field");
   const { task, model, evolver, reuse, evolve } = config;
   if (evolve.constrainEdits && model.engine === "exact") {
     throw new LseError(
@@ -133,6 +137,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
     evolve,
   };
 }
+
+/** Fields that are paths; names of services' models are none. */
+const PATHS = [
+  ...["task.data", "task.path", "task.cache", "reuse"],
+  ...["model.path", "evolver.model", "evolver.adapter"],
+];
 
 /** Paths become absolute; names of services' models stay. */
 const located = (model: string) => (isRemote(model) ? model : resolve(model));

@@ -1,15 +1,20 @@
 /** Starting a run in a new folder, and going on with one that was cut off. */
 
-import { planRun } from "../evolve/plan.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type RunConfig, resolveConfig } from "./config.js";
 import { openModels, spentBefore } from "./open-models.js";
-import { type RunHooks, type RunInputs, type RunOutcome, runInFolder } from "./run-in-folder.js";
+import { planOf, requirePrices, requireTestPaid } from "./run-budget.js";
+import { type RunHooks, type RunInputs, type RunOutcome, runLocked } from "./run-in-folder.js";
+import { createRun } from "./saved-config.js";
 import { openTask } from "./tasks.js";
+
+/** What holds the lock of a run's folder. */
+const COMMAND = "lse evolve";
 
 /** A run that is over, with its task and its policy still open. */
 export interface RunConclusion extends RunOutcome {
@@ -33,12 +38,16 @@ export async function startRun(
   config: RunConfig,
   hooks: EvolveHooks = {},
 ): Promise<RunOutcome> {
+  FolderLock.requireFree(path);
   RunFolder.requireFree(path);
+  using _lock = FolderLock.takeNew(path, COMMAND);
+  requirePrices(config);
   const paid = paidFor(config);
   await using task = await openTask(config.task);
   await using models = await openModels(config, task);
-  const plan = planRun(task, models.policy, config.evolve);
-  const folder = RunFolder.create(path, { ...config, model: models.resolved });
+  const plan = planOf(task, models.policy, config);
+  requireTestPaid(task, models.policy, config, plan);
+  const folder = createRun(path, { ...config, model: models.resolved });
   return await carryOut(folder, config, { ...models, task, paid, plan }, hooks);
 }
 
@@ -52,8 +61,12 @@ export async function resumeRun(
   { maxCost }: { readonly maxCost?: number | undefined } = {},
 ): Promise<RunOutcome> {
   const folder = RunFolder.open(path);
+  using _lock = FolderLock.take(path, COMMAND);
   const config = resolveConfig(folder.readConfig(), folder.configPath);
-  if (maxCost !== undefined) config.evolve.stop.cost = maxCost;
+  if (maxCost !== undefined) {
+    config.evolve.stop.cost = maxCost;
+    requirePrices(config);
+  }
   const paid = paidFor(config);
   await using task = await openTask(config.task);
   await using models = await openModels(config, task);
@@ -70,7 +83,7 @@ async function carryOut(
   inputs: RunInputs,
   { conclude, ...hooks }: EvolveHooks,
 ): Promise<RunOutcome> {
-  const outcome = await runInFolder(folder, config, inputs, hooks);
+  const outcome = await runLocked(folder, config, inputs, hooks);
   const { task, policy } = inputs;
   await conclude?.({ ...outcome, task, policy });
   return outcome;

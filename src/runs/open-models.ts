@@ -2,6 +2,7 @@
 import type { Prices } from "../evolve/run.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { defaultCacheFolder } from "../lib/cache-folder.js";
+import { limitMs } from "../lib/time-limit.js";
 import type { LanguageModel } from "../model.js";
 import { AdaptedModel } from "../runtime/adapted-model.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
@@ -134,7 +135,7 @@ async function openService(
 ): Promise<LanguageModel> {
   const { openRemote } = await import("../runtime/remote/open.js");
   const { context: contextSize, ...settings } = remote ?? remoteSchema.parse({});
-  return openRemote({ name, contextSize, ...settings }, purse);
+  return openRemote({ name, contextSize, ...settings, timeout: limitMs(settings.timeout) / 1000 }, purse);
 }
 
 /** What answers and edits cost; nothing for models on this machine. */

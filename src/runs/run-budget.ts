@@ -1,10 +1,14 @@
 /** What a run will ask for, cost and take, before its model is opened. */
 import { existsSync, statSync } from "node:fs";
 import { LseError } from "../errors.js";
-import { type Budget, planRun } from "../evolve/plan.js";
+import { type Budget, planRun, type RunPlan } from "../evolve/plan.js";
+import { dollars } from "../evolve/stops.js";
 import { qwenParameters } from "../gguf/qwen-layout.js";
+import type { LanguageModel } from "../model.js";
 import { type GpuName, type GpuTime, gpuTime, type ModelToRun } from "../runtime/gpu-time.js";
 import { costOf, type Price } from "../runtime/price.js";
+import { isRemote } from "../runtime/remote/names.js";
+import type { Task } from "../task.js";
 import type { RunConfig } from "./config.js";
 import { pricesOf } from "./open-models.js";
 import { openTask } from "./tasks.js";
@@ -26,7 +30,8 @@ export interface DryRun {
 /** Plans a run without its model. @throws LseError for a run that cannot be made */
 export async function dryRun(config: RunConfig, gpu?: GpuName): Promise<DryRun> {
   await using task = await openTask(config.task);
-  const { budget } = planRun(task, null, config.evolve);
+  requirePrices(config);
+  const { budget } = planOf(task, null, config);
   return {
     config,
     task: task.id,
@@ -34,6 +39,54 @@ export async function dryRun(config: RunConfig, gpu?: GpuName): Promise<DryRun> 
     costAtMost: costAtMost(budget, config),
     time: gpu === undefined ? null : await timeOn(gpu, [budget], config),
   };
+}
+
+/** The plan of a run: in a workspace the old manual answers the test, too. @throws as `planRun` */
+export const planOf = (task: Task, model: LanguageModel | null, config: RunConfig): RunPlan =>
+  planRun(task, model, config.evolve, config.task.name === "own");
+
+/** @throws LseError for a limit of cost where a service's model has no price, so that it would limit nothing */
+export function requirePrices(config: RunConfig): void {
+  const { model, evolver, evolve } = config;
+  if (evolve.stop.cost === undefined) return;
+  const prices = pricesOf(config);
+  const other = evolver.model ?? model.path;
+  if (isRemote(model.path) && prices.answers === undefined) throw withoutPrice(model.path, "model");
+  if (isRemote(other) && prices.edits === undefined) throw withoutPrice(other, "evolver");
+}
+
+const withoutPrice = (name: string, part: "model" | "evolver") =>
+  new LseError(
+    `\`evolve.stop.cost\` limits nothing: the price of ${name} is not known`,
+    `Give \`${part}.remote.price\`, dollars for a million tokens of prompts and of answers, such as 1.25,10`,
+  );
+
+/**
+ * @throws LseError where a limit of cost does not even suffice for the scores of the seed instructions and the test, if
+ * every answer is a single token
+ */
+export function requireTestPaid(
+  task: Task,
+  model: LanguageModel,
+  config: RunConfig,
+  { split, budget }: RunPlan,
+): void {
+  const { stop, samples, sampling } = config.evolve;
+  const { answers: price } = pricesOf(config);
+  if (stop.cost === undefined || price === undefined) return;
+  const compared = budget.comparisonAnswers > 0 ? split.test : [];
+  const asked = [...split.holdout, ...split.test, ...compared];
+  const ofOneToken = asked.reduce(
+    (sum, problem) => sum + costOf(price, model.countTokens(task.prompt(problem, task.seedInstructions)), 1),
+    0,
+  );
+  // A request is sent only if the longest answer could be paid, the last one's too.
+  const least = samples * ofOneToken + costOf(price, 0, sampling.maxTokens - 1);
+  if (least <= stop.cost) return;
+  throw new LseError(
+    `${task.id}: ${dollars(stop.cost)} are not enough: scoring the seed instructions and the test can cost more than ${dollars(least)}`,
+    "Raise `evolve.stop.cost`, or lower `evolve.holdout`, `evolve.test`, `evolve.samples` or `evolve.sampling.maxTokens`",
+  );
 }
 
 /**

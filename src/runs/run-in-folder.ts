@@ -1,18 +1,20 @@
 /** A run of evolution in its folder: the one loop of `lse evolve`, of a workspace, of collected runs and of scripts. */
 import { existsSync } from "node:fs";
 import { type Evolution, evolve } from "../evolve/evolve.js";
-import { planRun, type RunPlan } from "../evolve/plan.js";
+import type { RunPlan } from "../evolve/plan.js";
 import { treeToJson } from "../evolve/tree-file.js";
 import type { RunEvent } from "../journal/journal.js";
 import { JournalFile, type SavedJournal } from "../journal/journal-file.js";
 import type { PaidCompletions } from "../journal/paid-completions.js";
 import type { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import type { LanguageModel, Usage } from "../model.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import { UsageMeter } from "../runtime/usage-meter.js";
 import type { Task } from "../task.js";
 import type { RunConfig } from "./config.js";
 import { pricesOf } from "./open-models.js";
+import { planOf } from "./run-budget.js";
 
 /** What a run works with; all of it stays open. */
 export interface RunInputs {
@@ -61,14 +63,28 @@ export interface RunOutcome {
 }
 
 /**
- * Evolves in a run's folder, from where its journal ends: events as they happen; tree, best instructions and usage
- * after each round; a file named `stop` in the folder ends it after the round.
- * @throws as `evolve`
+ * Evolves in a run's folder and keeps other processes out of it.
+ * @throws as `evolve`; LseError when another process works in the folder
  */
 export async function runInFolder(
   folder: RunFolder,
   config: RunConfig,
-  { task, policy, evolver, paid: allPaid, plan = planRun(task, policy, config.evolve) }: RunInputs,
+  inputs: RunInputs,
+  hooks: RunHooks = {},
+): Promise<RunOutcome> {
+  using _lock = FolderLock.take(folder.path, "lse evolve");
+  return await runLocked(folder, config, inputs, hooks);
+}
+
+/**
+ * Evolves in a folder that this process has locked, from where its journal ends: events as they happen; tree, best instructions and usage
+ * after each round; a file named `stop` in the folder ends it after the round.
+ * @throws as `evolve`
+ */
+export async function runLocked(
+  folder: RunFolder,
+  config: RunConfig,
+  { task, policy, evolver, paid: allPaid, plan = planOf(task, policy, config) }: RunInputs,
   { onStart, onEvent, signal }: RunHooks = {},
 ): Promise<RunOutcome> {
   using journal = new JournalFile(folder.eventsPath);

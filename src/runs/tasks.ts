@@ -5,12 +5,13 @@ import { BirdTask } from "../bird/task.js";
 import { LseError } from "../errors.js";
 import { TransferTask } from "../evolve/transfer-task.js";
 import { checked } from "../lib/json-file.js";
+import { limitMs } from "../lib/time-limit.js";
 import { parseAddress } from "../mini/splits.js";
 import { MiniGrader, MiniTask } from "../mini/task.js";
 import { GOLD_RULES, type GoldRules } from "../mmlu/gold.js";
 import { MmluTask } from "../mmlu/task.js";
 import type { Task } from "../task.js";
-import { openTaskFile } from "../task-file/task-file.js";
+import { DEFAULT_GRADE_SECONDS, openTaskFile } from "../task-file/task-file.js";
 import { WorkspaceTask } from "../workspace/task.js";
 
 const path = z.string().min(1);
@@ -63,6 +64,8 @@ const moduleSchema = z.strictObject({
   path,
   /** What it is called with. */
   options: z.record(z.string(), z.string()).default({}),
+  /** Seconds that grading an answer may take; one that takes longer counts as wrong. */
+  timeout: z.number().positive().default(DEFAULT_GRADE_SECONDS),
   /** In tables of several runs, what tells tasks of one file apart; handed over as the option `db`. */
   db: z.string().min(1).optional(),
   ...shared,
@@ -106,7 +109,7 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
       BirdTask.open({
         dataPath: data,
         dbId: db,
-        timeoutMs: timeout * 1000,
+        timeoutMs: limitMs(timeout),
         cacheFolder: cache,
         sqlEngine,
         reading: { answers, cutRepetition },
@@ -123,7 +126,7 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
     },
     resolve: (config) => config,
     open: async ({ db, timeout }, pool) =>
-      MiniTask.open(parseAddress(db), pool?.graderFor(timeout * 1000) ?? timeout * 1000),
+      MiniTask.open(parseAddress(db), pool?.graderFor(limitMs(timeout)) ?? limitMs(timeout)),
   },
   mmlu: {
     evolve: {},
@@ -133,8 +136,8 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
   module: {
     evolve: {},
     resolve: (config) => ({ ...config, path: resolve(config.path) }),
-    open: ({ path: file, options, db }) =>
-      openTaskFile(file, db === undefined ? options : { ...options, db }),
+    open: ({ path: file, options, db, timeout }) =>
+      openTaskFile(file, db === undefined ? options : { ...options, db }, limitMs(timeout)),
   },
   own: {
     evolve: {},
@@ -144,7 +147,7 @@ const KINDS: { readonly [Name in TaskConfig["name"]]: TaskKind<Name> } = {
       return { ...config, data: resolve(config.data) };
     },
     open: ({ data, timeout, cache }) =>
-      WorkspaceTask.open({ dataPath: data, timeoutMs: timeout * 1000, cacheFolder: cache }),
+      WorkspaceTask.open({ dataPath: data, timeoutMs: limitMs(timeout), cacheFolder: cache }),
   },
 };
 

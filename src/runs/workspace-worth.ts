@@ -5,6 +5,7 @@ import { splitProblems } from "../evolve/split.js";
 import { JournalFile } from "../journal/journal-file.js";
 import { PaidCompletions } from "../journal/paid-completions.js";
 import { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
@@ -34,6 +35,7 @@ export async function measureManual(folder: Workspace, hooks: WorthHooks = {}): 
       `${folder.path}: there is no manual to measure yet`,
       `Make one with lse evolve ${folder.path}`,
     );
+  using _lock = FolderLock.take(folder.path, "lse manual --worth");
   const home = RunFolder.open(folder.runPath(last));
   const config = resolveConfig(home.readConfig(), home.configPath);
   const { prompts, engine } = folder.config;

@@ -2,6 +2,9 @@
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { LseError } from "../errors.js";
+import { RunFolder } from "../journal/run-folder.js";
+import { FolderLock } from "../lib/folder-lock.js";
+import { limitMs } from "../lib/time-limit.js";
 import { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
 import { measureGain } from "../workspace/gain.js";
@@ -49,15 +52,24 @@ export async function evolveWorkspace(
   hooks: WorkspaceHooks = {},
 ): Promise<WorkspaceOutcome> {
   const folder = Workspace.open(path);
+  using _lock = FolderLock.take(path, "lse evolve");
   const last = folder.runs().at(-1);
-  if (last !== undefined && !isDone(folder, last)) return await goOn(folder, last, over, hooks);
+  if (last !== undefined && !isDone(folder, last)) {
+    const isBegun = RunFolder.isUsed(folder.runPath(last));
+    // One that failed before it had paid for anything begins anew, if it is asked for in another way.
+    if (isBegun || resumable(over).given.length === 0) return await goOn(folder, last, over, hooks);
+    return await begin(folder, last, await prepare(folder, over, hooks), hooks);
+  }
   // A kill came between the end of the run and the manual.
   if (last !== undefined && readSettled(folder, last) === null) {
     const settled = settle(folder, last, null);
     hooks.onStep?.({ kind: "settled", run: last, settled, isEarlier: true });
   }
-  return await begin(folder, await prepare(folder, over, hooks), hooks);
+  return await begin(folder, runAfter(last), await prepare(folder, over, hooks), hooks);
 }
+
+/** The name of the run after one, of at least three digits. */
+const runAfter = (last = "0") => String(Number(last) + 1).padStart(3, "0");
 
 /**
  * The configuration of a new run on what is in the workspace now; every gold query is executed for it.
@@ -135,7 +147,7 @@ async function requireGold(folder: Workspace, config: RunConfig, onQuestion: () 
   const { task } = withOwnTask(config);
   await using opened = await WorkspaceTask.open({
     dataPath: task.data,
-    timeoutMs: task.timeout * 1000,
+    timeoutMs: limitMs(task.timeout),
     cacheFolder: task.cache,
   });
   await opened.requireGold(folder.questionsPath, onQuestion);
@@ -149,10 +161,10 @@ function withOwnTask(config: RunConfig): WorkspaceRunConfig {
 
 async function begin(
   folder: Workspace,
+  run: string,
   { config, problems }: Prepared,
   hooks: WorkspaceHooks,
 ): Promise<WorkspaceOutcome> {
-  const run = String(Math.max(0, ...folder.runs().map(Number)) + 1).padStart(3, "0");
   hooks.onStep?.({ kind: "divided", parts: partsOf(problems) });
   // Written before the run's folder: a run that is there has its problems.
   writeProblems(folder.problemsPath(run), problems);

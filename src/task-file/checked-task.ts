@@ -1,6 +1,7 @@
 /** Checks a user's task against the contract while it is used, and names the member that breaks it. */
 
 import { LseError } from "../errors.js";
+import { within } from "../lib/time-limit.js";
 import type { ChatMessage } from "../model.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 
@@ -44,13 +45,22 @@ export class CheckedTask implements Task {
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
 
-  /** @param origin the path of the file, for error messages */
+  readonly id: string;
+  readonly fingerprint: string;
+
   constructor(
     private readonly given: GivenTask,
-    readonly id: string,
-    readonly fingerprint: string,
-    private readonly origin: string,
+    private readonly about: {
+      readonly id: string;
+      readonly fingerprint: string;
+      /** The path of the file, for error messages. */
+      readonly origin: string;
+      /** Milliseconds that grading an answer may take. */
+      readonly gradeMs: number;
+    },
   ) {
+    this.id = about.id;
+    this.fingerprint = about.fingerprint;
     this.seedInstructions = given.seedInstructions;
     this.problemIds = given.problemIds;
     if (given.testIds !== undefined) this.testIds = given.testIds;
@@ -75,7 +85,8 @@ export class CheckedTask implements Task {
   async grade(problemId: string, response: string): Promise<Outcome> {
     let outcome: Outcome;
     try {
-      outcome = await this.given.grade(problemId, response);
+      const grading = Promise.resolve(this.given.grade(problemId, response));
+      outcome = await within(grading, this.about.gradeMs, () => this.#lateOutcome(problemId));
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       return this.#fail("grade", `failed on a response to "${problemId}": ${why}`, { cause });
@@ -108,9 +119,18 @@ export class CheckedTask implements Task {
     await this.given[Symbol.asyncDispose]?.();
   }
 
+  /** Of an answer whose grade does not come: an error of the answer, said once for each. */
+  #lateOutcome(problemId: string): Outcome {
+    const error = `grading took longer than ${this.about.gradeMs / 1000} s`;
+    console.error(
+      `${this.about.origin}: grade of an answer to "${problemId}": ${error}, so it counts as wrong`,
+    );
+    return { score: 0, correct: false, answer: "", error };
+  }
+
   #fail(member: string, what: string, options?: ErrorOptions): never {
     throw new LseError(
-      `${this.origin}: ${member} ${what}`,
+      `${this.about.origin}: ${member} ${what}`,
       "Correct the file and resume the run: it keeps its answers",
       options,
     );

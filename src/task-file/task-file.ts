@@ -7,6 +7,9 @@ import { hashFile, hashJson } from "../lib/hash.js";
 import type { Task } from "../task.js";
 import { CheckedTask, type GivenTask, taskProblem } from "./checked-task.js";
 
+/** Seconds that grading an answer may take, unless a configuration says otherwise. */
+export const DEFAULT_GRADE_SECONDS = 300;
+
 /** The default export of a task's file. */
 export type TaskFactory = (options: Readonly<Record<string, string>>) => GivenTask | Promise<GivenTask>;
 
@@ -16,9 +19,14 @@ const WRITE_SO = "See docs/custom-task.md for a complete example";
  * Opens the task of a file. Its content and the options are part of the fingerprint, so a run does not resume with
  * different ones.
  * @param path an ES module; TypeScript if Node runs it (22.18 and newer) or a loader is registered
+ * @param gradeMs how long grading an answer may take, in milliseconds
  * @throws LseError naming the file and the member that is missing or wrong
  */
-export async function openTaskFile(path: string, options: Readonly<Record<string, string>>): Promise<Task> {
+export async function openTaskFile(
+  path: string,
+  options: Readonly<Record<string, string>>,
+  gradeMs = 1000 * DEFAULT_GRADE_SECONDS,
+): Promise<Task> {
   if (!existsSync(path)) throw new LseError(`${path}: no such file`, "Set `task.path` to the file of a task");
   const factory = await factoryOf(path);
   let given: GivenTask;
@@ -35,7 +43,8 @@ export async function openTaskFile(path: string, options: Readonly<Record<string
   const problem = taskProblem(given);
   if (problem !== null) throw new LseError(`${path}: ${problem}`, WRITE_SO);
   const fingerprint = hashJson([await hashFile(path), options, given.fingerprint ?? given.problemIds]);
-  return new CheckedTask(given, given.id ?? basename(path, extname(path)), fingerprint, path);
+  const id = given.id ?? basename(path, extname(path));
+  return new CheckedTask(given, { id, fingerprint, origin: path, gradeMs });
 }
 
 async function factoryOf(path: string): Promise<TaskFactory> {

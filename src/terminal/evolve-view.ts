@@ -24,7 +24,8 @@ export class EvolveView implements Disposable {
     const failed = Array.from({ length: evolve.rounds }, (_, i) =>
       journal.recall("edit", editKey(i + 1, evolve.tries)),
     ).filter((edit) => edit != null && edit.rejected !== null).length;
-    const total = plan.budget.answers - failed * savedByFailure(evolve);
+    // The comparison comes after the run.
+    const total = plan.budget.answers - plan.budget.comparisonAnswers - failed * savedByFailure(evolve);
     this.#progress = new Progress("answers", total, journal.count("answer"));
     this.#nodes = [...journal.all("node")];
   }

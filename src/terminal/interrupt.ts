@@ -16,8 +16,14 @@ export async function untilInterrupted<T>(
 ): Promise<T | null> {
   const interrupt = new AbortController();
   const onInterrupt = () => interrupt.abort();
-  const arm = () => process.once("SIGINT", onInterrupt);
+  // Locks are released at the exit.
+  const onEarlyInterrupt = () => process.exit(INTERRUPTED);
+  const arm = () => {
+    process.off("SIGINT", onEarlyInterrupt);
+    process.once("SIGINT", onInterrupt);
+  };
   if (from === "now") arm();
+  else process.once("SIGINT", onEarlyInterrupt);
   try {
     return await work(interrupt.signal, arm);
   } catch (error) {
@@ -27,5 +33,6 @@ export async function untilInterrupted<T>(
     return null;
   } finally {
     process.off("SIGINT", onInterrupt);
+    process.off("SIGINT", onEarlyInterrupt);
   }
 }

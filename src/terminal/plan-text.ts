@@ -64,7 +64,7 @@ export function dryRunText({ config, task, budget, costAtMost: cost, time }: Dry
     ],
     [
       "problems",
-      `${evolve.holdout} in the holdout${samples}, batches of ${evolve.batch}, ${testAnswers / evolve.samples} in the test`,
+      `${evolve.holdout} in the holdout${samples}, batches of ${evolve.batch}, ${(testAnswers - budget.comparisonAnswers) / evolve.samples} in the test`,
     ],
     [
       "sampling",

@@ -1,6 +1,7 @@
 /** The progress bar of long work. */
 import { MultiBar, type SingleBar } from "cli-progress";
 import { formatSeconds } from "./numbers.js";
+import { printable } from "./printable.js";
 
 /** Progress on standard error: a bar in a terminal; elsewhere, and in CI, only lines. */
 export class Progress implements Disposable {
@@ -89,7 +90,8 @@ export class Progress implements Disposable {
   }
 
   /** Prints a line above the bar. */
-  say(line: string): void {
+  say(text: string): void {
+    const line = printable(text);
     if (this.#group === null) console.error(line);
     else this.#group.log(`${line}\n`);
   }

@@ -3,6 +3,7 @@ import { styleText } from "node:util";
 import { diffLines } from "diff";
 import type { EvolutionTree, TreeNode } from "../evolve/tree.js";
 import { signed } from "./numbers.js";
+import { printable } from "./printable.js";
 
 /**
  * A tree in text, one node a line: id, score with its standard error, how often it was selected,
@@ -61,6 +62,3 @@ export function diffText(before: string, after: string): string {
     })
     .join("\n");
 }
-
-/** Instructions come from a model: none of their control characters may reach the terminal. */
-export const printable = (text: string) => text.replace(/[^\P{Cc}\n\t]/gu, "\uFFFD");

@@ -8,7 +8,8 @@ import type { Version } from "../workspace/history.js";
 import type { Settled } from "../workspace/settle.js";
 import type { Worth } from "../workspace/worth.js";
 import { intervalText, signed } from "./numbers.js";
-import { diffText, printable } from "./render-tree.js";
+import { printable } from "./printable.js";
+import { diffText } from "./render-tree.js";
 import { textTable } from "./text-table.js";
 
 /** What came of a run for the manual, in one line. */
@@ -43,7 +44,7 @@ export function answerText({ path }: Workspace, { asked, result }: Answered, mos
       "",
       shown.length < result.rows ? `${total}, of which the first ${shown.length} are shown.` : `${total}.`,
     );
-  } else lines.push(`No rows: ${result.error}.`);
+  } else lines.push(`No rows: ${printable(result.error)}.`);
   lines.push(
     `Question ${asked.id}. Right or wrong? lse ask ${path} --feedback right, or --feedback wrong --sql "SELECT …"`,
   );

@@ -1,6 +1,7 @@
 /** Answers a question with the manual, and records feedback on the answer. */
 import { type SqlExecutor, type SqlFailure, type SqlTable, sameRows } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { hashJson } from "../lib/hash.js";
 import type { LanguageModel, Sampling } from "../model.js";
 import { AskedLog, type AskedQuestion } from "./asked.js";
@@ -37,7 +38,8 @@ export async function ask(
   const form = formOf(folder.config.prompts, folder.config.engine);
   const instructions = folder.manual() ?? form.seedInstructions;
   const messages = form.prompt(folder.schema(), { question, evidence }, instructions);
-  const log = new AskedLog(folder.askedPath);
+  // Says what is wrong with the file before anything is generated; another question may be asked meanwhile.
+  new AskedLog(folder.askedPath);
   // Fails for a database that cannot be used, before anything is generated.
   await executor.execute(folder.databasePath, "SELECT 1");
   // Always the likeliest answer, because only one is shown.
@@ -49,6 +51,7 @@ export async function ask(
       ? { ok: false, kind: "refused", error: "the response has no query", seconds: 0 }
       : await executor.fetch(folder.databasePath, sql, MOST_ROWS);
   const outcome = result.ok ? { error: null, rows: result.rows } : { error: result.error, rows: null };
+  const log = new AskedLog(folder.askedPath);
   const asked = log.ask({ question, evidence, sql, ...outcome, manual: hashJson(instructions).slice(0, 12) });
   return { asked, result };
 }
@@ -75,6 +78,7 @@ export async function giveFeedback(
   executor: SqlExecutor,
 ): Promise<FeedbackGiven> {
   const { id, sql } = options;
+  using _lock = FolderLock.take(folder.path, "lse ask --feedback");
   const log = new AskedLog(folder.askedPath);
   const asked = log.find(id);
   if (verdict === "right" && sql !== undefined)

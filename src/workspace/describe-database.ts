@@ -3,26 +3,8 @@ import { describeSchema } from "../bird/schema.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { openSqlite } from "../bird/sql/sqlite-file.js";
 import { columnsIn, tablesIn, viewsIn } from "../bird/sql/sqlite-tables.js";
+import type { Described, DescribeOptions } from "./described.js";
 import { describeDuckDb } from "./duckdb-schema.js";
-
-/** How example values are found. */
-export interface DescribeOptions {
-  /** Rows of a table that are searched. */
-  readonly scannedRows: number;
-  /** Whether to show none at all. */
-  readonly none: boolean;
-  /** Memory of the process. */
-  readonly memoryMb: number;
-}
-
-/** What was found in a database. */
-export interface Described {
-  /** Tables and views that can be read, each with its columns. */
-  readonly tables: readonly { readonly name: string; readonly columns: readonly string[] }[];
-  readonly text: string;
-  /** Views that cannot be read, and why; they are left out. */
-  readonly broken: readonly { readonly name: string; readonly why: string }[];
-}
 
 /** @throws Error with the engine's message */
 export const describeFile = (

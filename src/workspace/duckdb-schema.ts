@@ -1,7 +1,7 @@
 /** Describes the tables of a DuckDB file as prompts show them. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { openDuckDb } from "../bird/duckdb/duckdb-file.js";
-import type { Described, DescribeOptions } from "./describe-database.js";
+import type { Described, DescribeOptions } from "./described.js";
 
 const EXAMPLES = 2;
 const MAX_EXAMPLE_CHARS = 40;

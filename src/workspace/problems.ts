@@ -1,11 +1,11 @@
 /** The problems of a run: its questions, schema and manual as they were when it began. */
-import { existsSync, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { replaceFile } from "../lib/files.js";
+import { makeFolder, replaceFile } from "../lib/files.js";
 import { checked, readJson } from "../lib/json-file.js";
-import { ENGINES, PROMPTS, type Workspace } from "./folder.js";
+import { ENGINES, PROMPTS, relativeTo, type Workspace } from "./folder.js";
 import { formOf } from "./forms.js";
 import { FEWEST_IN_BATCH, FEWEST_QUESTIONS, type Parts } from "./protocol.js";
 import { QuestionFile } from "./questions.js";
@@ -14,7 +14,7 @@ import { assignRoles, ROLES, type Role } from "./roles.js";
 const problemsSchema = z.strictObject({
   /** Name of the workspace. */
   name: z.string(),
-  /** Absolute path. */
+  /** Its path; in the file relative to that. */
   database: z.string().min(1),
   engine: z.enum(ENGINES),
   prompts: z.enum(PROMPTS),
@@ -60,17 +60,16 @@ export function problemsOf(folder: Workspace): Problems {
 }
 
 /** @throws LseError naming the field that is wrong */
-export const readProblems = (path: string): Problems =>
-  checked(
-    problemsSchema,
-    readJson(path),
-    path,
-    "It is written by `lse evolve`: restore it, or start a new run",
-  );
+export function readProblems(path: string): Problems {
+  const next = "It is written by `lse evolve`: restore it, or start a new run";
+  const { database, ...problems } = checked(problemsSchema, readJson(path), path, next);
+  return { ...problems, database: resolve(dirname(path), database) };
+}
 
 export function writeProblems(path: string, problems: Problems): void {
-  mkdirSync(dirname(path), { recursive: true });
-  replaceFile(path, `${JSON.stringify(problems, null, 2)}\n`);
+  makeFolder(dirname(path));
+  const saved = { ...problems, database: relativeTo(dirname(path), problems.database) };
+  replaceFile(path, `${JSON.stringify(saved, null, 2)}\n`);
 }
 
 /** How many questions have which role. */

@@ -3,7 +3,8 @@ import { type SqlEngine, SqlExecutor } from "../bird/sql/executor.js";
 import { isolated, WorkFailed } from "../bird/sql/isolated.js";
 import { LseError } from "../errors.js";
 import { tableText } from "../mini/prompts.js";
-import type { Described, DescribeOptions, describeFile } from "./describe-database.js";
+import type { describeFile } from "./describe-database.js";
+import type { Described, DescribeOptions } from "./described.js";
 import type { Prompts } from "./folder.js";
 
 /** Rows of a table that are searched for example values, so that even a column of NULLs costs no full scan. */

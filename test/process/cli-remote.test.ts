@@ -1,10 +1,21 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { resolveConfig } from "#lse/runs/config.js";
 import { type Asked, ChatServer, type Treatment } from "../chat-server.js";
 import { MAIN } from "../cli.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
@@ -211,13 +222,35 @@ describe("lse evolve with services", () => {
 
   it("never costs more, and goes on when it may", async () => {
     await using server = await ChatServer.start(answer);
-    const { status, stderr } = await start(...optionsFor(server, "poor"), "--max-cost", "0.4").ended;
+    // Before the seed is scored, an answer could cost more than is left.
+    const prices = ["--price", "10,2000", "--evolver-price", "10,4000"];
+    const options = [...optionsFor(server, "poor"), ...prices, "--max-cost", "0.16"];
+    const { status, stderr } = await start(...options).ended;
     expect(status).toBe(1);
-    expect(stderr).toMatch(/limit of \$0\.4 does not allow.*--max-cost/s);
+    expect(stderr).toMatch(/limit of \$0\.16 does not allow.*--max-cost/s);
     const { status: after, stdout } = await start("--resume", path("poor"), "--max-cost", "100", "--json")
       .ended;
     expect(after).toBe(0);
     expect(JSON.parse(stdout).answers).toBe(27);
+  });
+
+  it("is refused where not even the test can be paid, or a price is missing", async () => {
+    await using server = await ChatServer.start(answer);
+    const poor = await start(...optionsFor(server, "broke"), "--max-cost", "0.4").ended;
+    expect(poor.stderr).toMatch(/^lse: bird\/bakery: \$0\.40 are not enough: .*Raise --max-cost[^\n]*\n$/);
+    const without = (flag: string) => {
+      const options = optionsFor(server, "unpriced");
+      options.splice(options.indexOf(flag), 2);
+      return start(...options, "--max-cost", "5").ended;
+    };
+    expect((await without("--price")).stderr).toMatch(
+      /^lse: --max-cost limits nothing: the price of openai:small is not known\. Give --price, [^\n]*\n$/,
+    );
+    expect((await without("--evolver-price")).stderr).toMatch(
+      /anthropic:large is not known\. Give --evolver-price/,
+    );
+    expect(server.asked).toEqual([]);
+    expect([existsSync(path("broke")), existsSync(path("unpriced"))]).toEqual([false, false]);
   });
 
   it("says beforehand what it can cost", async () => {
@@ -226,6 +259,38 @@ describe("lse evolve with services", () => {
     const { stdout } = await start(...options, "--dry-run").ended;
     expect(stdout).toMatch(/3 rounds.*3 edits and 27 answers.*cost +at most \$\d+\.\d\d$/ms);
     expect(server.asked).toEqual([]);
+  });
+});
+
+it("a run goes on where it has been moved to with its data, from any folder", async () => {
+  let isDown = false;
+  await using server = await ChatServer.start((asked, n) => {
+    isDown ||= n === 9;
+    return isDown ? { status: 401 } : answer(asked);
+  });
+  mkdirSync(path("before"));
+  cpSync(path("data"), join(path("before"), "data"), { recursive: true });
+  const options = optionsFor(server, join("before", "runs", "moved"));
+  options[options.indexOf("--data") + 1] = join(path("before"), "data");
+  options[options.indexOf("--cache") + 1] = path("cache");
+  expect((await start(...options).ended).stderr).toMatch(/access was denied/);
+  mkdirSync(path("deep"));
+  renameSync(path("before"), join(path("deep"), "after"));
+  const moved = join(path("deep"), "after", "runs", "moved");
+  const kept = events(join("deep", "after", "runs", "moved")).filter(
+    ({ type }) => type === "generation",
+  ).length;
+  const config = readFileSync(join(moved, "config.json"), "utf8");
+  isDown = false;
+  const before = server.asked.length;
+  const { status, stdout, stderr } = await start("--resume", relative(process.cwd(), moved), "--json").ended;
+  expect(status, stderr).toBe(0);
+  expect(JSON.parse(stdout).answers).toBe(27);
+  expect(kept + server.asked.length - before).toBe(27 + 3);
+  // What lies elsewhere stays where it was.
+  expect(resolveConfig(JSON.parse(config), join(moved, "config.json")).task).toMatchObject({
+    data: join(path("deep"), "after", "data"),
+    cache: path("cache"),
   });
 });
 

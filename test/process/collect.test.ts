@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { SavedJournal } from "#lse/journal/journal-file.js";
+import { LOCK } from "#lse/lib/folder-lock.js";
 import { type CollectHooks, collect } from "#lse/runs/collect.js";
 import { resolveConfig } from "#lse/runs/config.js";
 import { ChatServer } from "../chat-server.js";
@@ -107,7 +108,8 @@ describe("lse collect", () => {
       {
         onEvent: (event) => {
           if (event.type === "node" && event.node === 0)
-            for (const name of readdirSync(path("stopped"))) writeFileSync(path("stopped", name, "stop"), "");
+            for (const name of readdirSync(path("stopped")))
+              if (name !== LOCK) writeFileSync(path("stopped", name, "stop"), "");
         },
       },
     );

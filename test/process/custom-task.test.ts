@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { openTaskFile } from "#lse/task-file/task-file.js";
 import { reply } from "../../examples/toy-model.js";
 import { ChatServer } from "../chat-server.js";
@@ -96,6 +96,18 @@ describe("a task's own file", () => {
     await expect(use()).rejects.toThrow(why);
   });
 
+  it("counts an answer as wrong whose grade does not come", async () => {
+    const path = module(task('grade: (id) => (id === "a" ? new Promise(() => {}) : { then() {} }),'));
+    await using opened = await openTaskFile(path, {}, 5);
+    const said = vi.spyOn(console, "error").mockImplementation(() => {});
+    const late = { score: 0, correct: false, answer: "", error: "grading took longer than 0.005 s" };
+    expect(await Promise.all([opened.grade("a", "x"), opened.grade("b", "x")])).toEqual([late, late]);
+    expect(said.mock.calls.flat()[0]).toBe(
+      `${path}: grade of an answer to "a": grading took longer than 0.005 s, so it counts as wrong`,
+    );
+    said.mockRestore();
+  });
+
   it("is asked for where it is not there, or of a kind that this Node does not take", () => {
     const missing = lse("validate", "--task", "./none.js");
     expect(missing).toMatchObject({ status: 1, stderr: expect.stringMatching(/none\.js: no such file/) });
@@ -177,6 +189,7 @@ describe("evolution of a task's own file", () => {
       name: "module",
       path: copy,
       options: { things: "4" },
+      timeout: 300,
     });
     writeFileSync(copy, `${readFileSync(copy, "utf8")}\n// changed`);
     expect(lse("evolve", "--resume", run).stderr).toMatch(/made with another data or time limit/);

@@ -95,6 +95,28 @@ describe("the event log", () => {
     expect(() => new JournalFile(join(folder, "no", "x"))).toThrow(/x: cannot write \(ENOENT/);
   });
 
+  it.each([1, 7, 4096])("is read %i bytes at a time, so that it may be larger than any text", (chunk) => {
+    {
+      using log = new JournalFile(path());
+      for (let i = 0; i < 5; i++) log.record(edit(i, "é".repeat(i)));
+    }
+    appendFileSync(path(), "half");
+    const saved = new SavedJournal(path(), chunk);
+    expect([...saved.all("edit")]).toEqual([0, 1, 2, 3, 4].map((i) => edit(i, "é".repeat(i))));
+  });
+
+  it.each([
+    [{ ...edit(1), tokens: "3" }, /events\.jsonl: the event edit 1: field tokens: .*Restore the file/],
+    [{ type: "answer", key: "a", outcome: null }, /the event answer a: field node/],
+    [{ type: "done", key: "done", best: {}, reason: 5 }, /the event done done: field best/],
+  ])("names file, event and field where an event is not what it should be: %j", (event, message) => {
+    writeFileSync(path(), `${JSON.stringify(event)}\n{"type":"of another version","key":"1"}\n`);
+    const saved = new SavedJournal(path());
+    const read = () => [...saved.all(event.type as RunEvent["type"])];
+    expect(read).toThrow(LseError);
+    expect(read).toThrow(message);
+  });
+
   it("names file and line of a damaged line that is not the last", () => {
     writeFileSync(path(), `${JSON.stringify(edit(1))}\nnonsense\n${JSON.stringify(edit(2))}\n`);
     expect(() => new JournalFile(path())).toThrow(/events\.jsonl: line 2/);
@@ -122,7 +144,12 @@ describe("the run folder", () => {
 
   it("does not touch a folder in use, and says how to go on with a run in it", () => {
     const path = join(folder, "run");
+    const { eventsPath } = RunFolder.create(path, {});
+    // Nothing is paid for yet.
+    writeFileSync(eventsPath, '{"type":"tokens","key":"a","count":1}\n');
     RunFolder.create(path, {});
+    expect(existsSync(eventsPath)).toBe(false);
+    writeFileSync(eventsPath, '{"type":"generation","key":"a","fingerprint":"","completion":{}}\n');
     expect(() => RunFolder.create(path, {})).toThrow(/--resume/);
     writeFileSync(join(folder, "note.txt"), "mine");
     expect(() => RunFolder.create(folder, {})).toThrow(LseError);

@@ -63,12 +63,24 @@ describe("a run ends", () => {
   });
 
   it("at so many generated tokens, those of edits among them", async () => {
-    // The scripted model's completions are one token: 10 for the seed, 3 + 1 + 10 for a round.
-    expect(await run(config({ tokens: 24 }))).toMatchObject({
+    // The scripted model's completions are one token: 10 for the seed, 3 + 1 + 10 for a round, 5 for the test.
+    expect(await run(config({ tokens: 42 }))).toMatchObject({
       rounds: 1,
-      reason: "24 of 24 tokens were generated",
+      reason: "24 of 42 tokens were generated, and a round with the test takes 19",
     });
-    expect((await run(config({ tokens: 25 }))).rounds).toBe(2);
+    expect((await run(config({ tokens: 43 }))).rounds).toBe(2);
+    await expect(run(config({ tokens: 14 }))).rejects.toThrow(
+      /14 tokens are not enough.*at least 15.*`evolve\.stop\.tokens`/s,
+    );
+  });
+
+  it("earlier where the instructions it started from answer the test, too", async () => {
+    const limited = config({ answers: 37 });
+    const plan = planRun(new NumberTask(30), null, limited, true);
+    expect(plan.budget).toMatchObject({ rounds: 1, answers: 33, testAnswers: 10, comparisonAnswers: 5 });
+    expect(await run(limited, { plan })).toMatchObject({ rounds: 1, answers: 28 });
+    expect(await run(config({ tokens: 47 }), { plan })).toMatchObject({ rounds: 1 });
+    expect(() => planRun(new NumberTask(30), null, config({ answers: 19 }), true)).toThrow(/take 20/);
   });
 
   it("at a holdout score", async () => {
@@ -88,7 +100,7 @@ describe("a run ends", () => {
   it("after so many minutes", async () => {
     expect(await run(config({ minutes: 1e-9 }))).toMatchObject({
       rounds: 0,
-      reason: "1e-9 minutes were over",
+      reason: expect.stringMatching(/^\d+\.\d of 1e-9 minutes were over/),
     });
   });
 

@@ -4,12 +4,15 @@ import { z } from "zod";
 import { checked } from "../../lib/json-file.js";
 import { ESTIMATORS } from "../../train/rl/advantages.js";
 import { ORDERS } from "../../train/rl/edit-states.js";
+import { withMovedPaths } from "../saved-config.js";
 
 const positive = z.int().min(1);
 const path = z.string().min(1);
 
 /** What `lse train` does; defaults are the paper's where they make sense on one machine. */
 export const trainConfigSchema = z.strictObject({
+  /** Where the folder of this file was when it was written, as in a run's. */
+  folder: path.optional(),
   /** The evolver, a GGUF of Qwen2 or Qwen3 in a type that training can start from. */
   model: path,
   /** The model that answers; the evolver's own without adapter if it is left out. */
@@ -60,12 +63,15 @@ export const trainConfigSchema = z.strictObject({
     .prefault({}),
 });
 
-export type TrainConfig = z.infer<typeof trainConfigSchema>;
+export type TrainConfig = Omit<z.infer<typeof trainConfigSchema>, "folder">;
+
+const PATHS = ["model", "policy", "start", "trees", "validation", "data"];
 
 /** @param origin the file it comes from, for error messages */
 export function checkTrainConfig(value: unknown, origin: string): TrainConfig {
   const example = "Correct that field; configs/mini-lse.json is an example";
-  const config = checked(trainConfigSchema, value, origin, example);
+  const here = withMovedPaths(value, origin, PATHS);
+  const { folder: _, ...config } = checked(trainConfigSchema, here, origin, example);
   const { model, policy, start, trees, validation, data } = config;
   return {
     ...config,

@@ -1,8 +1,8 @@
 /** Training a model of the miniature world from random weights, in a folder. */
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LseError } from "../../errors.js";
 import { writeTrainedModel } from "../../gguf/trained-model.js";
+import { makeNewFolder, replaceFile } from "../../lib/files.js";
+import { FolderLock } from "../../lib/folder-lock.js";
 import { actingFigures } from "../../mini/acting-figures.js";
 import { demonstrationsOf, stageOf } from "../../mini/curriculum.js";
 import { miniTokenizer } from "../../mini/tokenizer.js";
@@ -35,10 +35,9 @@ export interface PretrainHooks {
 
 /** Makes the folder of a training. @throws LseError when it exists */
 export function preparePretraining(folder: string, config: PretrainConfig): void {
-  if (existsSync(folder))
-    throw new LseError(`${folder} exists already`, "Name a new folder, or resume that training");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  FolderLock.requireFree(folder);
+  makeNewFolder(folder, "Name a new folder, or resume that training");
+  replaceFile(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }
 
 export const stepsOf = ({ stages }: PretrainConfig): number =>
@@ -50,6 +49,7 @@ export async function pretrainInFolder(
   config: PretrainConfig,
   { onStart, onStep, onEvaluation, signal }: PretrainHooks = {},
 ): Promise<{ readonly model: string; readonly steps: number; readonly figures: unknown }> {
+  using _lock = FolderLock.take(folder, "lse pretrain");
   const { model, seed, stages, groups, optimizer, development, threads } = config;
   const { family, contextLength, ...shape } = model;
   const spec = { family, shape, vocabulary: miniTokenizer.vocabulary, contextLength };

@@ -1,13 +1,16 @@
 /** A training of the evolver in a folder, from its checkpoint if it has one. */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";
 import { readLora, readSizes } from "../../gguf/read-model.js";
+import { makeNewFolder, replaceFile } from "../../lib/files.js";
+import { FolderLock } from "../../lib/folder-lock.js";
 import type { Sampling } from "../../model.js";
 import { CURVE, readCurve } from "../../train/curve.js";
 import type { ModelSpec, Parameters } from "../../train/model/spec.js";
 import { adamW } from "../../train/optimizer/groups.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../../train/rl/learn.js";
+import { savedConfig } from "../saved-config.js";
 import { TaskPool } from "../tasks.js";
 import type { TrainConfig } from "./config.js";
 import { openTrainEngine } from "./engine.js";
@@ -16,10 +19,9 @@ import { TrainedEvolver } from "./trained-evolver.js";
 
 /** Makes the folder of a training. @throws LseError when it exists */
 export function prepareTraining(folder: string, config: TrainConfig): void {
-  if (existsSync(folder))
-    throw new LseError(`${folder} exists already`, "Name a new folder, or resume that training");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  FolderLock.requireFree(folder);
+  makeNewFolder(folder, "Name a new folder, or resume that training");
+  replaceFile(join(folder, "config.json"), `${JSON.stringify(savedConfig(folder, config), null, 2)}\n`);
 }
 
 /** What came of a training. */
@@ -51,6 +53,7 @@ export async function train(
   config: TrainConfig,
   { onStart, onUpdate, onValidation, signal }: TrainHooks = {},
 ): Promise<TrainResult> {
+  using _lock = FolderLock.take(folder, "lse train");
   await using tasks = new TaskPool();
   const states = await trainStates(config, tasks);
   const spec = await trainedSizes(config);

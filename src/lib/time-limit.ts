@@ -1,0 +1,23 @@
+/** Time limits in milliseconds, as timers take them. */
+
+/** 23 days: a timer of more than 2³¹ − 1 ms ends at once, and users of a limit add to it. */
+const LONGEST_MS = 2e9;
+
+/** A time limit in milliseconds, at most 23 days. */
+export const limitMs = (seconds: number): number => Math.min(1000 * seconds, LONGEST_MS);
+
+/**
+ * The outcome of work, or `late()` when it takes longer.
+ * @param ms at most 23 days
+ */
+export async function within<T>(work: PromiseLike<T>, ms: number, late: () => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<T>((resolve) => {
+    timer = setTimeout(() => resolve(late()), ms);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
