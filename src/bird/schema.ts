@@ -56,6 +56,7 @@ export function describeSchema(
   const file = openSqlite(databasePath, SCHEMA_LIMITS.memoryMb);
   try {
     return tablesIn(file.db)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map((table) => describeTable(file.db, table, columnNames, examples))
       .join("\n\n");
   } finally {

@@ -60,7 +60,7 @@ async function described(path: string, engine: SqlEngine): Promise<Described & {
     try {
       const whole = await describe({ scannedRows: SCANNED_ROWS, none: false });
       if (whole.text.length <= MOST_WITH_EXAMPLES) return { ...whole, cut: null };
-      return { ...(await describe({ scannedRows: 0, none: true })), cut: "it is long enough" };
+      return { ...(await describe({ scannedRows: 0, none: true })), cut: "it is long already" };
     } catch (error) {
       if (!(error instanceof WorkFailed)) throw error;
       const plain = await describe({ scannedRows: 0, none: true });

@@ -30,7 +30,7 @@ function listed(db: DatabaseSyncInstance, types: string, order: string): SqliteT
     .prepare(
       `SELECT m.name, m.sql FROM sqlite_master m JOIN pragma_table_list l ON l.schema = 'main' AND l.name = m.name
        WHERE l.type IN (${types}) AND m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-       ORDER BY ${order}`,
+       ORDER BY m.rowid`,
     )
     .all() as unknown as [string, string | null][];
   return rows.map(([name, sql]) => ({ name, sql: sql ?? "" }));
