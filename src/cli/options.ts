@@ -3,12 +3,13 @@ import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { TASK_NAMES } from "../runs/tasks.js";
 import { GPUS, type GpuName } from "../runtime/gpu-time.js";
 
-/** Parses an option that is a whole number of at least `min`. */
-export function integer(min: number): (text: string) => number {
+/** Parses an option that is a whole number from `min` to `max`. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= min) return value;
-    throw new InvalidArgumentError(`Give a whole number of at least ${min}.`);
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(`Give a whole number ${range}.`);
   };
 }
 

@@ -46,7 +46,7 @@ export function rewardServerCommand() {
       `address to listen on; others than loopback need a token in ${TOKEN}`,
       "127.0.0.1",
     )
-    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0), 8642)
+    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0, 65535), 8642)
     .option("--together <count>", "edits that are scored in one go", integer(1), 32)
     .option("--waiting <count>", "edits that may wait; more are told to come back", integer(1), 1024)
     .action(async ({ config: file, out, host, port, together, waiting }) => {

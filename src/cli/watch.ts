@@ -13,7 +13,7 @@ export function watchCommand() {
   return new Command("watch")
     .description("serve the page of runs on this machine, following them while they go on")
     .argument("<runs...>", "folders of runs or of trainings, or folders of such folders")
-    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0), 0)
+    .option("--port <number>", "port to listen on; 0 takes a free one", integer(0, 65535), 0)
     .action(async (paths, { port }) => {
       await using source = new ReportSource(paths);
       for (const failure of await source.openTasks()) console.error(printableLine(failure));

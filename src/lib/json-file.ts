@@ -15,6 +15,14 @@ export function readJson(path: string): unknown {
   return parseJson(text, path);
 }
 
+/** An object of named fields in a JSON file. @throws LseError naming the file, for anything else */
+export function readJsonObject(path: string): Readonly<Record<string, unknown>> {
+  const value = readJson(path);
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Readonly<Record<string, unknown>>;
+  throw new LseError(`${path}: not a JSON object`, 'Give a file that begins with "{" and has named fields');
+}
+
 /** @param origin what the text is, for the error message: a file, a line of one */
 export function parseJson(text: string, origin: string): unknown {
   try {

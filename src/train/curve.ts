@@ -1,5 +1,10 @@
 /** curve.jsonl: the course of a training. */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import { checked, parseJson } from "../lib/json-file.js";
+
+/** What every point has. */
+const pointSchema = z.looseObject({ step: z.int().min(0) });
 
 /** Its name in the folder of a training. */
 export const CURVE = "curve.jsonl";
@@ -29,9 +34,13 @@ export class Curve<Point extends { readonly step: number }> {
   }
 }
 
-/** The whole lines of a curve; none where there is no file. */
+/** The whole lines of a curve; none where there is no file. @throws LseError naming a line that is no point */
 export function readCurve<Point>(path: string): Point[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as Point);
+  return lines.map((line, i) => {
+    const origin = `${path}: line ${i + 1}`;
+    const next = "Restore the file from a copy, or delete that line";
+    return checked(pointSchema, parseJson(line, origin), origin, next) as unknown as Point;
+  });
 }
