@@ -3,7 +3,7 @@ import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { METHOD_NAMES } from "../evolve/config.js";
 import { type Budget, planRun } from "../evolve/plan.js";
-import { readJson } from "../lib/json-file.js";
+import { readJsonObject } from "../lib/json-file.js";
 import { type CollectOptions, collect, rangesOf } from "../runs/collect.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "../runs/config.js";
 import { requirePrices, timeOn } from "../runs/run-budget.js";
@@ -32,7 +32,7 @@ export function collectCommand() {
     .addOption(gpuOption())
     .action(async ({ config: file, db, method, runs, together: atOnce, out, dryRun, gpu }) => {
       const config = resolveConfig(
-        overrideConfig(readJson(file) as PartialConfig, { evolve: { method } }),
+        overrideConfig(readJsonObject(file) as PartialConfig, { evolve: { method } }),
         file,
       );
       const databases = rangesOf(db);

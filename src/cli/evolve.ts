@@ -1,7 +1,7 @@
 /** `lse evolve`: a run in a new folder, one that goes on, or the manual of a workspace. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { readJson } from "../lib/json-file.js";
+import { readJsonObject } from "../lib/json-file.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "../runs/config.js";
 import { resumeRun, startRun } from "../runs/evolve.js";
 import { addEvolveOptions, FIELD_DESCRIPTIONS, fieldsOf } from "./evolve-options.js";
@@ -37,7 +37,7 @@ export function evolveCommand() {
 
 /** The configuration of a file and of options over it. */
 function configOf(fields: PartialConfig, file: string | undefined): RunConfig {
-  const base = file === undefined ? {} : (readJson(file) as PartialConfig);
+  const base = file === undefined ? {} : (readJsonObject(file) as PartialConfig);
   const named = overrideConfig({ task: { name: "bird" }, model: {} }, base);
   return resolveConfig(overrideConfig(named, fields), file ?? "the command line");
 }

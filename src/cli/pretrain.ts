@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { LOCK } from "../lib/folder-lock.js";
-import { readJson } from "../lib/json-file.js";
+import { readJson, readJsonObject } from "../lib/json-file.js";
 import { mean } from "../lib/statistics.js";
 import { preparePretraining, pretrainInFolder, stepsOf } from "../runs/training/pretrain.js";
 import { checkPretrainConfig, type PretrainConfig } from "../runs/training/pretrain-config.js";
@@ -30,7 +30,7 @@ export function pretrainCommand() {
       if (resume === undefined) {
         if (file === undefined)
           throw new LseError("--config is missing", "Give configs/mini.json, or your own");
-        const given = readJson(file) as object;
+        const given = readJsonObject(file);
         const config = checkPretrainConfig({ ...given, ...(threads === undefined ? {} : { threads }) }, file);
         preparePretraining(folder, config);
       }

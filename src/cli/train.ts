@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
 import { LOCK } from "../lib/folder-lock.js";
-import { readJson } from "../lib/json-file.js";
+import { readJson, readJsonObject } from "../lib/json-file.js";
 import { checkTrainConfig } from "../runs/training/config.js";
 import { drawCurve } from "../terminal/curve.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
@@ -45,7 +45,7 @@ export function trainCommand() {
         ...(validation === undefined ? {} : { validation }),
       };
       const configured = (path: string | undefined) => {
-        if (path !== undefined) return checkTrainConfig({ ...(readJson(path) as object), ...given }, path);
+        if (path !== undefined) return checkTrainConfig({ ...readJsonObject(path), ...given }, path);
         throw new LseError("--config is missing", "Give configs/mini-lse.json, or your own");
       };
       if (dryRun) {

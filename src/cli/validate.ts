@@ -1,6 +1,6 @@
 /** `lse validate`: whether a task's gold answers are right by its own grader, and its prompts complete. */
 import { Command } from "@commander-js/extra-typings";
-import { readJson } from "../lib/json-file.js";
+import { readJsonObject } from "../lib/json-file.js";
 import { overrideConfig, type PartialConfig } from "../runs/config.js";
 import { openTask, taskConfigOf } from "../runs/tasks.js";
 import { promptProblems } from "../task-file/prompt-problems.js";
@@ -24,7 +24,7 @@ export function validateCommand() {
     .option("--json", "print one JSON document")
     .action(async (folder, options) => {
       const { config: file, json } = options;
-      const base = file === undefined ? {} : (readJson(file) as PartialConfig);
+      const base = file === undefined ? {} : (readJsonObject(file) as PartialConfig);
       const kind = folder === undefined ? { name: "bird" } : { name: "own", data: folder };
       // A folder is what is meant, whatever the file says.
       const named = overrideConfig({ task: kind }, folder === undefined ? { task: base.task ?? {} } : {});

@@ -22,7 +22,7 @@ export const samplingSchema = z.strictObject({
 /** What a run of evolution does. Defaults are the paper's protocol, but for `samples` (8 in the paper). */
 export const evolveConfigSchema = z.strictObject({
   /** Edits asked for; each round makes one. GEPA gets the answers of so many rounds, and makes of them what it can. */
-  rounds: positive.default(25),
+  rounds: positive.max(1_000_000).default(25),
   /** Problems the evolver reads about in a round. */
   batch: positive.default(10),
   /** Problems that score every node. */
@@ -33,7 +33,7 @@ export const evolveConfigSchema = z.strictObject({
    */
   test: z.int().min(0).optional(),
   /** Completions per holdout or test problem. */
-  samples: positive.default(1),
+  samples: positive.max(10_000).default(1),
   /**
    * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), UCB with the bonus in standard errors,
    * the best node, the newest (a linear chain), one of the Pareto frontier over the holdout's problems; or TextGrad,

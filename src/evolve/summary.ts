@@ -16,7 +16,7 @@ export function summarise(
   task: Task,
   fits: (summary: string) => boolean,
 ): string {
-  const longest = Math.max(0, ...answers.map(({ response }) => response.length));
+  const longest = answers.reduce((most, { response }) => Math.max(most, response.length), 0);
   const whole = render(answers, task, longest, answers.length);
   if (fits(whole)) return whole;
   const responseLimit = largest(0, longest, (limit) => fits(render(answers, task, limit, answers.length)));

@@ -7,6 +7,14 @@ import { readTextFile } from "./text-file.js";
 /** @throws LseError naming the file, for unreadable files and malformed JSON alike */
 export const readJson = (path: string): unknown => parseJson(readTextFile(path), path);
 
+/** An object of named fields in a JSON file. @throws LseError naming the file, for anything else */
+export function readJsonObject(path: string): Readonly<Record<string, unknown>> {
+  const value = readJson(path);
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as Readonly<Record<string, unknown>>;
+  throw new LseError(`${path}: not a JSON object`, 'Give a file that begins with "{" and has named fields');
+}
+
 /**
  * @param origin what the text is, for the error message: a file, a line of one
  * @throws LseError naming origin and place

@@ -8,6 +8,8 @@ import { treeToJson } from "#lse/evolve/tree-file.js";
 import { JournalFile } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { RunQuery } from "#lse/journal/run-query.js";
+import { printable, printableLine } from "#lse/terminal/printable.js";
+import { textTable } from "#lse/terminal/text-table.js";
 import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
 
 const home = mkdtempSync(join(tmpdir(), "lse-query-"));
@@ -109,5 +111,21 @@ describe("a query over a run", () => {
   it("says what DuckDB says, and which views there are", async () => {
     await expect(ask("SELEC 1")).rejects.toThrow(/syntax error.*runs, nodes, rounds/s);
     await expect(ask("SELECT 1", [join(home, "none")])).rejects.toThrow(/none: no events\.jsonl/);
+  });
+});
+
+describe("what is printed", () => {
+  it("has no control characters of a model or a database but line ends and tabs", () => {
+    expect(printable("a\x1b]0;x\x07\x1b[2Jb\r\n\tc\x9b\0")).toBe("a\\x1b]0;x\\x07\\x1b[2Jb\\r\n\tc\\x9b\\0");
+    expect(printableLine(" two\r\n  lines\x1b ")).toBe("two lines\\x1b");
+  });
+
+  it("may be a table of more rows than a call takes arguments", () => {
+    const rows = Array.from({ length: 200_000 }, (_, i) => [String(i), "x"]);
+    expect(
+      textTable([["number", "letter"], ...rows])
+        .split("\n")
+        .at(-1),
+    ).toBe("199999  x");
   });
 });
