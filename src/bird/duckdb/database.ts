@@ -12,6 +12,7 @@ import {
 } from "@duckdb/node-api";
 import type { SqlValue } from "../sql/rows.js";
 import { COPY_MARK } from "./copy.js";
+import { asInSqlite, SQLITE_FUNCTIONS } from "./sqlite-dialect.js";
 
 /** A statement that DuckDB did not run, or not to its end. */
 export class DuckDbError extends Error {
@@ -48,6 +49,7 @@ export class DuckDbDatabase {
       // As in SQLite: NULL sorts first, and dividing integers gives an integer.
       await connection.run("SET default_null_order = 'sqlite'");
       await connection.run("SET integer_division = true");
+      for (const macro of SQLITE_FUNCTIONS) await connection.run(macro);
     }
     // Nothing is written to disk when memory runs out.
     await connection.run("SET max_temp_directory_size = '0B'");
@@ -107,11 +109,11 @@ export class DuckDbDatabase {
   async #prepare(sql: string): Promise<DuckDBPreparedStatement> {
     if (this.translate === null) return await this.#prepareAsItIs(sql);
     try {
-      return await this.#prepareAsItIs(withDoubles(sql));
+      return await this.#prepareAsItIs(asInSqlite(sql));
     } catch (error) {
       const translated = error instanceof DuckDbError ? null : this.translate(sql);
       if (translated === null) throw error;
-      return await this.#prepareAsItIs(withDoubles(translated));
+      return await this.#prepareAsItIs(asInSqlite(translated));
     }
   }
 
@@ -135,9 +137,6 @@ export class DuckDbDatabase {
     this.close();
   }
 }
-
-/** REAL has 64 bits in SQLite and 32 in DuckDB. */
-const withDoubles = (sql: string) => sql.replace(/\bAS\s+REAL\b/gi, "AS DOUBLE");
 
 const INTEGERS = new Set<DuckDBTypeId>([
   DuckDBTypeId.TINYINT,
