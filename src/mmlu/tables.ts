@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { LseError } from "../errors.js";
 import { parseJson } from "../lib/json-file.js";
+import { readTextFile } from "../lib/text-file.js";
 
 /** A row as plain data: lists are arrays, 64-bit integers are numbers, missing values are null. */
 export type TableRow = Readonly<Record<string, unknown>>;
@@ -62,7 +63,7 @@ async function readParquet(path: string): Promise<TableRow[]> {
 }
 
 function readJsonLines(path: string): TableRow[] {
-  const lines = readFileSync(path, "utf8").split("\n");
+  const lines = readTextFile(path).split("\n");
   return lines.flatMap((line, index) => {
     if (line.trim() === "") return [];
     const row = parseJson(line, `${path}: line ${index + 1}`);

@@ -83,6 +83,13 @@ class Rows {
 
   /** Takes the first record for the header, or else for the first row. */
   async begin(first: CsvRecord): Promise<void> {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: no text has them.
+    const odd = first.fields.find((field) => /[\0-\x08\x0e-\x1f]/.test(field ?? ""));
+    if (odd !== undefined)
+      throw new LseError(
+        `${this.path}: line ${first.line}: the header has characters that are no text: ${shown(odd)}`,
+        "Check that this is a CSV file, in UTF-8",
+      );
     const isRow = first.fields.every((field) => field !== null && /^-?\d+(\.\d+)?$/.test(field));
     this.#names = namesOf(isRow ? first.fields.map(() => null) : first.fields);
     await this.table.begin(this.#names.map((name) => ({ name, isText: false })));
@@ -94,8 +101,7 @@ class Rows {
 export function namesOf(fields: readonly (string | null)[]): string[] {
   const used = new Set<string>();
   return fields.map((field, index) => {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are not wanted in names.
-    const own = (field ?? "").replace(/[\s\0-\x1f]+/g, " ").trim() || `column${index}`;
+    const own = (field ?? "").replace(/\s+/g, " ").trim() || `column${index}`;
     let name = own;
     for (let n = 1; used.has(name.toLowerCase()); n++) name = `${own}_${n}`;
     used.add(name.toLowerCase());

@@ -57,6 +57,49 @@ describe("a SQLite database in DuckDB", () => {
     expect(await rowsOf("SELECT DATE '2024-01-02', 1.5, true")).toEqual([["2024-01-02", 1.5, 1n]]);
   });
 
+  it.each([
+    "iif(id > 1, 'more', 'one')",
+    '(SELECT total(price) FROM "odd one")',
+    '(SELECT total(empty) FROM "odd one")',
+    "julianday(day)",
+    "julianday(day || ' 10:20:30') - julianday('2024-01-01 00:00')",
+    "datetime(day)",
+    "unixepoch(day)",
+    "'É' || 'abc' LIKE '%ABC'",
+    "'like' NOT LIKE 'L_KE'",
+    "CAST(2.7 AS INTEGER)",
+    "CAST(-price * 2.9 AS INT)",
+    "CAST('12.7' AS integer)",
+    "CAST(id + 1 AS INTEGER)",
+    "CAST((id > 1) AS INTEGER)",
+    "max(id, 2)",
+    "min(price, 2.5)",
+    "max(id, NULL, 3)",
+    "min(4, id, 3)",
+    "min(id, NULL)",
+    "max(min(id, 5), 3)",
+    "typeof(id) || typeof(price) || typeof(raw)",
+    "format('%d of %s', 3, 'é')",
+    "[id] + `price`",
+    "'[id] LIKE \"x\"' /* LIKE [id] */ -- `id`",
+  ])("computes %s as SQLite does", async (expression) => {
+    const sqlite = new DatabaseSync(path, { readOnly: true, readBigInts: true, returnArrays: true });
+    const sql = `SELECT ${expression}\n FROM "odd one" ORDER BY id`;
+    const expected = sqlite.prepare(sql).all();
+    sqlite.close();
+    expect(await rowsOf(sql)).toEqual(expected);
+  });
+
+  it.each([
+    "julianday('31.1.2024')",
+    "datetime('now')",
+    "date(day, '+1 month')",
+    "CAST('12x' AS INTEGER)",
+    "max(id, 2, 3, 4)",
+  ])("%s is an error, not another value", async (expression) => {
+    await expect(rowsOf(`SELECT ${expression} FROM "odd one"`)).rejects.toThrow();
+  });
+
   it("is copied once for each content, and a copy that was cut off is no copy", async () => {
     const copy = await copyOf(path, cache);
     const { ino } = statSync(copy);
@@ -140,11 +183,14 @@ describe("scores in DuckDB", () => {
 
   it("have their own names, and count BIRD's gold queries in translation", () => {
     const { stdout } = lse("bird", "validate", ...data(), "--sql-engine", "duckdb", "--json");
-    expect(JSON.parse(stdout)).toMatchObject({ ex_duckdb: 87.5, databases: { bakery: { correct: 11 } } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      ex_duckdb: expect.closeTo(91.67, 2),
+      databases: { bakery: { correct: 11 } },
+    });
     expect(stdout).not.toContain('"ex":');
     const text = lse("bird", "validate", ...data(), "--sql-engine", "duckdb").stdout;
-    expect(text).toMatch(/^all +EX \(DuckDB\) +87\.50 %/m);
-    expect(text).toMatch(/julianday does not exist/);
+    expect(text).toMatch(/^all +EX \(DuckDB\) +91\.67 %/m);
+    expect(text).toMatch(/must appear in the GROUP BY clause/);
     expect(text).not.toMatch(/EX +\d/);
   });
 
@@ -284,7 +330,7 @@ describe("dialects", () => {
       question(1, 'SELECT count(*) FROM "odd one"'),
       question(2, 'SELECT id FROM "odd one" ORDER BY id DESC'),
       question(3, "SELECT strftime('%Y', day) FROM \"odd one\""),
-      question(4, 'SELECT julianday(day) FROM "odd one"'),
+      question(4, 'SELECT quote(day) FROM "odd one"'),
       question(5, 'SELECT CAST(mixed AS INTEGER) FROM "odd one"'),
       question(6, "SELECT 0.1 + 0.2"),
       question(7, 'SELECT mixed FROM "odd one"'),

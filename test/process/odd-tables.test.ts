@@ -240,6 +240,7 @@ describe("odd CSV files", () => {
   });
 
   it.each([
+    ["four odd bytes", Buffer.of(0, 1, 0xc3, 0xbf), /line 1: the header has characters that are no text/],
     ["nothing", "", /it is empty/],
     ["only blank lines", "\n \n".replace(" ", ""), /it is empty/],
     ["a field too few", "a,b\n1,2\n3\n", /line 3: 1 fields, but 2 in the header; the last is "3"/],

@@ -10,8 +10,9 @@ import type { SqlValue } from "../sql/rows.js";
 import { openSqlite } from "../sql/sqlite-file.js";
 import { columnsIn, tablesIn, viewsIn } from "../sql/sqlite-tables.js";
 import { openDuckDb } from "./duckdb-file.js";
+import { asInSqlite, SQLITE_FUNCTIONS } from "./sqlite-dialect.js";
 
-/** Changes when the content of copies changes, so that older copies are not used any more. */
+/** Changes when the content of copies (`SQLITE_FUNCTIONS` too) changes, so that older copies are not used any more. */
 const COPY_FORMAT = "duckdb-2";
 
 /** A schema of this name marks a file as a copy: its statements are in SQLite's dialect. */
@@ -55,6 +56,7 @@ export async function copyToDuckDb(from: string, to: string): Promise<void> {
   try {
     const memoryMb = COPY_LIMITS.memoryMb * DUCKDB_SHARE;
     using target = await openDuckDb(to, { access: "AUTOMATIC", memoryMb });
+    for (const macro of SQLITE_FUNCTIONS) await target.connection.run(macro);
     for (const { name } of tablesIn(source.db)) await copyTable(source.db, target.connection, name);
     for (const { sql } of viewsIn(source.db)) await copyView(target.connection, sql);
     await target.connection.run(`CREATE SCHEMA ${COPY_MARK}`);
@@ -70,7 +72,7 @@ export async function copyToDuckDb(from: string, to: string): Promise<void> {
 async function copyView(connection: DuckDBConnection, sql: string): Promise<void> {
   if (!/^\s*CREATE\s+VIEW\b/i.test(sql)) return;
   try {
-    const statements = await connection.extractStatements(sql);
+    const statements = await connection.extractStatements(asInSqlite(sql));
     if (statements.count !== 1) return;
     const statement = await statements.prepare(0);
     if (statement.statementType === StatementType.CREATE) await statement.run();

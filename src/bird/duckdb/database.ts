@@ -14,6 +14,7 @@ import type { SqlValue } from "../sql/rows.js";
 import { COPY_MARK } from "./copy.js";
 import { type DuckDbFile, openDuckDb } from "./duckdb-file.js";
 import { Gate } from "./gate.js";
+import { asInSqlite } from "./sqlite-dialect.js";
 
 /** A statement that DuckDB did not run, or not to its end. */
 export class DuckDbError extends Error {
@@ -105,11 +106,11 @@ export class DuckDbDatabase {
   async #prepare(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
     if (this.translate === null) return await this.#prepareAsItIs(connection, sql);
     try {
-      return await this.#prepareAsItIs(connection, withDoubles(sql));
+      return await this.#prepareAsItIs(connection, asInSqlite(sql));
     } catch (error) {
       const translated = error instanceof DuckDbError ? null : this.translate(sql);
       if (translated === null) throw error;
-      return await this.#prepareAsItIs(connection, withDoubles(translated));
+      return await this.#prepareAsItIs(connection, asInSqlite(translated));
     }
   }
 
@@ -135,9 +136,6 @@ export class DuckDbDatabase {
     this.close();
   }
 }
-
-/** REAL has 64 bits in SQLite and 32 in DuckDB. */
-const withDoubles = (sql: string) => sql.replace(/\bAS\s+REAL\b/gi, "AS DOUBLE");
 
 const INTEGERS = new Set<DuckDBTypeId>([
   DuckDBTypeId.TINYINT,

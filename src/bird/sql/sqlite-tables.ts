@@ -16,16 +16,16 @@ export interface SqliteColumn {
 }
 
 /**
- * Tables by name, without SQLite's own and those in which full-text and R-tree tables keep their data.
+ * Tables in the order in which they were made, without SQLite's own and those in which full-text and R-tree tables keep
+ * their data.
  * @param db returns rows as arrays
  */
-export const tablesIn = (db: DatabaseSyncInstance): SqliteTable[] =>
-  listed(db, "'table', 'virtual'", "m.name");
+export const tablesIn = (db: DatabaseSyncInstance): SqliteTable[] => listed(db, "'table', 'virtual'");
 
 /** Views in the order in which they were made, broken ones included. */
-export const viewsIn = (db: DatabaseSyncInstance): SqliteTable[] => listed(db, "'view'", "m.rowid");
+export const viewsIn = (db: DatabaseSyncInstance): SqliteTable[] => listed(db, "'view'");
 
-function listed(db: DatabaseSyncInstance, types: string, order: string): SqliteTable[] {
+function listed(db: DatabaseSyncInstance, types: string): SqliteTable[] {
   const rows = db
     .prepare(
       `SELECT m.name, m.sql FROM sqlite_master m JOIN pragma_table_list l ON l.schema = 'main' AND l.name = m.name
