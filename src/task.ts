@@ -24,6 +24,8 @@ export interface ValidationReport {
   readonly total: number;
   readonly passed: number;
   readonly failures: readonly { readonly problem: string; readonly error: string }[];
+  /** Problems whose gold answer depends on the date or on chance, and the parts of it that do; none if left out. */
+  readonly changing?: readonly { readonly problem: string; readonly parts: readonly string[] }[];
 }
 
 /**
@@ -59,5 +61,6 @@ export interface Task extends AsyncDisposable {
    * @param reports what `report` says of the problems of a batch, in their order
    */
   evolverPrompt?(instructions: string, reports: readonly string[]): string;
-  validate(onProblem?: () => void): Promise<ValidationReport>;
+  /** @param onProblem is called with the id of each problem that is done */
+  validate(onProblem?: (problem: string) => void): Promise<ValidationReport>;
 }

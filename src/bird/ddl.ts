@@ -53,7 +53,6 @@ function itemsOf(sql: string): Item[] {
     if (token === "(" && depth++ === 0) continue;
     if (token === ")" && --depth === 0) break;
     if (depth === 0) continue;
-    if (token.includes("\n")) isLineOfComma = false;
     const item = items.at(isLineOfComma ? -2 : -1) as Item;
     if (/^(--|\/\*)/.test(token)) item.comments.push(token.replace(/^--+|^\/\*+|\*+\/$/g, ""));
     else if (token === "," && depth === 1) {
@@ -63,6 +62,7 @@ function itemsOf(sql: string): Item[] {
       (items.at(-1) as Item).tokens.push(token);
       if (token.trim() !== "") isLineOfComma = false;
     }
+    if (token.includes("\n")) isLineOfComma = false;
   }
   return items;
 }

@@ -1,9 +1,11 @@
 /** Scores a set of predictions: EX, Soft-F1 and R-VES, in all and by difficulty and database. */
+import type { ValidationReport } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 import type { ExecutionAccuracy, Verdict } from "./execution-accuracy.js";
 import { defectOf } from "./known-defects.js";
 import type { Prediction } from "./predictions.js";
 import { rVes, speedReward } from "./r-ves.js";
+import { volatileParts } from "./sql/volatile.js";
 
 /** Execution accuracy of some questions, and other metrics if they were asked for. */
 export interface Score {
@@ -51,12 +53,12 @@ export const ONLY_EX: Metrics = { softF1: false, timings: 0 };
 export async function evaluatePredictions(
   predictions: readonly Prediction[],
   accuracy: ExecutionAccuracy,
-  onQuestion?: () => void,
+  onQuestion?: (question: BirdQuestion) => void,
   metrics: Metrics = ONLY_EX,
 ): Promise<Evaluation> {
   const grade = async ({ question, sql }: Prediction) => {
     const verdict = await accuracy.grade(question, sql);
-    onQuestion?.();
+    onQuestion?.(question);
     return scored(question, verdict);
   };
   const questions = await Promise.all(predictions.map(grade));
@@ -71,6 +73,32 @@ export async function evaluatePredictions(
 /** Gold queries as predictions, to validate a dataset: where they do not score 1, no prediction can. */
 export const goldAsPredictions = (questions: readonly BirdQuestion[]): Prediction[] =>
   questions.map((question) => ({ question, sql: question.sql }));
+
+/** Runs every gold query, as a task's own check: each must score 1, which one that fails does not. */
+export async function validateGold(
+  questions: readonly BirdQuestion[],
+  accuracy: ExecutionAccuracy,
+  onProblem: (problem: string) => void = () => {},
+): Promise<ValidationReport> {
+  const gold = goldAsPredictions(questions);
+  const {
+    total,
+    correct,
+    questions: scored,
+  } = await evaluatePredictions(gold, accuracy, ({ id }) => onProblem(id));
+  const failures = questions.flatMap(({ id }, i) => {
+    const error = scored[i]?.error ?? null;
+    return error === null ? [] : [{ problem: id, error }];
+  });
+  const changing = changingGold(questions);
+  return { total, passed: correct, failures, ...(changing.length === 0 ? {} : { changing }) };
+}
+
+/** Questions whose gold query depends on the date or on chance, and the parts of it that do. */
+export const changingGold = (questions: readonly BirdQuestion[]) =>
+  questions
+    .map((question) => ({ problem: question.id, parts: volatileParts(question.sql) }))
+    .filter(({ parts }) => parts.length > 0);
 
 async function measure(
   scored: ScoredQuestion,

@@ -29,6 +29,9 @@ export interface ExampleOptions {
 /** Limits for reading a schema; searching the largest of BIRD's databases for example values takes seconds. */
 export const SCHEMA_LIMITS = { memoryMb: 512, timeoutMs: 120_000 };
 
+/** Bounds the values that are read for examples, to 16 MB each: several may be held at once. */
+const MEMORY_OF_VALUES_MB = 128;
+
 /** `describeSchema` in a process of its own, for a database that nobody has vetted. @throws LseError */
 export async function readSchema(path: string, columnNames: ReadonlyMap<string, string>): Promise<string> {
   try {
@@ -53,7 +56,7 @@ export function describeSchema(
   columnNames: ReadonlyMap<string, string>,
   examples: ExampleOptions = {},
 ): string {
-  const file = openSqlite(databasePath, SCHEMA_LIMITS.memoryMb);
+  const file = openSqlite(databasePath, MEMORY_OF_VALUES_MB);
   try {
     return tablesIn(file.db)
       .sort((a, b) => (a.name < b.name ? -1 : 1))

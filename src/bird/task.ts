@@ -4,7 +4,7 @@ import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
-import { evaluatePredictions, goldAsPredictions } from "./evaluate.js";
+import { validateGold } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
 import { BIRD_SEED_INSTRUCTIONS, birdReport, birdSystemPrompt, fullQuestion, userPrompt } from "./prompts.js";
 import { cutRepetition, extractFenced } from "./response.js";
@@ -128,13 +128,8 @@ export class BirdTask implements Task {
     return { question: fullQuestion(question), gold: question.sql };
   }
 
-  async validate(onProblem?: () => void): Promise<ValidationReport> {
-    const gold = goldAsPredictions([...this.#questions.values()]);
-    const { total, correct, questions } = await evaluatePredictions(gold, this.parts.accuracy, onProblem);
-    const failures = questions.flatMap(({ error }, i) =>
-      error === null ? [] : [{ problem: this.problemIds[i] as string, error }],
-    );
-    return { total, passed: correct, failures };
+  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+    return validateGold([...this.#questions.values()], this.parts.accuracy, onProblem);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

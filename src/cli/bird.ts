@@ -12,6 +12,7 @@ import {
 } from "../bird/dataset.js";
 import { engineVersion } from "../bird/engine-version.js";
 import {
+  changingGold,
   type Evaluation,
   evaluatePredictions,
   goldAsPredictions,
@@ -25,8 +26,10 @@ import { officialTable } from "../bird/official-table.js";
 import { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { limitMs } from "../lib/time-limit.js";
+import { changingText } from "../terminal/changing-text.js";
 import { printableLine } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
+import { Unfinished } from "../terminal/unfinished.js";
 import { dialectsCommand } from "./bird-dialects.js";
 import { integer, sqlEngineOption, tiedGoldOption, timeoutOption } from "./options.js";
 
@@ -91,7 +94,11 @@ export function birdCommand() {
           const predictions = goldAsPredictions(questions);
           const evaluation = await score(data, predictions, options, ONLY_EX);
           await print(evaluation, data, predictions, options);
-          if (!options.json) printDefects(questions);
+          if (!options.json) {
+            printDefects(questions);
+            for (const { problem, parts } of changingGold(questions))
+              console.log(changingText(problem, parts));
+          }
           if (evaluation.correct < evaluation.total) process.exitCode = 1;
         }),
     );
@@ -129,7 +136,15 @@ async function score(
   const { timeout, cache, sqlEngine: engine } = options;
   await using accuracy = new ExecutionAccuracy(data, limitMs(timeout), cache, engine);
   using progress = new Progress("questions", predictions.length);
-  return await evaluatePredictions(predictions, accuracy, () => progress.tick(), metrics);
+  using unfinished = new Unfinished(
+    progress,
+    predictions.map(({ question }) => question.id),
+  );
+  const done = ({ id }: BirdQuestion) => {
+    progress.tick();
+    unfinished.end(id);
+  };
+  return await evaluatePredictions(predictions, accuracy, done, metrics);
 }
 
 /** Which gold queries the predictions are compared with. */

@@ -4,9 +4,11 @@ import { readJsonObject } from "../lib/json-file.js";
 import { overrideConfig, type PartialConfig } from "../runs/config.js";
 import { openTask, taskConfigOf } from "../runs/tasks.js";
 import { promptProblems } from "../task-file/prompt-problems.js";
+import { changingText } from "../terminal/changing-text.js";
 import { count } from "../terminal/numbers.js";
 import { printableLine } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
+import { Unfinished } from "../terminal/unfinished.js";
 import { fieldsOf } from "./evolve-options.js";
 import { taskName, taskOptionValues, timeoutOption } from "./options.js";
 
@@ -32,10 +34,14 @@ export function validateCommand() {
       const settings = taskConfigOf(fields ?? {}, file ?? "the command line");
       await using task = await openTask(settings);
       using progress = new Progress("problems", task.problemIds.length + (task.testIds?.length ?? 0));
-      const { total, passed, failures } = await task.validate(() => progress.tick());
+      using unfinished = new Unfinished(progress, [...task.problemIds, ...(task.testIds ?? [])]);
+      const { total, passed, failures, changing } = await task.validate((problem) => {
+        progress.tick();
+        unfinished.end(problem);
+      });
       // The tasks that come along have tests of their own for this, and one takes instructions of one form only.
       const prompts = settings.name === "module" ? promptProblems(task) : [];
-      if (json) console.log(JSON.stringify({ task: task.id, total, passed, failures, prompts }));
+      if (json) console.log(JSON.stringify({ task: task.id, total, passed, failures, prompts, changing }));
       else {
         const share = passed === total ? `all ${count(total)}` : `${count(passed)} of ${count(total)}`;
         const what =
@@ -45,6 +51,7 @@ export function validateCommand() {
           const question = task.describe?.(problem).question ?? "";
           console.log(printableLine(`${problem}${question === "" ? "" : ` (${question})`}: ${error}`));
         }
+        for (const { problem, parts } of changing ?? []) console.log(changingText(problem, parts));
         for (const problem of prompts) console.log(printableLine(problem));
       }
       if (passed < total || prompts.length > 0) process.exitCode = 1;

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BirdQuestion } from "../bird/dataset.js";
-import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
+import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
@@ -120,14 +120,12 @@ export class MiniTask implements Task {
     return evolverPrompt(instructions, reports);
   }
 
-  async validate(onProblem?: () => void): Promise<ValidationReport> {
-    const problems = [...this.#problems.values()];
-    const gold = goldAsPredictions(problems.map((problem) => this.#asBird(problem)));
-    const { total, correct, questions } = await evaluatePredictions(gold, this.grader.accuracy, onProblem);
-    const failures = questions.flatMap(({ error }, i) =>
-      error === null ? [] : [{ problem: problems[i]?.id ?? "", error }],
+  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+    return validateGold(
+      [...this.#problems.values()].map((problem) => this.#asBird(problem)),
+      this.grader.accuracy,
+      onProblem,
     );
-    return { total, passed: correct, failures };
   }
 
   /** A problem in its parts; test problems too. @throws RangeError for an unknown id */

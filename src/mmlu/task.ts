@@ -79,12 +79,12 @@ export class MmluTask implements Task {
     return { question: mmluQuestionText(question), gold: question.gold };
   }
 
-  async validate(onProblem?: () => void): Promise<ValidationReport> {
+  async validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
     const failures: { problem: string; error: string }[] = [];
     for (const { id, gold } of this.#questions.values()) {
       const { error } = await this.grade(id, `<answer>${gold}</answer>`);
       if (error !== null) failures.push({ problem: id, error });
-      onProblem?.();
+      onProblem?.(id);
     }
     const total = this.problemIds.length;
     return { total, passed: total - failures.length, failures };

@@ -1,7 +1,7 @@
 /** A workspace as a task: prompts, grading and reports for its questions. */
 import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
-import { evaluatePredictions, goldAsPredictions } from "../bird/evaluate.js";
+import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { fullQuestion } from "../bird/prompts.js";
 import { LseError } from "../errors.js";
@@ -97,14 +97,12 @@ export class WorkspaceTask implements Task {
     return { question: fullQuestion(question), gold: sql };
   }
 
-  async validate(onProblem?: () => void): Promise<ValidationReport> {
-    const asked = [...this.#questions.values()];
-    const gold = goldAsPredictions(asked.map((question) => this.#asBird(question)));
-    const { total, correct, questions } = await evaluatePredictions(gold, this.accuracy, onProblem);
-    const failures = questions.flatMap(({ error }, i) =>
-      error === null ? [] : [{ problem: asked[i]?.id ?? "", error }],
+  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+    return validateGold(
+      [...this.#questions.values()].map((question) => this.#asBird(question)),
+      this.accuracy,
+      onProblem,
     );
-    return { total, passed: correct, failures };
   }
 
   /**
@@ -112,7 +110,7 @@ export class WorkspaceTask implements Task {
    * @param questionsPath named in the error
    * @throws LseError naming the lines of the questions that no answer could match
    */
-  async requireGold(questionsPath: string, onProblem?: () => void): Promise<void> {
+  async requireGold(questionsPath: string, onProblem?: (problem: string) => void): Promise<void> {
     const { failures } = await this.validate(onProblem);
     const [first, ...others] = failures;
     if (first === undefined) return;

@@ -1,0 +1,37 @@
+/** Says which pieces of work are still running, when none has ended for a while. */
+import type { Progress } from "./progress.js";
+
+/** How often it is looked, in milliseconds. */
+const LOOK_MS = 10_000;
+
+/** How many are named; the work is done in order, a few at a time. */
+const NAMED = 4;
+
+export class Unfinished implements Disposable {
+  readonly #names: Set<string>;
+  readonly #timer: NodeJS.Timeout;
+  #hasEnded = true;
+  #said = "";
+
+  /** @param names of all pieces, in the order in which they are begun */
+  constructor(progress: Progress, names: Iterable<string>) {
+    this.#names = new Set(names);
+    this.#timer = setInterval(() => {
+      const running = [...this.#names].slice(0, NAMED).join(", ");
+      if (!this.#hasEnded && running !== "" && running !== this.#said) {
+        progress.say(`Still running: ${running}`);
+        this.#said = running;
+      }
+      this.#hasEnded = false;
+    }, LOOK_MS);
+  }
+
+  end(name: string): void {
+    this.#hasEnded = true;
+    this.#names.delete(name);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
