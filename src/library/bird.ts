@@ -10,7 +10,7 @@ export { defectOf, KNOWN_DEFECTS, type KnownDefect } from "../bird/known-defects
 export { officialTable } from "../bird/official-table.js";
 export { formatPredictions, type Prediction, readPredictions } from "../bird/predictions.js";
 export { rVes, speedReward } from "../bird/r-ves.js";
-export { describeSchema } from "../bird/schema.js";
+export { describeSchema, readSchema } from "../bird/schema.js";
 export { softF1 } from "../bird/soft-f1.js";
 export {
   DEFAULT_SQL_LIMITS,

@@ -315,7 +315,7 @@ describe("a hostile SQLite file", () => {
     db.exec("CREATE TABLE t (a INTEGER, b AS (zeroblob(500000000))); INSERT INTO t VALUES (1);");
     db.close();
     await expect(copyOf(large, cache)).rejects.toThrow(/large\.sqlite: cannot be copied into DuckDB \(/);
-    expect(readdirSync(join(cache, "duckdb-2")).filter((name) => name.includes("part"))).toEqual([]);
+    expect(readdirSync(join(cache, "duckdb-3")).filter((name) => name.includes("part"))).toEqual([]);
   });
 });
 

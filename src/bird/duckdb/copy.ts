@@ -13,7 +13,7 @@ import { openDuckDb } from "./duckdb-file.js";
 import { asInSqlite, SQLITE_FUNCTIONS } from "./sqlite-dialect.js";
 
 /** Changes when the content of copies (`SQLITE_FUNCTIONS` too) changes, so that older copies are not used any more. */
-const COPY_FORMAT = "duckdb-2";
+const COPY_FORMAT = "duckdb-3";
 
 /** A schema of this name marks a file as a copy: its statements are in SQLite's dialect. */
 export const COPY_MARK = "copied_from_sqlite";
