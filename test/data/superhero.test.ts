@@ -92,7 +92,7 @@ describeWithShared("DuckDB returns what SQLite does", [DEV, "bird/train/train_da
     expect(Object.values(train).map(([gold]) => gold)).toEqual([184, 118, 152]);
     // Which of several equal rows a LIMIT takes may change.
     for (const [gold = 0, agree = 0] of Object.values(train)) expect(agree / gold).toBeGreaterThan(0.8);
-  });
+  }, 180_000);
 });
 
 describeWithShared("the BIRD task on superhero", [DEV], () => {

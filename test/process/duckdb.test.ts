@@ -338,10 +338,7 @@ describe("dialects", () => {
     let seen = 0;
     const found = await compareDialects(
       questions,
-      {
-        sqlite: (sql, most) => sqlite.fetch(path, sql, most),
-        duckdb: (sql, most) => duckdb.fetch(copy, sql, most),
-      },
+      { sqlite: { executor: sqlite, path }, duckdb: { executor: duckdb, path: copy } },
       () => seen++,
     );
     expect(found).toMatchObject({ gold: 7, agree: 3, differ: 2, not_translated: 1, errors: 1 });

@@ -3,7 +3,7 @@ import { defaultCacheFolder } from "../../lib/cache-folder.js";
 import { type BirdData, questionsOf } from "../dataset.js";
 import { type SqlEngine, SqlExecutor } from "../sql/executor.js";
 import { copyOf } from "./copy.js";
-import { compareDialects, type Dialects, type RunQuery } from "./dialects.js";
+import { compareDialects, type Dialects } from "./dialects.js";
 
 const MEMORY_MB = 4096;
 
@@ -31,11 +31,10 @@ export async function compareDatabases(
   for (const name of databases) {
     const file = data.databasePath(name);
     const copy = await copyOf(file, cacheFolder);
-    const runIn =
-      (executor: SqlExecutor, path: string): RunQuery =>
-      (sql, most) =>
-        executor.fetch(path, sql, most);
-    const engines = { sqlite: runIn(sqlite, file), duckdb: runIn(duckdb, copy) };
+    const engines = {
+      sqlite: { executor: sqlite, path: file },
+      duckdb: { executor: duckdb, path: copy },
+    };
     all[name] = await compareDialects(questionsOf(data, name), engines, onQuery);
   }
   return all;

@@ -1,6 +1,6 @@
 /** Counts for how many gold queries SQLite and DuckDB agree, and gives reasons for the others. */
 import type { BirdQuestion } from "../dataset.js";
-import { type SqlFailure, type SqlTable, sameRows } from "../sql/executor.js";
+import { type SqlExecutor, sameRows } from "../sql/executor.js";
 import { rowKey, type SqlValue } from "../sql/rows.js";
 
 /** How the gold queries of a database do in both engines. */
@@ -43,13 +43,16 @@ const DIGITS = 9;
 /** Rows of each result that are looked at for the reason of a difference. */
 const MOST_ROWS = 100_000;
 
-/** Runs a query in one of the engines, with its first rows. */
-export type RunQuery = (sql: string, most: number) => Promise<SqlTable | SqlFailure>;
+/** A database in one of the engines. */
+export interface EngineFile {
+  readonly executor: SqlExecutor;
+  readonly path: string;
+}
 
 /** Runs the gold queries of one database in SQLite, and in a DuckDB copy of it, and compares their rows. */
 export async function compareDialects(
   questions: readonly BirdQuestion[],
-  { sqlite, duckdb }: { readonly sqlite: RunQuery; readonly duckdb: RunQuery },
+  { sqlite, duckdb }: { readonly sqlite: EngineFile; readonly duckdb: EngineFile },
   onQuestion: () => void,
 ): Promise<Dialects> {
   const counts = { agree: 0, differ: 0, not_translated: 0, errors: 0 };
@@ -62,8 +65,8 @@ export async function compareDialects(
   const total = { sqlite_seconds: 0, duckdb_seconds: 0 };
   const faster: Faster[] = [];
   for (const question of questions) {
-    const other = await duckdb(question.sql, MOST_ROWS);
-    const own = await sqlite(question.sql, MOST_ROWS);
+    const other = await duckdb.executor.execute(duckdb.path, question.sql);
+    const own = await sqlite.executor.execute(sqlite.path, question.sql);
     onQuestion();
     const failed = [other, own].find((result) => !result.ok);
     if (failed !== undefined && !failed.ok) {
@@ -80,7 +83,10 @@ export async function compareDialects(
     if (sameRows(own, other)) counts.agree++;
     else {
       counts.differ++;
-      note(difference(own.table.rows, other.table.rows), question);
+      note(
+        difference(await firstRows(sqlite, question.sql), await firstRows(duckdb, question.sql)),
+        question,
+      );
     }
   }
   const sorted = [...reasons.values()].sort((a, b) => b.count - a.count);
@@ -97,6 +103,11 @@ const reasonOf = (error: string) =>
     .replace(/\([^)]*\)/g, "(…)")
     .trim()
     .slice(0, 160);
+
+async function firstRows({ executor, path }: EngineFile, sql: string): Promise<Values> {
+  const result = await executor.fetch(path, sql, MOST_ROWS);
+  return result.ok ? result.table.rows : [];
+}
 
 type Values = readonly (readonly SqlValue[])[];
 
