@@ -1,6 +1,7 @@
 /** The fast engine: all completions of a call at once, on libllama itself. */
 import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
-import { hashFile, hashJson } from "../../lib/hash.js";
+import { hashModel } from "../../gguf/parts.js";
+import { hashJson } from "../../lib/hash.js";
 import {
   type ChatMessage,
   type Completion,
@@ -87,7 +88,7 @@ export class LlamaModel implements LanguageModel {
       const gpuLayers = await gpuLayersFor(loaded, options.gpuLayers ?? "auto");
       weights = await loadWeights(native, loaded, options.modelPath, gpuLayers);
       const contextSize = options.contextSize ?? defaultContextSize(native.model_n_ctx_train(weights));
-      const modelHash = await hashFile(options.modelPath);
+      const modelHash = await hashModel(options.modelPath);
       const settings = await settingsFor(native, weights, loaded, template, modelHash, contextSize, options);
       const { threads, batchSize, sequences } = settings;
       const { kvType } = precisionOf(loaded);

@@ -1,7 +1,8 @@
 /** The exact engine, on node-llama-cpp's public API: one answer at a time. */
 import { InsufficientMemoryError, type LlamaContext, type LlamaContextSequence } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
-import { hashFile, hashJson } from "../../lib/hash.js";
+import { hashModel } from "../../gguf/parts.js";
+import { hashJson } from "../../lib/hash.js";
 import { deriveSeed, uniformStream } from "../../lib/random.js";
 import {
   type ChatMessage,
@@ -54,7 +55,7 @@ export class NodeLlamaCppModel implements LanguageModel {
       const template = chatTemplateOf(loaded.model, options.modelPath);
       const contextSize = options.contextSize ?? defaultContextSize(loaded.model.trainContextSize);
       const context = await createContext(loaded, contextSize, null);
-      return new NodeLlamaCppModel(loaded, await hashFile(options.modelPath), template, context);
+      return new NodeLlamaCppModel(loaded, await hashModel(options.modelPath), template, context);
     } catch (error) {
       await loaded.model.dispose();
       throw error;
