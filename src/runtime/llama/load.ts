@@ -6,6 +6,7 @@ import { LseError } from "../../errors.js";
 import { type GgufHeader, readHeader } from "../../gguf/header.js";
 import { partsOf } from "../../gguf/parts.js";
 import { hashFile } from "../../lib/hash.js";
+import type { TemplateSettings } from "../template-choice.js";
 
 /** Which GGUF file, and how it is opened. */
 export interface LlamaOptions {
@@ -20,6 +21,8 @@ export interface LlamaOptions {
   readonly threads?: number;
   /** Layers on the GPU. Defaults to as many as fit; 0 keeps everything on the CPU. */
   readonly gpuLayers?: number | "auto";
+  /** Which chat template, and what it is told. Defaults to the model's own. */
+  readonly template?: TemplateSettings;
 }
 
 export interface LoadedModel {

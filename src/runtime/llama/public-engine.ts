@@ -15,6 +15,7 @@ import type { ChatTemplate } from "../chat-template.js";
 import { defaultContextSize, requireRoom } from "../context-size.js";
 import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
 import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
+import { fingerprintWith } from "../template-choice.js";
 import { CallQueue } from "./call-queue.js";
 import {
   adapterDoesNotFit,
@@ -52,10 +53,11 @@ export class NodeLlamaCppModel implements LanguageModel {
   static async open(options: LlamaOptions): Promise<NodeLlamaCppModel> {
     const loaded = await loadModel(options);
     try {
-      const template = chatTemplateOf(loaded.model, options.modelPath);
+      const template = chatTemplateOf(loaded, options);
+      const modelHash = fingerprintWith(await hashModel(options.modelPath), options.template ?? {});
       const contextSize = options.contextSize ?? defaultContextSize(loaded.model.trainContextSize);
       const context = await createContext(loaded, contextSize, null);
-      return new NodeLlamaCppModel(loaded, await hashModel(options.modelPath), template, context);
+      return new NodeLlamaCppModel(loaded, modelHash, template, context);
     } catch (error) {
       await loaded.model.dispose();
       throw error;
