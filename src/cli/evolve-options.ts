@@ -65,6 +65,11 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
       "writes the edits: a GGUF file, ONNX folder or service's model (the model that answers)",
     ],
     ["--evolver-adapter <file>", "evolver.adapter", "a trained adapter on the model that writes the edits"],
+    [
+      "--template <name>",
+      "model.template.name",
+      "chat template: one of the model's own, or chatml or plain for a model without one",
+    ],
     ["--base-url <url>", "model.remote.baseUrl", "another server that speaks like OpenAI's or Anthropic's"],
     [
       "--price <input,output>",

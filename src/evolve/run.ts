@@ -26,6 +26,7 @@ import { crossValidate } from "./kfold.js";
 import { referenceBatch } from "./reference/split.js";
 import { batchOf, type Split } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
+import { UnreadableAnswers } from "./unreadable.js";
 
 /** What the tree file keeps of a node beside the tree itself: the data an evolver is trained on. */
 export interface NodeRecord {
@@ -122,6 +123,7 @@ export class Run implements ChoiceView {
   readonly #holdoutAnswers: Answer[][] = [];
   /** The prompt that asks for an edit of each node, by id. */
   readonly #editPrompts: ChatMessage[][] = [];
+  readonly #unreadable = new UnreadableAnswers();
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
@@ -261,12 +263,17 @@ export class Run implements ChoiceView {
     asked: readonly ProblemSample[],
   ): Promise<Answer[]> {
     const { task, policy, config, journal, prices, signal } = this.parts;
+    const grades = gradesIn(journal, { node, phase, round });
     const answers = await answer(task, policy, {
       instructions,
       asked,
       sampling: config.sampling,
       seedOf: answerSeeds(config.seed, phase, round),
-      ...gradesIn(journal, { node, phase, round }),
+      recall: grades.recall,
+      onGraded: (graded) => {
+        grades.onGraded(graded);
+        this.#warnOf(graded);
+      },
       signal,
     });
     this.spent.answers += answers.length;
@@ -275,6 +282,12 @@ export class Run implements ChoiceView {
       this.spent.answersCost += priced(prices.answers, promptTokens, tokens);
     }
     return answers;
+  }
+
+  #warnOf(answer: Answer): void {
+    const room = this.parts.policy.contextSize - answer.promptTokens;
+    const text = this.#unreadable.look(answer, Math.min(this.config.sampling.maxTokens, room));
+    if (text !== null) this.parts.journal.record({ type: "warning", key: "unreadable", text });
   }
 
   #recordAttempt(

@@ -36,7 +36,7 @@ export async function readModel(path: string): Promise<ReadModel> {
   const parameters: Record<string, Float32Array> = {};
   for (const { name, dims } of qwenParameters(sizes.family, sizes.shape, sizes.vocabulary)) {
     const tensor = tensors.get(name);
-    if (tensor?.dimensions.map(Number).reverse().join() !== dims.join())
+    if (tensor?.dimensions.toReversed().join() !== dims.join())
       throw new LseError(
         `${path}: tensor ${name} is missing or not of ${dims.join(" × ")} numbers`,
         "The file is damaged, or of an unusual make: take another one",
@@ -66,17 +66,22 @@ export async function readLora(path: string): Promise<ReadLora> {
   const tensors: Record<string, ReadLora["tensors"][string]> = {};
   for (const tensor of file.tensors)
     tensors[tensor.name] = {
-      shape: tensor.dimensions.map(Number).reverse(),
+      shape: tensor.dimensions.toReversed(),
       values: await file.read(tensor),
     };
-  return { family, rank: Number(first.dimensions[1]), alpha: file.number("adapter.lora.alpha"), tensors };
+  return { family, rank: first.dimensions[1] ?? 0, alpha: file.number("adapter.lora.alpha"), tensors };
 }
 
 function sizesOf(file: GgufReader): ModelSizes {
   const family = familyOf(file);
   const tensor = (name: string) => file.tensors.find((each) => each.name === name);
   const shape = shapeOf(file, family, tensor("output.weight") === undefined);
-  const vocabulary = Number(tensor("token_embd.weight")?.dimensions[1] ?? 0);
+  const vocabulary = tensor("token_embd.weight")?.dimensions[1] ?? 0;
+  if (shape.layers > file.tensors.length)
+    throw new LseError(
+      `${file.path}: ${family}.block_count is ${shape.layers}, and the file has ${file.tensors.length} tensors`,
+      "The file is damaged: take another one",
+    );
   return { family, shape, vocabulary, contextLength: file.number(`${family}.context_length`) };
 }
 
@@ -90,22 +95,23 @@ function familyOf(file: GgufReader): QwenFamily {
 }
 
 function shapeOf(file: GgufReader, family: QwenFamily, tied: boolean): QwenShape {
-  const number = (key: string) => file.number(`${family}.${key}`);
-  const epsilon = number("attention.layer_norm_rms_epsilon");
+  const size = (key: string) => file.size(`${family}.${key}`);
+  const epsilon = file.number(`${family}.attention.layer_norm_rms_epsilon`);
   if (Math.abs(epsilon / NORM_EPSILON - 1) > 1e-3)
     throw new LseError(
       `${file.path}: attention.layer_norm_rms_epsilon is ${epsilon}; the trainer computes with ${NORM_EPSILON}`,
       "Take another model",
     );
-  const [heads, embedding] = [number("attention.head_count"), number("embedding_length")];
+  const [heads, embedding] = [size("attention.head_count"), size("embedding_length")];
+  const headDim = `${family}.attention.key_length`;
   return {
-    layers: number("block_count"),
+    layers: size("block_count"),
     embedding,
     heads,
     tied,
-    ropeBase: number("rope.freq_base"),
-    kvHeads: number("attention.head_count_kv"),
-    headDim: Number(file.value(`${family}.attention.key_length`) ?? embedding / heads),
-    feedForward: number("feed_forward_length"),
+    ropeBase: file.number(`${family}.rope.freq_base`),
+    kvHeads: size("attention.head_count_kv"),
+    headDim: file.value(headDim) === undefined ? embedding / heads : file.size(headDim),
+    feedForward: size("feed_forward_length"),
   };
 }

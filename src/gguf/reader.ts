@@ -1,36 +1,48 @@
 /** Reads numbers out of GGUF files. */
 import { type FileHandle, open } from "node:fs/promises";
-import { GgmlType, type GgufTensorInfo, readGgufFileInfo } from "node-llama-cpp";
+import { GgmlType } from "node-llama-cpp";
 import { LseError } from "../errors.js";
 import { BF16, F16, halfValue } from "./halves.js";
+import { type GgufHeader, readHeader, type TensorInfo } from "./header.js";
+import { partsOf } from "./parts.js";
 import { Q8_BLOCK } from "./writer.js";
 
+/** A tensor, and which of the model's files it is in, from 0. */
+export interface PlacedTensor extends TensorInfo {
+  readonly part: number;
+}
+
+/** A model's files, open: one, or all parts of a split one. */
 export class GgufReader implements AsyncDisposable {
-  /** @throws LseError for a file that is none */
+  /** @throws LseError for a file that is none, and for a model of which a part is missing */
   static async open(path: string): Promise<GgufReader> {
-    try {
-      const info = await readGgufFileInfo(path, { sourceType: "filesystem", logWarnings: false });
-      return new GgufReader(path, info.metadata as never, info.tensorInfo ?? [], await open(path, "r"));
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new LseError(`${path}: not a readable GGUF file (${why})`, "Check the path, or copy it again", {
-        cause,
-      });
-    }
+    const parts = partsOf(path);
+    const headers = parts.map(readHeader);
+    const files: FileHandle[] = [];
+    for (const part of parts) files.push(await open(part, "r"));
+    return new GgufReader(path, headers, files);
   }
+
+  readonly tensors: readonly PlacedTensor[];
+  readonly #metadata: GgufHeader["metadata"];
 
   private constructor(
     readonly path: string,
-    private readonly metadata: Readonly<Record<string, unknown>>,
-    readonly tensors: readonly GgufTensorInfo[],
-    private readonly file: FileHandle,
-  ) {}
+    headers: readonly GgufHeader[],
+    private readonly files: readonly FileHandle[],
+  ) {
+    this.tensors = headers.flatMap(({ tensors }, part) => tensors.map((tensor) => ({ ...tensor, part })));
+    this.#metadata = headers[0]?.metadata ?? new Map();
+  }
+
+  /** How many files the model is in. */
+  get parts(): number {
+    return this.files.length;
+  }
 
   /** The value under a dotted key, such as `qwen2.block_count`; undefined where there is none. */
   value(key: string): unknown {
-    return key
-      .split(".")
-      .reduce<unknown>((part, name) => (part as Record<string, unknown> | undefined)?.[name], this.metadata);
+    return this.#metadata.get(key);
   }
 
   /** @throws LseError where there is no such number */
@@ -43,29 +55,41 @@ export class GgufReader implements AsyncDisposable {
     );
   }
 
+  /** A size that can be computed with. @throws LseError where there is none from 1 to a million */
+  size(key: string): number {
+    const value = this.number(key);
+    if (Number.isInteger(value) && value >= 1 && value <= MOST_SIZE) return value;
+    throw new LseError(
+      `${this.path}: ${key} is ${value}, which no model has`,
+      "The file is damaged: take another one",
+    );
+  }
+
   /**
    * The numbers of a tensor, as they lie there.
    * @throws LseError for one that is cut off, or of a type that is not f32, f16, bf16 or q8_0
    */
-  async read({ name, dimensions, ggmlType, fileOffset }: GgufTensorInfo): Promise<Float32Array> {
-    const decoder = DECODERS[ggmlType];
+  async read({ name, dimensions, type, offset, part }: PlacedTensor): Promise<Float32Array> {
+    const decoder = DECODERS[type];
     if (decoder === undefined)
       throw new LseError(
-        `${this.path}: tensor ${name} is of type ${GgmlType[ggmlType]}, which training cannot start from`,
+        `${this.path}: tensor ${name} is of type ${GgmlType[type] ?? type}, which training cannot start from`,
         "Take the model's F16, BF16, F32 or Q8_0 file",
       );
-    const count = dimensions.reduce<number>((product, size) => product * Number(size), 1);
+    const count = dimensions.reduce((product, size) => product * size, 1);
     const bytes = new Uint8Array((count / decoder.block) * decoder.bytes);
-    const { bytesRead } = await this.file.read(bytes, 0, bytes.length, Number(fileOffset));
+    const { bytesRead = 0 } = (await this.files[part]?.read(bytes, 0, bytes.length, offset)) ?? {};
     if (bytesRead < bytes.length)
       throw new LseError(`${this.path}: ends within tensor ${name}`, "Copy or download the file again");
     return decoder.decode(bytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.file.close();
+    for (const file of this.files) await file.close();
   }
 }
+
+const MOST_SIZE = 1e6;
 
 interface Decoder {
   /** Numbers that are stored together, and the bytes they take. */
@@ -75,7 +99,7 @@ interface Decoder {
 }
 
 /** ggml's formats (ggml-common.h); little-endian, as the machine is. */
-const DECODERS: { readonly [Type in GgufTensorInfo["ggmlType"]]?: Decoder } = {
+const DECODERS: { readonly [type: number]: Decoder } = {
   [GgmlType.F32]: { block: 1, bytes: 4, decode: (bytes) => new Float32Array(bytes.buffer) },
   [GgmlType.F16]: { block: 1, bytes: 2, decode: (bytes) => F16(bytes.buffer) },
   [GgmlType.BF16]: { block: 1, bytes: 2, decode: (bytes) => BF16(bytes.buffer) },

@@ -1,11 +1,11 @@
 /** A model's file with other weights: everything else, its tokenizer above all, stays as it is. */
 import { copyFile, open, rename, rm } from "node:fs/promises";
-import { GgmlType, type GgufTensorInfo } from "node-llama-cpp";
+import { GgmlType } from "node-llama-cpp";
 import { LseError } from "../errors.js";
 import { GgufReader } from "./reader.js";
 import { encodeTensor, type TensorType } from "./writer.js";
 
-const TYPES: { readonly [Type in GgufTensorInfo["ggmlType"]]?: TensorType } = {
+const TYPES: { readonly [type: number]: TensorType } = {
   [GgmlType.F32]: "f32",
   [GgmlType.F16]: "f16",
   [GgmlType.Q8_0]: "q8_0",
@@ -23,22 +23,27 @@ export async function writeReweighted(
   parameters: Readonly<Record<string, Float32Array>>,
 ): Promise<void> {
   await using model = await GgufReader.open(source);
+  if (model.parts > 1)
+    throw new LseError(
+      `${source}: the model is in ${model.parts} files, and new weights are written into one`,
+      "Join them with `llama-gguf-split --merge`",
+    );
   const partial = `${path}.part`;
   try {
     await copyFile(source, partial);
     await using file = await open(partial, "r+");
-    for (const { name, dimensions, ggmlType, fileOffset } of model.tensors) {
+    for (const { name, dimensions, type: ggmlType, offset } of model.tensors) {
       const values = parameters[name];
       if (values === undefined) continue;
       const type = TYPES[ggmlType];
-      const count = dimensions.reduce<number>((product, size) => product * Number(size), 1);
+      const count = dimensions.reduce((product, size) => product * size, 1);
       if (type === undefined || values.length !== count)
         throw new LseError(
-          `${source}: tensor ${name} (${GgmlType[ggmlType]}, ${count} numbers) cannot hold what was trained`,
+          `${source}: tensor ${name} (${GgmlType[ggmlType] ?? ggmlType}, ${count} numbers) cannot hold what was trained`,
           "Train all parameters of a model in F32, F16 or Q8_0, or an adapter",
         );
       const bytes = encodeTensor(type, values);
-      await file.write(bytes, 0, bytes.length, Number(fileOffset));
+      await file.write(bytes, 0, bytes.length, offset);
     }
     await file.sync();
     await rename(partial, path);

@@ -115,6 +115,8 @@ export type RunEvent =
       readonly by: StopReason;
       readonly reason: string;
     }
+  /** What somebody who watches the run should look into; it goes on all the same. */
+  | { readonly type: "warning"; readonly key: string; readonly text: string }
   /** How the chosen node did on the test. */
   | ({ readonly type: "test"; readonly key: string } & TestScore)
   /** What the choice of a node is worth, by folds of the holdout. */

@@ -7,6 +7,7 @@ import { METHODS } from "../evolve/methods.js";
 import { checked } from "../lib/json-file.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
 import { isRemote } from "../runtime/remote/names.js";
+import { templateSettingsSchema } from "../runtime/template-choice.js";
 import { withMovedPaths } from "./saved-config.js";
 import { evolveDefaults, resolveTask, taskConfigSchema } from "./tasks.js";
 
@@ -45,6 +46,8 @@ export const runConfigSchema = z.strictObject({
      * Both end a killed run like an unbroken one; the fast one computes the call that was cut off again for it.
      */
     engine: z.enum(["fast", "exact"]).default("fast"),
+    /** The chat template of a model on this machine: which one, and what it is told. */
+    template: templateSettingsSchema.optional(),
     context: z.int().min(1).optional(),
     gpuLayers: z.int().min(0).optional(),
     /** For the fast engine, what is left out from here on is measured when the model is opened, and filled in. */
@@ -57,7 +60,13 @@ export const runConfigSchema = z.strictObject({
   }),
   /** What writes the edits, as far as it is not the model that answers. */
   evolver: z
-    .strictObject({ model: path.optional(), adapter: path.optional(), remote: remoteSchema.optional() })
+    .strictObject({
+      model: path.optional(),
+      adapter: path.optional(),
+      remote: remoteSchema.optional(),
+      /** Of a model of its own, as `model.template`. */
+      template: templateSettingsSchema.optional(),
+    })
     .default({}),
   /** Runs whose completions are used where they are the same. */
   reuse: path.optional(),
@@ -155,7 +164,7 @@ function refuseForRemote({ model, evolver, evolve }: RunConfig, origin: string):
   const isRemoteModel = isRemote(model.path);
   const isRemoteEvolver = evolver.model === undefined ? isRemoteModel : isRemote(evolver.model);
   if (isRemoteModel) {
-    const given = ([...LLAMA_FIELDS, "threads", "context"] as const).find(
+    const given = ([...LLAMA_FIELDS, "threads", "context", "template"] as const).find(
       (field) => model[field] !== undefined,
     );
     if (given !== undefined)
@@ -169,6 +178,12 @@ function refuseForRemote({ model, evolver, evolve }: RunConfig, origin: string):
   }
   if (evolver.remote !== undefined && (evolver.model === undefined || !isRemoteEvolver))
     refuse("evolver.remote", "the evolver is not a service's model of its own", "Name it in evolver.model");
+  if (evolver.template !== undefined && (evolver.model === undefined || isRemoteEvolver))
+    refuse(
+      "evolver.template",
+      "the evolver is not a model of its own on this machine",
+      "Leave it out, or name one in evolver.model",
+    );
   if (isRemoteEvolver && evolver.adapter !== undefined)
     refuse("evolver.adapter", "no adapter can be put on a service's model", "Leave it out");
   if (isRemoteEvolver && evolve.constrainEdits)

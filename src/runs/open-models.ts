@@ -84,8 +84,8 @@ export async function openModel(
     return { model: await openService(model.path, model.remote, purse), resolved: model };
   // Loaded when it is needed: the library takes longer to load than all other commands take to run.
   const { LlamaModel, NodeLlamaCppModel, openLlama } = await import("../runtime/llama/open.js");
-  const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads } = model;
-  const options = given({ modelPath: model.path, contextSize: context, gpuLayers, threads });
+  const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads, template } = model;
+  const options = given({ modelPath: model.path, contextSize: context, gpuLayers, threads, template });
   if (model.engine === "exact") return { model: await NodeLlamaCppModel.open(options), resolved: model };
   const opened = await openLlama({
     ...options,
@@ -107,19 +107,19 @@ export async function openModel(
  * @returns undefined where the model that answers does that too
  */
 async function openEvolver(
-  { model: answering, evolver: { model: path, adapter, remote } }: RunConfig,
+  { model: answering, evolver: { model: path, adapter, remote, template } }: RunConfig,
   policy: LanguageModel,
   purse?: Purse,
 ): Promise<LanguageModel | undefined> {
   if (path === undefined) {
     return adapter === undefined ? undefined : await AdaptedModel.open(policy, adapter);
   }
-  if (isModelFolder(path)) return await openOnnx(path, answering);
+  if (isModelFolder(path)) return await openOnnx(path, { ...answering, template });
   if (isRemote(path)) return await openService(path, remote, purse);
   const { openLlama } = await import("../runtime/llama/open.js");
   const { context, gpuLayers, threads, decodeBatch, sequences, flashAttention, kvCells } = answering;
   const engine = await openLlama({
-    ...given({ modelPath: path, contextSize: context, gpuLayers, threads }),
+    ...given({ modelPath: path, contextSize: context, gpuLayers, threads, template }),
     ...given({ batchSize: decodeBatch, sequences, flashAttention, kvCells }),
     repeatable: true,
     tuning: null,
@@ -144,9 +144,12 @@ export function pricesOf({ model, evolver }: RunConfig): Prices {
   return { answers, edits: evolver.model === undefined ? answers : evolver.remote?.price };
 }
 
-async function openOnnx(folder: string, { context, threads }: RunConfig["model"]): Promise<LanguageModel> {
+async function openOnnx(
+  folder: string,
+  { context, threads, template }: RunConfig["model"],
+): Promise<LanguageModel> {
   const { OnnxModel } = await import("../runtime/onnx/onnx-model.js");
-  return await OnnxModel.open({ folder, ...given({ contextSize: context, threads }) });
+  return await OnnxModel.open({ folder, ...given({ contextSize: context, threads, template }) });
 }
 
 /** An object without what is undefined. */

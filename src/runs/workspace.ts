@@ -231,10 +231,10 @@ async function settledAfter(
  */
 function keepModels(
   folder: Workspace,
-  { model: { path, remote, context, gpuLayers }, evolver }: RunConfig,
+  { model: { path, remote, template, context, gpuLayers }, evolver }: RunConfig,
 ): boolean {
   const known = folder.models();
-  const given = Object.entries({ path, remote, context, gpuLayers }).filter(
+  const given = Object.entries({ path, remote, template, context, gpuLayers }).filter(
     ([, value]) => value !== undefined,
   );
   const before = known.model.path === path ? known.model : {};

@@ -4,7 +4,10 @@ import type { Progress } from "./progress.js";
 
 export const collectHooks = (progress: Progress): CollectHooks => ({
   onStart: (answers, done) => progress.start(answers, done),
-  onEvent: ({ type }) => type === "answer" && progress.tick(),
+  onEvent: (event) => {
+    if (event.type === "answer") progress.tick();
+    if (event.type === "warning") progress.say(`warning: ${event.text}`);
+  },
   onRunOver: ({ folder, evolution: { tree } }) =>
     progress.say(`${folder.path}: ${tree.root.score.toFixed(3)} → ${tree.best().score.toFixed(3)}`),
 });

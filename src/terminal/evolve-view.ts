@@ -59,6 +59,9 @@ export class EvolveView implements Disposable {
       case "refined":
         progress.say(`node ${event.node} scores ${event.score.toFixed(3)} with the answers that were left`);
         break;
+      case "warning":
+        progress.say(`warning: ${event.text}`);
+        break;
       case "done":
         progress.complete();
         break;

@@ -5,6 +5,8 @@ import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { LseError } from "#lse/errors.js";
 import { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "#lse/gguf/random-model.js";
+import { smallTokenizer } from "#lse/gguf/tokenizer.js";
+import { type GgufMetadata, string } from "#lse/gguf/writer.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
 import { type Completion, type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/model.js";
@@ -14,6 +16,7 @@ import { type FastLlamaOptions, LlamaModel } from "#lse/runtime/llama/llama-mode
 import { EXPECTED, installed, nativeLlama } from "#lse/runtime/llama/native.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
 import { NodeLlamaCppModel } from "#lse/runtime/llama/public-engine.js";
+import type { TemplateSettings } from "#lse/runtime/template-choice.js";
 import { languageModelContract } from "./language-model-contract.js";
 
 languageModelContract("LlamaModel", (modelPath, contextSize) =>
@@ -501,5 +504,51 @@ describe("tuning", () => {
   it("leaves what is given as it is", async () => {
     await using model = await tuned({ threads: 1, sequences: 7, batchSize: 100 });
     expect(model.settings).toMatchObject({ threads: 1, sequences: 7, batchSize: 100 });
+  });
+});
+
+describe("the chat template of a file", () => {
+  const base = smallTokenizer();
+  const tiny = { layers: 1, embedding: 32, heads: 1, kvHeads: 1, headDim: 32, feedForward: 32 };
+  const write = async (name: string, templates: GgufMetadata) => {
+    const { "tokenizer.chat_template": _, ...metadata } = base.metadata;
+    const tokenizer = { metadata: { ...metadata, ...templates }, vocabulary: base.vocabulary };
+    const options = { shape: tiny, type: "f32", tokenizer, seed: 1, contextLength: 256 } as const;
+    await writeRandomModel(join(folder, name), options);
+    return join(folder, name);
+  };
+  const openTiny = (path: string, template: TemplateSettings = {}) =>
+    LlamaModel.open({
+      modelPath: path,
+      contextSize: 256,
+      threads: 1,
+      gpuLayers: 0,
+      sequences: 1,
+      template,
+    });
+  const messages = [{ role: "user" as const, content: " hi\n" }];
+
+  it("is one of several, with arguments; each has its own fingerprint", async () => {
+    const path = await write("named.gguf", {
+      "tokenizer.chat_template": string("{{ messages[0].content | trim }}"),
+      "tokenizer.chat_template.loud": string("{{ messages[0].content | trim }}{{ mark }}"),
+    });
+    await using own = await openTiny(path);
+    await using loud = await openTiny(path, { name: "loud" });
+    await using louder = await openTiny(path, { name: "loud", arguments: { mark: "!" } });
+    expect(loud.encode(messages)).toEqual(own.encode(messages));
+    expect(own.encode(messages)).toEqual(own.encode([{ role: "user", content: "hi" }]));
+    expect(louder.encode(messages)).toEqual(own.encode([{ role: "user", content: "hi!" }]));
+    expect(new Set([own, loud, louder].map(({ fingerprint }) => fingerprint)).size).toBe(3);
+  });
+
+  it("is a built-in one where a base model has none", async () => {
+    const path = await write("base.gguf", {});
+    await expect(openTiny(path)).rejects.toThrow(
+      /base\.gguf: field tokenizer\.chat_template is missing.*`model\.template\.name` \(chatml, plain\)/,
+    );
+    await using model = await openTiny(path, { name: "chatml" });
+    await using random = await LlamaModel.open({ modelPath, contextSize: 256, threads: 1, gpuLayers: 0 });
+    expect(model.encode(messages)).toEqual(random.encode(messages));
   });
 });

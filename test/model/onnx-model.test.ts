@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -226,7 +226,7 @@ it("reads what Hugging Face's folders have in other places", async () => {
   edited("tokenizer_config.json", (text) => {
     const { chat_template: template, eos_token: content, ...rest } = JSON.parse(text);
     const named = [
-      { name: "tool_use", template: "" },
+      { name: "tool_use", template: "{{ tools }}" },
       { name: "default", template },
     ];
     return JSON.stringify({ ...rest, chat_template: named, eos_token: { content } });
@@ -234,6 +234,15 @@ it("reads what Hugging Face's folders have in other places", async () => {
   const read = await readModelFolder(at);
   expect(read).toMatchObject({ chatTemplate, ends: ends.slice(0, 1) });
   expect(read.tokenizerConfig.eos_token).toBe("<|im_end|>");
+  expect((await readModelFolder(at, "tool_use")).chatTemplate).toBe("{{ tools }}");
+  await expect(readModelFolder(at, "rag")).rejects.toThrow(
+    /no template "rag"\. Choose one of tool_use, default/,
+  );
+  mkdirSync(join(at, "additional_chat_templates"));
+  writeFileSync(join(at, "additional_chat_templates/rag.jinja"), "{{ documents }}");
+  const rag = await readModelFolder(at, "rag");
+  expect(rag.chatTemplate).toBe("{{ documents }}");
+  expect(rag.fingerprint).not.toBe(read.fingerprint);
   writeFileSync(join(at, "chat_template.jinja"), "{{ messages[0].content }}");
   expect((await readModelFolder(at)).chatTemplate).toBe("{{ messages[0].content }}");
 });

@@ -40,8 +40,8 @@ describe("a file that is no usable model", () => {
 
   it.each([
     ["missing.gguf", /no such model file/],
-    ["half.gguf", /truncated or damaged/],
-    ["header.gguf", /truncated or damaged/],
+    ["half.gguf", /not a complete GGUF.*ends within tensor/],
+    ["header.gguf", /not a complete GGUF/],
     ["text.gguf", /not a complete GGUF/],
     ["empty.gguf", /not a complete GGUF/],
     ["architecture.gguf", /architecture/],

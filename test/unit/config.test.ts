@@ -33,6 +33,26 @@ describe("a configuration", () => {
   });
 });
 
+describe("a chat template in a configuration", () => {
+  const task = { name: "mini" };
+  const template = { name: "rag", arguments: { enable_thinking: false } };
+
+  it("belongs to a model on this machine, and to an evolver of its own", () => {
+    const config = { task, model: { path: "a.gguf", template }, evolver: { model: "b.gguf", template } };
+    const { model, evolver } = resolveConfig(config, "x.json");
+    expect([model.template, evolver.template]).toEqual([template, template]);
+    expect(fieldsOf({ template: "rag" })).toEqual({ model: { template: { name: "rag" } } });
+  });
+
+  it.each([
+    ["model.template", { model: { path: "openai:x", template } }],
+    ["evolver.template", { model: { path: "a.gguf" }, evolver: { template } }],
+    ["evolver.template", { model: { path: "a.gguf" }, evolver: { model: "openai:x", template } }],
+  ])("%s is refused where there is no such model", (field, parts) => {
+    expect(() => resolveConfig({ task, ...parts }, "x.json")).toThrow(`x.json: field ${field}: `);
+  });
+});
+
 describe("the command line's options", () => {
   it("are fields of the configuration", () => {
     const options = {

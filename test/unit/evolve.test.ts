@@ -4,7 +4,7 @@ import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { treeFromJson, treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal, type RunEvent } from "#lse/journal/journal.js";
-import type { GenerateRequest } from "#lse/model.js";
+import type { Completion, GenerateRequest } from "#lse/model.js";
 import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
 
 const config = (over: Partial<EvolveConfig> = {}) =>
@@ -27,6 +27,51 @@ function learn({ messages }: GenerateRequest): string {
 
 const learner = () =>
   new ScriptedModel((request) => (isEdit(request) ? learn(request) : answersByInstructions(request)));
+
+describe("answers that are not in the form asked for", () => {
+  /** Finds an answer only behind "SQL:". */
+  class FormTask extends NumberTask {
+    override async grade(problem: string, response: string) {
+      const outcome = await super.grade(problem, response);
+      return { ...outcome, answer: response.startsWith("SQL:") ? response : "" };
+    }
+  }
+  const warningsOf = async (
+    text: (answer: number) => string | Partial<Completion>,
+    journal: MemoryJournal,
+  ) => {
+    let answers = 0;
+    const model = new ScriptedModel((request) => (isEdit(request) ? learn(request) : text(answers++)));
+    await evolve(new FormTask(60), model, config({ holdout: 25 }), journal);
+    return journal.events.filter((event) => event.type === "warning");
+  };
+
+  it("are told of once, with one that is cut and without control characters", async () => {
+    const journal = new MemoryJournal();
+    const noise = `\u001b[2J\u202e\nno${"o".repeat(1000)}`;
+    const warnings = await warningsOf(() => noise, journal);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]?.text).toMatch(
+      /^none of the first 20 answers .* "\\u\{1b\}\[2J\\u\{202e\}\\nnoo{100,160}…"; usual causes are a wrong chat template/,
+    );
+    expect(warnings[0]?.text).not.toContain("maxTokens");
+    expect(await warningsOf(() => noise, journal)).toEqual(warnings);
+  });
+
+  it("are said to be cut off where they were", async () => {
+    const cutOff = (answer: number) => ({ text: "well", generatedTokens: answer < 3 ? 50 : 5 });
+    const [warning] = await warningsOf(cutOff, new MemoryJournal());
+    expect(warning?.text).toMatch(
+      /; 3 of them were cut off at the token limit: raise `evolve\.sampling\.maxTokens`;/,
+    );
+  });
+
+  it("are not told of when one of the first 20 is", async () => {
+    expect(await warningsOf((answer) => (answer === 19 ? "SQL: 1" : "noise"), new MemoryJournal())).toEqual(
+      [],
+    );
+  });
+});
 
 describe("evolve", () => {
   it("scores the seed, then selects, answers a batch, edits and scores the child, each round", async () => {

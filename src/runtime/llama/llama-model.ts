@@ -1,6 +1,7 @@
 /** The fast engine: all completions of a call at once, on libllama itself. */
 import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
-import { hashFile, hashJson } from "../../lib/hash.js";
+import { hashModel } from "../../gguf/parts.js";
+import { hashJson } from "../../lib/hash.js";
 import {
   type ChatMessage,
   type Completion,
@@ -10,6 +11,7 @@ import {
 } from "../../model.js";
 import type { ChatTemplate } from "../chat-template.js";
 import { defaultContextSize, requireRoom } from "../context-size.js";
+import { fingerprintWith } from "../template-choice.js";
 import { CallQueue } from "./call-queue.js";
 import { MAX_SEQUENCES, NativeContext } from "./context.js";
 import { Generation, Scoring } from "./jobs.js";
@@ -80,14 +82,14 @@ export class LlamaModel implements LanguageModel {
     let native: NativeLlama | undefined;
     try {
       native = await nativeLlama(loaded.llama, options.nativeSource);
-      const template = chatTemplateOf(loaded.model, options.modelPath, {
+      const template = chatTemplateOf(loaded, options, {
         ...vocabularyOf(loaded.model),
         tokenize: remembering((text) => loaded.model.tokenize(text)),
       });
       const gpuLayers = await gpuLayersFor(loaded, options.gpuLayers ?? "auto");
       weights = await loadWeights(native, loaded, options.modelPath, gpuLayers);
       const contextSize = options.contextSize ?? defaultContextSize(native.model_n_ctx_train(weights));
-      const modelHash = await hashFile(options.modelPath);
+      const modelHash = fingerprintWith(await hashModel(options.modelPath), options.template ?? {});
       const settings = await settingsFor(native, weights, loaded, template, modelHash, contextSize, options);
       const { threads, batchSize, sequences } = settings;
       const { kvType } = precisionOf(loaded);

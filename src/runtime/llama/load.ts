@@ -1,16 +1,12 @@
 /** Opening a GGUF file with node-llama-cpp, with errors that say what to do. */
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import {
-  GgufFileType,
-  getLlama,
-  type Llama,
-  LlamaLogLevel,
-  type LlamaModel,
-  readGgufFileInfo,
-} from "node-llama-cpp";
+import { GgufFileType, getLlama, type Llama, LlamaLogLevel, type LlamaModel } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
+import { type GgufHeader, readHeader } from "../../gguf/header.js";
+import { partsOf } from "../../gguf/parts.js";
 import { hashFile } from "../../lib/hash.js";
+import type { TemplateSettings } from "../template-choice.js";
 
 /** Which GGUF file, and how it is opened. */
 export interface LlamaOptions {
@@ -25,9 +21,13 @@ export interface LlamaOptions {
   readonly threads?: number;
   /** Layers on the GPU. Defaults to as many as fit; 0 keeps everything on the CPU. */
   readonly gpuLayers?: number | "auto";
+  /** Which chat template, and what it is told. Defaults to the model's own. */
+  readonly template?: TemplateSettings;
 }
 
 export interface LoadedModel {
+  /** The metadata of its file, of the first one where there are several. */
+  readonly metadata: GgufHeader["metadata"];
   readonly llama: Llama;
   readonly model: LlamaModel;
   readonly threads: number;
@@ -53,7 +53,8 @@ export async function loadModel(
       "Give `model.path` a GGUF file, or make a random one with `npm run make-random-model`",
     );
   }
-  await checkHeader(modelPath);
+  // Before llama.cpp and its wrapper see the files: they make room for whatever a header claims.
+  const headers = partsOf(modelPath).map(readHeader);
   const llama = await library(gpuLayers === 0 ? false : "auto");
   const model = await explainingFailure(llama, modelPath, () =>
     llama.loadModel({
@@ -63,7 +64,8 @@ export async function loadModel(
     }),
   );
   const cores = Math.min(llama.cpuMathCores, availableParallelism());
-  return { llama, model, cores, threads: options.threads ?? Math.max(1, cores - 1) };
+  const metadata = headers[0]?.metadata ?? new Map();
+  return { llama, model, metadata, cores, threads: options.threads ?? Math.max(1, cores - 1) };
 }
 
 /**
@@ -120,24 +122,6 @@ function library(gpu: "auto" | false): Promise<Llama> {
   return opened;
 }
 
-/** Reads only the header, because llama.cpp's own message for a file that is no GGUF says nothing. */
-async function checkHeader(modelPath: string): Promise<void> {
-  try {
-    await readGgufFileInfo(modelPath, {
-      sourceType: "filesystem",
-      logWarnings: false,
-      spliceSplitFiles: false,
-    });
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message.replace(/\s+/g, " ") : String(cause);
-    throw new LseError(
-      `${modelPath}: not a complete GGUF file (${why})`,
-      "Copy, download or make the file again",
-      { cause },
-    );
-  }
-}
-
 /**
  * How keys, values and attention are computed, the same in every engine so that their answers agree.
  *
@@ -165,15 +149,12 @@ export function notEnoughMemory(contextSize: number, cause?: unknown): LseError 
   );
 }
 
-/** SHA-256 of an adapter's file, in hex. */
+/** SHA-256 of an adapter's file, in hex. @throws LseError for a file that is missing or no GGUF */
 export async function hashAdapter(path: string): Promise<string> {
-  try {
-    return await hashFile(path);
-  } catch (cause) {
-    throw new LseError(`${path}: cannot read this adapter`, "Give the path of a GGUF LoRA adapter", {
-      cause,
-    });
-  }
+  if (!existsSync(path))
+    throw new LseError(`${path}: cannot read this adapter`, "Give the path of a GGUF LoRA adapter");
+  readHeader(path);
+  return await hashFile(path);
 }
 
 export function adapterDoesNotFit(path: string, cause?: unknown): LseError {

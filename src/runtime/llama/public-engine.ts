@@ -1,7 +1,8 @@
 /** The exact engine, on node-llama-cpp's public API: one answer at a time. */
 import { InsufficientMemoryError, type LlamaContext, type LlamaContextSequence } from "node-llama-cpp";
 import { LseError } from "../../errors.js";
-import { hashFile, hashJson } from "../../lib/hash.js";
+import { hashModel } from "../../gguf/parts.js";
+import { hashJson } from "../../lib/hash.js";
 import { deriveSeed, uniformStream } from "../../lib/random.js";
 import {
   type ChatMessage,
@@ -14,6 +15,7 @@ import type { ChatTemplate } from "../chat-template.js";
 import { defaultContextSize, requireRoom } from "../context-size.js";
 import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
 import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
+import { fingerprintWith } from "../template-choice.js";
 import { CallQueue } from "./call-queue.js";
 import {
   adapterDoesNotFit,
@@ -51,10 +53,11 @@ export class NodeLlamaCppModel implements LanguageModel {
   static async open(options: LlamaOptions): Promise<NodeLlamaCppModel> {
     const loaded = await loadModel(options);
     try {
-      const template = chatTemplateOf(loaded.model, options.modelPath);
+      const template = chatTemplateOf(loaded, options);
+      const modelHash = fingerprintWith(await hashModel(options.modelPath), options.template ?? {});
       const contextSize = options.contextSize ?? defaultContextSize(loaded.model.trainContextSize);
       const context = await createContext(loaded, contextSize, null);
-      return new NodeLlamaCppModel(loaded, await hashFile(options.modelPath), template, context);
+      return new NodeLlamaCppModel(loaded, modelHash, template, context);
     } catch (error) {
       await loaded.model.dispose();
       throw error;

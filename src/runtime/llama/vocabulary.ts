@@ -1,7 +1,8 @@
 /** A GGUF model's tokenizer and chat template. */
 import type { LlamaModel, Token } from "node-llama-cpp";
-import { LseError } from "../../errors.js";
 import { ChatTemplate, type Vocabulary } from "../chat-template.js";
+import { chosenTemplate, DEFAULT_TEMPLATE } from "../template-choice.js";
+import type { LlamaOptions, LoadedModel } from "./load.js";
 
 /** The tokenizer of a loaded GGUF, in the form chat templates need. */
 export function vocabularyOf(model: LlamaModel): Vocabulary {
@@ -36,20 +37,22 @@ export const tokenTextsOf = (model: LlamaModel): TokenTexts => ({
 /** node-llama-cpp brands its token ids; they are plain numbers. */
 export const asTokens = (tokens: readonly number[]) => tokens as readonly Token[] as Token[];
 
-/** @throws LseError naming the file, when it has no template or one that cannot be read */
+/**
+ * The template that a GGUF is asked with: its own, or the one that the options name.
+ * @throws LseError naming the file, when it has no such template or one that cannot be used
+ */
 export function chatTemplateOf(
-  model: LlamaModel,
-  modelPath: string,
+  { model, metadata }: LoadedModel,
+  { modelPath, template = {} }: LlamaOptions,
   vocabulary = vocabularyOf(model),
 ): ChatTemplate {
-  const source = model.fileInfo.metadata.tokenizer?.chat_template;
-  if (source === undefined) {
-    throw new LseError(
-      `${modelPath}: field tokenizer.chat_template is missing`,
-      "Use an instruction-tuned GGUF, which carries its chat template",
-    );
-  }
-  return new ChatTemplate(source, vocabulary, modelPath);
+  const field = "tokenizer.chat_template";
+  const own = new Map<string, string>();
+  for (const [key, value] of metadata)
+    if (typeof value === "string" && (key === field || key.startsWith(`${field}.`)))
+      own.set(key === field ? DEFAULT_TEMPLATE : key.slice(field.length + 1), value);
+  const source = chosenTemplate(own, template.name, `${modelPath}: field ${field}`);
+  return new ChatTemplate(source, vocabulary, modelPath, template);
 }
 
 /** Where the first of these strings begins in the text, or null. */

@@ -1,10 +1,11 @@
 /** The files of a language model in the layout of transformers.js and Hugging Face. Nothing is ever downloaded. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../../errors.js";
 import { hashFile, hashJson } from "../../lib/hash.js";
 import { checked, readJson } from "../../lib/json-file.js";
+import { chosenTemplate, DEFAULT_TEMPLATE } from "../template-choice.js";
 
 /** What is read of a model's folder; the weights stay where they are. */
 export interface ModelFolder {
@@ -30,6 +31,8 @@ const GENERATION_CONFIG = "generation_config.json";
 export const TOKENIZER = "tokenizer.json";
 const TOKENIZER_CONFIG = "tokenizer_config.json";
 const CHAT_TEMPLATE = "chat_template.jinja";
+/** A folder of templates by name. */
+const CHAT_TEMPLATES = "additional_chat_templates";
 
 const tokenIds = z.union([z.int(), z.array(z.int())]).transform((ids) => [ids].flat());
 const configSchema = z.looseObject({
@@ -54,10 +57,8 @@ const tokenizerConfigSchema = z.looseObject({
   /** Several templates have names; the one for plain conversations is "default". */
   chat_template: z
     .union([
-      z.string(),
-      z
-        .array(z.looseObject({ name: z.string(), template: z.string() }))
-        .transform((all) => all.find(({ name }) => name === "default")?.template),
+      z.string().transform((template) => [{ name: DEFAULT_TEMPLATE, template }]),
+      z.array(z.looseObject({ name: z.string(), template: z.string() })),
     ])
     .nullish(),
 });
@@ -66,8 +67,11 @@ const tokenizerConfigSchema = z.looseObject({
 export const isModelFolder = (path: string) =>
   statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-/** @throws LseError naming the file that is missing or wrong */
-export async function readModelFolder(folder: string): Promise<ModelFolder> {
+/**
+ * @param template the name of the chat template; by default the model's own
+ * @throws LseError naming the file that is missing or wrong
+ */
+export async function readModelFolder(folder: string, template?: string): Promise<ModelFolder> {
   const path = resolve(folder);
   for (const name of [CONFIG, TOKENIZER, TOKENIZER_CONFIG])
     if (!existsSync(join(path, name))) throw noModel(path, `${name} is missing`);
@@ -82,14 +86,13 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     );
   const tokenizerConfig = read(path, TOKENIZER_CONFIG, tokenizerConfigSchema);
   const hasTemplate = existsSync(join(path, CHAT_TEMPLATE));
-  const chatTemplate = hasTemplate
-    ? readFileSync(join(path, CHAT_TEMPLATE), "utf8")
-    : tokenizerConfig.chat_template;
-  if (chatTemplate == null)
-    throw new LseError(
-      `${join(path, TOKENIZER_CONFIG)}: field chat_template is missing`,
-      "Take an instruction-tuned model, which carries its chat template",
-    );
+  const own = new Map(tokenizerConfig.chat_template?.map(({ name, template: source }) => [name, source]));
+  if (hasTemplate) own.set(DEFAULT_TEMPLATE, readFileSync(join(path, CHAT_TEMPLATE), "utf8"));
+  const others = templatesIn(path);
+  for (const name of others)
+    own.set(basename(name, ".jinja"), readFileSync(join(path, CHAT_TEMPLATES, name), "utf8"));
+  const field = `${join(path, TOKENIZER_CONFIG)}: field chat_template`;
+  const chatTemplate = chosenTemplate(own, template, field);
   const weights = weightsIn(path);
   const files = [
     CONFIG,
@@ -97,6 +100,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     TOKENIZER_CONFIG,
     ...(hasGeneration ? [GENERATION_CONFIG] : []),
     ...(hasTemplate ? [CHAT_TEMPLATE] : []),
+    ...others.map((name) => `${CHAT_TEMPLATES}/${name}`),
     ...filesOf(path, weights),
   ];
   const hashes = await Promise.all(files.map(async (name) => [name, await hashFile(join(path, name))]));
@@ -133,6 +137,15 @@ const filesOf = (path: string, weights: string) =>
   onnxFiles(path)
     .filter((name) => name === `${weights}.onnx` || name.startsWith(`${weights}.onnx_data`))
     .map((name) => `onnx/${name}`);
+
+function templatesIn(path: string): string[] {
+  const folder = join(path, CHAT_TEMPLATES);
+  return isModelFolder(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".jinja"))
+        .sort()
+    : [];
+}
 
 function onnxFiles(path: string): string[] {
   const folder = join(path, "onnx");

@@ -14,6 +14,7 @@ import { CallQueue } from "../llama/call-queue.js";
 import { Generation, Scoring } from "../llama/jobs.js";
 import type { TokenTexts } from "../llama/vocabulary.js";
 import { commonPrefix, wholeBlocks } from "../prompt-blocks.js";
+import { fingerprintWith, type TemplateSettings } from "../template-choice.js";
 import { cutCache, NO_PAST, OnnxDecoder, type Past } from "./decoder.js";
 import { readModelFolder } from "./model-folder.js";
 import { onnxVocabularyOf } from "./vocabulary.js";
@@ -26,6 +27,8 @@ export interface OnnxOptions {
   readonly contextSize?: number;
   /** CPU threads. Defaults to all cores but one, which is left to the SQL processes. */
   readonly threads?: number;
+  /** Which chat template, and what it is told. Defaults to the model's own. */
+  readonly template?: TemplateSettings;
 }
 
 /** The last prompt, with what its evaluation left behind. */
@@ -52,7 +55,8 @@ export class OnnxModel implements LanguageModel {
 
   /** @throws LseError for a folder that is no such model, or too large a context */
   static async open(options: OnnxOptions): Promise<OnnxModel> {
-    const folder = await readModelFolder(options.folder);
+    const settings = options.template ?? {};
+    const folder = await readModelFolder(options.folder, settings.name);
     const { path, trainedContext, chatTemplate, templateOrigin, fingerprint } = folder;
     const contextSize = options.contextSize ?? defaultContextSize(trainedContext);
     if (contextSize > trainedContext)
@@ -61,12 +65,16 @@ export class OnnxModel implements LanguageModel {
         `Give \`model.context\` at most ${trainedContext}`,
       );
     const vocabulary = onnxVocabularyOf(folder);
-    const template = new ChatTemplate(chatTemplate, vocabulary, templateOrigin);
+    const template = new ChatTemplate(chatTemplate, vocabulary, templateOrigin, settings);
     const decoder = await OnnxDecoder.open(
       folder,
       options.threads ?? Math.max(1, availableParallelism() - 1),
     );
-    return new OnnxModel(fingerprint, contextSize, { template, texts: vocabulary, decoder });
+    return new OnnxModel(fingerprintWith(fingerprint, settings), contextSize, {
+      template,
+      texts: vocabulary,
+      decoder,
+    });
   }
 
   private constructor(
