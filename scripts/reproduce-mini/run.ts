@@ -19,7 +19,7 @@ import { collect, rangesOf } from "#lse/runs/collect.js";
 import { type RunConfig, resolveConfig } from "#lse/runs/config.js";
 import { runFolders } from "#lse/runs/run-folders.js";
 import { checkTrainConfig } from "#lse/runs/training/config.js";
-import { prepareTraining, train } from "#lse/runs/training/train.js";
+import { resumeTraining, startTraining } from "#lse/runs/training/train.js";
 import { collectHooks } from "#lse/terminal/collect-view.js";
 import { Progress } from "#lse/terminal/progress.js";
 import { trainingHooks } from "#lse/terminal/training-text.js";
@@ -95,9 +95,12 @@ async function trained(name: string, changes: object): Promise<void> {
   const path = "configs/mini-lse.json";
   const given = { ...(readJson(path) as object), ...plan.training, ...changes };
   const config = checkTrainConfig({ ...given, trees: at("trees"), validation: at("validation") }, path);
-  if (!existsSync(at(name))) prepareTraining(at(name), config);
   using progress = new Progress("updates", config.updates);
-  const { step, reward, untrained } = await train(at(name), config, trainingHooks(progress, config.updates));
+  const hooks = trainingHooks(progress, config.updates);
+  const training = existsSync(at(name))
+    ? resumeTraining(at(name), hooks)
+    : startTraining(at(name), config, hooks);
+  const { step, reward, untrained } = await training;
   console.error(
     `${name}: update ${step}; an edit of validation trees brings ${reward.toFixed(3)}, untrained ${untrained.toFixed(3)}`,
   );

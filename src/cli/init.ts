@@ -16,7 +16,10 @@ const CHARS_PER_TOKEN = 4;
 export function initCommand() {
   return new Command("init")
     .description("make a folder for your own database, with questions to fill in")
-    .argument("<database...>", "a SQLite or DuckDB file, or CSV, JSON-lines and Parquet files")
+    .argument(
+      "<database...>",
+      "a SQLite or DuckDB file, or files of tables: CSV, TSV, JSON lines (also .gz) and Parquet",
+    )
     .option("--to <folder>", "where to (the database's name)")
     .option("--model <file>", "the model that answers; lse evolve takes it too")
     .addOption(

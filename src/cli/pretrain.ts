@@ -1,16 +1,18 @@
 /** `lse pretrain`: a model of the miniature world from random weights. */
-import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { LOCK } from "../lib/folder-lock.js";
-import { readJson, readJsonObject } from "../lib/json-file.js";
+import { readJsonObject } from "../lib/json-file.js";
 import { mean } from "../lib/statistics.js";
-import { preparePretraining, pretrainInFolder, stepsOf } from "../runs/training/pretrain.js";
+import {
+  type PretrainHooks,
+  pretrainConfigIn,
+  resumePretraining,
+  startPretraining,
+  stepsOf,
+} from "../runs/training/pretrain.js";
 import { checkPretrainConfig, type PretrainConfig } from "../runs/training/pretrain-config.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
 import { Progress } from "../terminal/progress.js";
-import { CHECKPOINT } from "../train/checkpoint.js";
 import { integer } from "./options.js";
 
 export function pretrainCommand() {
@@ -26,31 +28,25 @@ export function pretrainCommand() {
       if (folder === undefined || (resume !== undefined && (out ?? file ?? threads) !== undefined)) {
         throw new LseError("either --config and --out, or --resume alone", "See `lse pretrain --help`");
       }
-      const configPath = join(folder, "config.json");
-      if (resume === undefined) {
-        if (file === undefined)
-          throw new LseError("--config is missing", "Give configs/mini.json, or your own");
-        const given = readJsonObject(file);
-        const config = checkPretrainConfig({ ...given, ...(threads === undefined ? {} : { threads }) }, file);
-        preparePretraining(folder, config);
-      }
-      try {
-        await run(folder, checkPretrainConfig(readJson(configPath), configPath), json === true);
-      } catch (error) {
-        // A configuration that cannot be trained leaves nothing in the way of its correction.
-        const isOurs = resume === undefined && !existsSync(join(folder, LOCK));
-        if (isOurs && !existsSync(join(folder, CHECKPOINT))) rmSync(folder, { recursive: true });
-        throw error;
-      }
+      const config = resume === undefined ? configured(file, threads) : pretrainConfigIn(resume);
+      await run(folder, config, resume === undefined, json === true);
     });
 }
 
-async function run(folder: string, config: PretrainConfig, json: boolean): Promise<void> {
+function configured(file: string | undefined, threads: number | undefined): PretrainConfig {
+  if (file === undefined) throw new LseError("--config is missing", "Give configs/mini.json, or your own");
+  return checkPretrainConfig(
+    { ...readJsonObject(file), ...(threads === undefined ? {} : { threads }) },
+    file,
+  );
+}
+
+async function run(folder: string, config: PretrainConfig, isNew: boolean, json: boolean): Promise<void> {
   const steps = stepsOf(config);
   using progress = new Progress("steps", steps);
   let losses: number[] = [];
-  const trained = await untilInterrupted(`Continue with \`lse pretrain --resume ${folder}\``, (signal) =>
-    pretrainInFolder(folder, config, {
+  const trained = await untilInterrupted(`Continue with \`lse pretrain --resume ${folder}\``, (signal) => {
+    const hooks: PretrainHooks = {
       signal,
       onStart: (done) => progress.skip(done),
       onStep: (step, loss, stage) => {
@@ -66,8 +62,9 @@ async function run(folder: string, config: PretrainConfig, json: boolean): Promi
           `step ${step} of ${steps}: EX on development databases ${percent(complete)} with all rules, ` +
             `${percent(half)} with half, ${percent(none)} with none`,
         ),
-    }),
-  );
+    };
+    return isNew ? startPretraining(folder, config, hooks) : resumePretraining(folder, hooks);
+  });
   if (trained === null) return;
   if (json) console.log(JSON.stringify(trained));
   else console.log(`${trained.model}: trained for ${steps} steps`);

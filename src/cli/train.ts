@@ -1,17 +1,15 @@
 /** `lse train`: training the evolver, and what belongs to it. */
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { LOCK } from "../lib/folder-lock.js";
-import { readJson, readJsonObject } from "../lib/json-file.js";
+import { readJsonObject } from "../lib/json-file.js";
 import { checkTrainConfig } from "../runs/training/config.js";
 import { drawCurve } from "../terminal/curve.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
 import { signed } from "../terminal/numbers.js";
 import { Progress } from "../terminal/progress.js";
 import { planText, trainingHooks } from "../terminal/training-text.js";
-import { CHECKPOINT } from "../train/checkpoint.js";
 import { CURVE, readCurve } from "../train/curve.js";
 import type { LearnPoint } from "../train/rl/learn.js";
 import { exportGgufCommand, exportPeftCommand, importPeftCommand } from "./adapter-files.js";
@@ -61,27 +59,20 @@ export function trainCommand() {
         (resume !== undefined && (out ?? file ?? trees ?? validation) !== undefined)
       )
         throw new LseError("either --config and --out, or --resume alone", "See `lse train --help`");
-      const configPath = join(folder, "config.json");
-      const { prepareTraining, train } = await import("../runs/training/train.js");
-      if (resume === undefined) prepareTraining(folder, configured(file));
+      const { resumeTraining, startTraining, trainConfigIn } = await import("../runs/training/train.js");
+      const settings = resume === undefined ? configured(file) : trainConfigIn(resume);
       await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
-        try {
-          const config = checkTrainConfig(readJson(configPath), configPath);
-          using progress = new Progress("updates", config.updates);
-          const best = await train(folder, config, { signal, ...trainingHooks(progress, config.updates) });
-          if (json) console.log(JSON.stringify(best));
-          else
-            console.log(
-              `${drawCurve(readCurve(join(folder, CURVE)))}\n${best.evolver}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
-                `untrained ${signed(best.untrained)}`,
-            );
-        } catch (error) {
-          // What could not begin leaves nothing in the way of its correction.
-          const isOurs = resume === undefined && !existsSync(join(folder, LOCK));
-          if (isOurs && !signal.aborted && !existsSync(join(folder, CHECKPOINT)))
-            rmSync(folder, { recursive: true });
-          throw error;
-        }
+        using progress = new Progress("updates", settings.updates);
+        const hooks = { signal, ...trainingHooks(progress, settings.updates) };
+        const best = await (resume === undefined
+          ? startTraining(folder, settings, hooks)
+          : resumeTraining(folder, hooks));
+        if (json) console.log(JSON.stringify(best));
+        else
+          console.log(
+            `${drawCurve(readCurve(join(folder, CURVE)))}\n${best.evolver}: update ${best.step}, where an edit of validation trees brings ${signed(best.reward)}; ` +
+              `untrained ${signed(best.untrained)}`,
+          );
       });
     });
 }

@@ -64,6 +64,11 @@ export async function request(
   } catch (error) {
     if (stalled.signal.aborted && !signal.aborted)
       throw new ConnectionLost(`nothing came for ${stallMs / 1000} s`);
+    if (isRefusedByFetch(error) && !signal.aborted)
+      throw new LseError(
+        `${url}: cannot be asked for (${printable(error.cause.message)})`,
+        "Give another address",
+      );
     throw asLost(error, signal);
   } finally {
     clearTimeout(timer);
@@ -151,6 +156,12 @@ export async function persist<T>(
     }
   }
 }
+
+/** Whether fetch did not even try, as for a port that browsers block: its other causes have a code. */
+const isRefusedByFetch = (error: unknown): error is Error & { readonly cause: Error } =>
+  error instanceof TypeError &&
+  error.cause instanceof Error &&
+  (error.cause as NodeJS.ErrnoException).code === undefined;
 
 function asLost(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;

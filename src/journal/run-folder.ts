@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { makeFolder, replaceFile } from "../lib/files.js";
+import { makeFolder, replacedBy, replaceFile } from "../lib/files.js";
 import { LOCK } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
 import { SavedJournal } from "./journal-file.js";
@@ -38,7 +38,7 @@ export class RunFolder {
    */
   static requireFree(path: string): void {
     const names = namesIn(path).filter((name) => !name.startsWith(LOCK));
-    if (names.every((name) => OWN_FILES.has(name.replace(/\.part$/, ""))) && hasPaidNothing(path)) return;
+    if (names.every((name) => OWN_FILES.has(replacedBy(name))) && hasPaidNothing(path)) return;
     throw new LseError(
       `${path}: this folder exists and is not empty`,
       existsSync(join(path, CONFIG))
@@ -51,7 +51,10 @@ export class RunFolder {
   static create(path: string, config: unknown): RunFolder {
     RunFolder.requireFree(path);
     makeFolder(path);
-    for (const name of OWN_FILES) rmSync(join(path, name), { force: true });
+    const own = namesIn(path).filter((name) => OWN_FILES.has(replacedBy(name)));
+    const order = [...OWN_FILES];
+    own.sort((a, b) => order.indexOf(replacedBy(a)) - order.indexOf(replacedBy(b)));
+    for (const name of own) rmSync(join(path, name), { force: true });
     const folder = new RunFolder(path);
     replaceFile(folder.configPath, `${JSON.stringify(config, null, 2)}\n`);
     return folder;

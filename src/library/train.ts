@@ -3,10 +3,10 @@
 export { exportGguf, exportPeft, importPeft } from "../runs/training/adapter-files.js";
 export { checkTrainConfig, type TrainConfig } from "../runs/training/config.js";
 export { planTraining, type TrainPlan } from "../runs/training/plan.js";
-export { preparePretraining, pretrainInFolder } from "../runs/training/pretrain.js";
+export { resumePretraining, startPretraining } from "../runs/training/pretrain.js";
 export { checkPretrainConfig, type PretrainConfig } from "../runs/training/pretrain-config.js";
 export { checkScorer, trainStates } from "../runs/training/states.js";
-export { prepareTraining, type TrainHooks, type TrainResult, train } from "../runs/training/train.js";
+export { resumeTraining, startTraining, type TrainHooks, type TrainResult } from "../runs/training/train.js";
 export { type Continuation, plainRow, type Row } from "../train/batch.js";
 export type { Start, StepResult, TrainerOptions } from "../train/engine.js";
 export { estimateStep, type StepEstimate } from "../train/estimate.js";

@@ -40,14 +40,17 @@ export class ReportSource implements AsyncDisposable {
   /**
    * Opens the runs' tasks, for the texts of their questions.
    * @returns why questions of which runs cannot be shown
+   * @throws LseError for a damaged journal
    */
   async openTasks(): Promise<string[]> {
     const failures: string[] = [];
     for (const { path, config } of this.#runs.slice(0, MOST_RUNS)) {
+      // A journal that cannot be read is no reason for less: it ends the page.
+      const inputs = eventsOf(path).recall("inputs", "inputs");
       const fail = (why: unknown) => failures.push(`${path}: questions are not shown, ${why}`);
       try {
         const task = await openTask(config.task);
-        if (task.fingerprint === eventsOf(path).recall("inputs", "inputs")?.task) {
+        if (task.fingerprint === inputs?.task) {
           this.#tasks.set(path, task);
           continue;
         }

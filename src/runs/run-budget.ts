@@ -45,7 +45,7 @@ export async function dryRun(config: RunConfig, gpu?: GpuName): Promise<DryRun> 
 export const planOf = (task: Task, model: LanguageModel | null, config: RunConfig): RunPlan =>
   planRun(task, model, config.evolve, config.task.name === "own");
 
-/** @throws LseError for a limit of cost where a service's model has no price, so that it would limit nothing */
+/** @throws LseError for a limit of cost that limits nothing: a service's model has no price, or no service is asked */
 export function requirePrices(config: RunConfig): void {
   const { model, evolver, evolve } = config;
   if (evolve.stop.cost === undefined) return;
@@ -53,6 +53,11 @@ export function requirePrices(config: RunConfig): void {
   const other = evolver.model ?? model.path;
   if (isRemote(model.path) && prices.answers === undefined) throw withoutPrice(model.path, "model");
   if (isRemote(other) && prices.edits === undefined) throw withoutPrice(other, "evolver");
+  if (prices.answers === undefined && prices.edits === undefined)
+    throw new LseError(
+      "`evolve.stop.cost` limits nothing: models on this machine cost nothing",
+      "Leave it out, or limit `evolve.stop.tokens`, `evolve.stop.minutes` or `evolve.stop.answers`",
+    );
 }
 
 const withoutPrice = (name: string, part: "model" | "evolver") =>

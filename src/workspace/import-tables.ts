@@ -28,6 +28,11 @@ const READERS: Readonly<Record<string, Reader>> = {
   ".parquet": importParquet,
 };
 
+/** The ends of the names of files that can be imported, in words. */
+export const TABLE_FILES = Object.keys(READERS)
+  .join(", ")
+  .replace(/, (?=[^,]*$)/, " or ");
+
 /** The end of a file's name by which it is read; undefined for other files. */
 const kindOf = (path: string) => Object.keys(READERS).find((end) => path.toLowerCase().endsWith(end));
 

@@ -6,7 +6,7 @@ import { isolated, WorkFailed } from "../bird/sql/isolated.js";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
 import { configText, FILES, type Prompts, relativeTo, Workspace } from "./folder.js";
-import { type importTables, isTableFile } from "./import-tables.js";
+import { type importTables, isTableFile, TABLE_FILES } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
 import { type DescribedDatabase, describeDatabase } from "./schema.js";
 
@@ -15,7 +15,7 @@ const IMPORTED = "data.duckdb";
 
 /** What to make a workspace from, and where. */
 export interface InitOptions {
-  /** One database, or CSV and Parquet files that become a table each. */
+  /** One database, or files of tables (`TABLE_FILES`) that become a table each. */
   readonly databases: readonly string[];
   readonly folder: string;
   readonly prompts: Prompts;
@@ -95,14 +95,14 @@ function engineOf(databases: readonly string[]): SqlEngine {
   if (databases.every(isTableFile)) return "duckdb";
   if (second !== undefined)
     throw new LseError(
-      `${databases.length} files, and not all of them are CSV or Parquet`,
-      "Give one database, or only CSV and Parquet files",
+      `${databases.length} files, and not all of them are tables`,
+      `Give one database, or only files that end in ${TABLE_FILES}`,
     );
   const engine = engineOfFile(first);
   if (engine !== null) return engine;
   throw new LseError(
     `${first}: neither a SQLite nor a DuckDB database`,
-    "Give one of these, or files that end in .csv, .tsv or .parquet",
+    `Give one of these, or files that end in ${TABLE_FILES}`,
   );
 }
 

@@ -259,8 +259,6 @@ it("every option has its place in the configuration", () => {
     "0.8",
     "--stop-stagnation",
     "2",
-    "--max-cost",
-    "3",
   ];
   const place = [
     "--data",
@@ -339,7 +337,7 @@ it("every option has its place in the configuration", () => {
       constrainEdits: true,
       seed: 9,
       editTemperature: 0.4,
-      stop: { answers: 500, tokens: 600, minutes: 7, score: 0.8, stagnation: 2, cost: 3 },
+      stop: { answers: 500, tokens: 600, minutes: 7, score: 0.8, stagnation: 2 },
       sampling: {
         temperature: 0.3,
         topK: 5,
@@ -442,6 +440,11 @@ describe("what a user gets wrong", () => {
       /12 problems.*Lower --holdout or --batch/,
     ],
     ["a context too small", () => change("--context", "300"), /bird\/bakery: .*tokens.*Raise --context/],
+    [
+      "a limit of cost for a model that costs nothing",
+      () => [...OPTIONS, "--max-cost", "3"],
+      /--max-cost limits nothing: models on this machine cost nothing\. Leave it out, or limit --stop-tokens/,
+    ],
     ["no --out", () => OPTIONS, /--out is missing/],
     ["a folder in use", () => [...OPTIONS, "--out", path("data")], /not empty.*another folder/],
     [

@@ -272,6 +272,14 @@ describe("a server", () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  test("with a port that browsers block is not asked again", async () => {
+    const blocked = remote({ url: "http://127.0.0.1:9/file.bin" });
+    await expect(download([blocked])).rejects.toThrow(
+      /127\.0\.0\.1:9.*cannot be asked for \(bad port\)\. Give/,
+    );
+    expect(lines).toEqual([]);
+  });
+
   test("that redirects to another host does not give it the token", async () => {
     await using other = await FileServer.open();
     const redirect = other.serve("/cdn", { content, etag: '"1"' });

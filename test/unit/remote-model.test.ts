@@ -183,6 +183,19 @@ describe.each(["openai:small", "anthropic:large"])("%s", (name) => {
     });
   });
 
+  it("waits for its turn, however far that is", async () => {
+    await withModel(echo, { name, requestsPerMinute: 1e-6 }, async (model, server) => {
+      const stop = new AbortController();
+      const all = model.generate(
+        [request("a"), request("b")],
+        () => setTimeout(() => stop.abort(), 30),
+        stop.signal,
+      );
+      await expect(all).rejects.toThrow(/abort/i);
+      expect(server.asked).toHaveLength(1);
+    });
+  });
+
   it("spends no more than it may, and keeps what it paid for", async () => {
     // A request: at most 60 tokens of prompt by the estimate and 50 generated; in truth 100 and 10, at a dollar each.
     const price = { input: 1e6, output: 1e6 };

@@ -1,8 +1,8 @@
 /** Training a model of the miniature world from random weights, in a folder. */
 import { join } from "node:path";
 import { writeTrainedModel } from "../../gguf/trained-model.js";
-import { makeNewFolder, replaceFile } from "../../lib/files.js";
 import { FolderLock } from "../../lib/folder-lock.js";
+import { readJson } from "../../lib/json-file.js";
 import { actingFigures } from "../../mini/acting-figures.js";
 import { demonstrationsOf, stageOf } from "../../mini/curriculum.js";
 import { miniTokenizer } from "../../mini/tokenizer.js";
@@ -10,7 +10,8 @@ import { rowOf } from "../../train/lessons.js";
 import type { Parameters } from "../../train/model/spec.js";
 import { muonAdamW } from "../../train/optimizer/groups.js";
 import { latestEvaluation, pretrain } from "../../train/pretrain.js";
-import type { PretrainConfig } from "./pretrain-config.js";
+import { configPathIn, inNewFolder } from "./new-folder.js";
+import { checkPretrainConfig, type PretrainConfig } from "./pretrain-config.js";
 
 /** Positions computed at once: four times as many take longer each, because they leave the cache. */
 const MICRO_TOKENS = 1024;
@@ -33,23 +34,49 @@ export interface PretrainHooks {
   readonly signal?: AbortSignal;
 }
 
-/** Makes the folder of a training. @throws LseError when it exists */
-export function preparePretraining(folder: string, config: PretrainConfig): void {
-  FolderLock.requireFree(folder);
-  makeNewFolder(folder, "Name a new folder, or resume that training");
-  replaceFile(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+/** What came of a training. */
+export interface PretrainResult {
+  /** File of the model. */
+  readonly model: string;
+  readonly steps: number;
+  readonly figures: unknown;
 }
+
+/** What holds the lock of a training's folder. */
+const COMMAND = "lse pretrain";
 
 export const stepsOf = ({ stages }: PretrainConfig): number =>
   stages.reduce((sum, stage) => sum + stage.steps, 0);
 
-/** Trains in a folder with a `config.json`, from its checkpoint if it has one. */
-export async function pretrainInFolder(
+/**
+ * Trains in a new folder. What fails before the first checkpoint leaves no folder.
+ * @throws LseError for a folder that exists, and for a model that cannot be trained
+ */
+export const startPretraining = (folder: string, config: PretrainConfig, hooks: PretrainHooks = {}) =>
+  inNewFolder(
+    folder,
+    COMMAND,
+    () => config,
+    () => train(folder, config, hooks),
+    hooks.signal,
+  );
+
+/** Goes on with a training, from its checkpoint if it has one. @throws LseError for a folder without a configuration */
+export async function resumePretraining(folder: string, hooks: PretrainHooks = {}): Promise<PretrainResult> {
+  const config = pretrainConfigIn(folder);
+  using _lock = FolderLock.take(folder, COMMAND);
+  return await train(folder, config, hooks);
+}
+
+/** The configuration in the folder of a training. */
+export const pretrainConfigIn = (folder: string): PretrainConfig =>
+  checkPretrainConfig(readJson(configPathIn(folder)), configPathIn(folder));
+
+async function train(
   folder: string,
   config: PretrainConfig,
-  { onStart, onStep, onEvaluation, signal }: PretrainHooks = {},
-): Promise<{ readonly model: string; readonly steps: number; readonly figures: unknown }> {
-  using _lock = FolderLock.take(folder, "lse pretrain");
+  { onStart, onStep, onEvaluation, signal }: PretrainHooks,
+): Promise<PretrainResult> {
   const { model, seed, stages, groups, optimizer, development, threads } = config;
   const { family, contextLength, ...shape } = model;
   const spec = { family, shape, vocabulary: miniTokenizer.vocabulary, contextLength };

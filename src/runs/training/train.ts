@@ -3,8 +3,8 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";
 import { readLora, readSizes } from "../../gguf/read-model.js";
-import { makeNewFolder, replaceFile } from "../../lib/files.js";
 import { FolderLock } from "../../lib/folder-lock.js";
+import { readJson } from "../../lib/json-file.js";
 import type { Sampling } from "../../model.js";
 import { CURVE, readCurve } from "../../train/curve.js";
 import type { ModelSpec, Parameters } from "../../train/model/spec.js";
@@ -12,17 +12,14 @@ import { adamW } from "../../train/optimizer/groups.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../../train/rl/learn.js";
 import { savedConfig } from "../saved-config.js";
 import { TaskPool } from "../tasks.js";
-import type { TrainConfig } from "./config.js";
+import { checkTrainConfig, type TrainConfig } from "./config.js";
 import { openTrainEngine } from "./engine.js";
+import { configPathIn, inNewFolder } from "./new-folder.js";
 import { checkScorer, trainStates } from "./states.js";
 import { TrainedEvolver } from "./trained-evolver.js";
 
-/** Makes the folder of a training. @throws LseError when it exists */
-export function prepareTraining(folder: string, config: TrainConfig): void {
-  FolderLock.requireFree(folder);
-  makeNewFolder(folder, "Name a new folder, or resume that training");
-  replaceFile(join(folder, "config.json"), `${JSON.stringify(savedConfig(folder, config), null, 2)}\n`);
-}
+/** What holds the lock of a training's folder. */
+const COMMAND = "lse train";
 
 /** What came of a training. */
 export interface TrainResult {
@@ -45,15 +42,38 @@ export interface TrainHooks {
 }
 
 /**
- * Trains in a folder with a `config.json`, from its checkpoint if it has one.
- * @throws LseError for trees and models that do not fit each other
+ * Trains in a new folder. What fails before the first checkpoint leaves no folder.
+ * @param config checked (`checkTrainConfig`)
+ * @throws LseError for a folder that exists, and for trees and models that do not fit each other
  */
-export async function train(
+export const startTraining = (folder: string, config: TrainConfig, hooks: TrainHooks = {}) =>
+  inNewFolder(
+    folder,
+    COMMAND,
+    () => savedConfig(folder, config),
+    () => train(folder, config, hooks),
+    hooks.signal,
+  );
+
+/**
+ * Goes on with a training, from its checkpoint if it has one.
+ * @throws LseError for a folder without a configuration, and for trees and models that do not fit each other
+ */
+export async function resumeTraining(folder: string, hooks: TrainHooks = {}): Promise<TrainResult> {
+  const config = trainConfigIn(folder);
+  using _lock = FolderLock.take(folder, COMMAND);
+  return await train(folder, config, hooks);
+}
+
+/** The configuration in the folder of a training. */
+export const trainConfigIn = (folder: string): TrainConfig =>
+  checkTrainConfig(readJson(configPathIn(folder)), configPathIn(folder));
+
+async function train(
   folder: string,
   config: TrainConfig,
-  { onStart, onUpdate, onValidation, signal }: TrainHooks = {},
+  { onStart, onUpdate, onValidation, signal }: TrainHooks,
 ): Promise<TrainResult> {
-  using _lock = FolderLock.take(folder, "lse train");
   await using tasks = new TaskPool();
   const states = await trainStates(config, tasks);
   const spec = await trainedSizes(config);

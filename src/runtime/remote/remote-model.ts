@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LseError } from "../../errors.js";
 import { hashJson } from "../../lib/hash.js";
+import { pause } from "../../lib/time-limit.js";
 import {
   type ChatMessage,
   type Completion,
@@ -203,6 +204,6 @@ export class RemoteModel implements LanguageModel {
     const now = performance.now();
     const start = Math.max(now, this.#next);
     this.#next = start + 60_000 / requestsPerMinute;
-    if (start > now) await sleep(start - now, undefined, { signal });
+    await pause(start - now, signal);
   }
 }
