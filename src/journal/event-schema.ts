@@ -61,6 +61,7 @@ export const EVENT_FIELDS: { readonly [Type in RunEvent["type"]]: z.ZodType } = 
   gate: z.looseObject({ round: int, before: z.number(), edited: score, adopted: z.boolean() }),
   usage: z.looseObject({ round: int, seconds: z.number(), models: z.array(usage) }),
   refined: z.looseObject({ node: int, score, standardError: score }),
+  warning: z.looseObject({ text }),
   stop: z.looseObject({ round: int, by: text, reason: text }),
   test: z.looseObject({ node: int, problems: int, mean: score, low: score, high: score }),
   kfold: z.looseObject({ folds: int, mean: score, deviation: score, nodes: z.array(int) }),
