@@ -41,7 +41,7 @@ export async function onnxOf(modelPath: string): Promise<string> {
 
 /** The chat template and tokenizer of a model, which stay in memory. */
 export async function encoderOf(modelPath: string): Promise<Encode> {
-  const { model } = await loadModel({ modelPath, gpuLayers: 0 }, "vocabulary");
-  const template = chatTemplateOf(model, modelPath);
+  const options = { modelPath, gpuLayers: 0 };
+  const template = chatTemplateOf(await loadModel(options, "vocabulary"), options);
   return (messages) => template.encode(messages);
 }

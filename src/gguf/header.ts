@@ -162,7 +162,7 @@ const isPowerOfTwo = (value: number) => Number.isInteger(Math.log2(value));
 /** Bytes that a tensor takes; of a type that is not known here, those that it takes at least: none. */
 function bytesOf({ name, dimensions, type }: TensorInfo): number {
   const count = dimensions.reduce((product, size) => product * size, 1);
-  if (!Number.isSafeInteger(count))
+  if (!Number.isSafeInteger(count) || count === 0)
     throw new Error(`tensor ${shown(name)} has ${dimensions.join(" × ")} numbers`);
   const [block, bytes] = BLOCKS[type] ?? [1, 0];
   if ((dimensions[0] ?? 1) % block !== 0)

@@ -406,7 +406,7 @@ describe("what a user gets wrong", () => {
     [
       "a truncated GGUF",
       () => change("--model", path("half.gguf")),
-      /half\.gguf.*copy, download or make it again/,
+      /half\.gguf: not a complete GGUF.*copy, download or make the file again/,
     ],
     ["a file that is no GGUF", () => change("--model", path("text.gguf")), /text\.gguf: not a complete GGUF/],
     [

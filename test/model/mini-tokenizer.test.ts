@@ -22,8 +22,10 @@ beforeAll(async () => {
   const tokenizer = miniTokenizer;
   const shape = NAMED_SHAPES["1m"];
   await writeRandomModel(modelPath, { shape, type: "f16", tokenizer, seed: 1, contextLength: 1024 });
-  ({ model } = await loadModel({ modelPath, gpuLayers: 0 }, "vocabulary"));
-  template = chatTemplateOf(model, modelPath);
+  const options = { modelPath, gpuLayers: 0 };
+  const loaded = await loadModel(options, "vocabulary");
+  model = loaded.model;
+  template = chatTemplateOf(loaded, options);
 });
 afterAll(async () => {
   await model.dispose();

@@ -33,6 +33,13 @@ describe("a file that is no usable model", () => {
       renamed.write("qwenX", at);
     }
     writeFileSync(path("architecture.gguf"), renamed);
+    const sized = (key: string, value: number) => {
+      const bytes = Buffer.from(good);
+      bytes.writeUInt32LE(value, bytes.indexOf(`qwen3.${key}`) + `qwen3.${key}`.length + 4);
+      writeFileSync(path(`${key}.gguf`), bytes);
+    };
+    sized("block_count", 4e9);
+    sized("attention.head_count_kv", 0);
     const untemplated = Buffer.from(good);
     untemplated.write("Xhat_template", untemplated.indexOf("chat_template"));
     writeFileSync(path("template.gguf"), untemplated);
@@ -45,6 +52,8 @@ describe("a file that is no usable model", () => {
     ["text.gguf", /not a complete GGUF/],
     ["empty.gguf", /not a complete GGUF/],
     ["architecture.gguf", /architecture/],
+    ["block_count.gguf", /field qwen3\.block_count is 4000000000/],
+    ["attention.head_count_kv.gguf", /field qwen3\.attention\.head_count_kv is 0/],
     ["template.gguf", /tokenizer\.chat_template is missing/],
   ])("%s is refused with its name and the next step", async (name, message) => {
     const failure = NodeLlamaCppModel.open({ modelPath: path(name), threads: 1, gpuLayers: 0 });

@@ -82,6 +82,7 @@ describe("a header that cannot be right says why", () => {
       tensor(3, 2n ** 22n, 2n ** 21n, 2n ** 21n, 0, 0n),
       /"t" has .* numbers/,
     ],
+    ["a size of 0", tensor(2, 4n, 0n, 0, 0n), /"t" has 4 × 0 numbers/],
     ["a size beyond all numbers", tensor(1, 2n ** 63n, 0, 0n), /size 9223372036854775808/],
     ["an offset beyond the file", tensor(1, 1n, 0, 2n ** 40n), /ends within tensor "t"/],
     ["an offset of -1", tensor(1, 1n, 0, 2n ** 64n - 1n), /size 18446744073709551615/],

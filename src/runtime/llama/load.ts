@@ -54,7 +54,8 @@ export async function loadModel(
     );
   }
   // Before llama.cpp and its wrapper see the files: they make room for whatever a header claims.
-  const headers = partsOf(modelPath).map(readHeader);
+  const [header] = partsOf(modelPath).map(readHeader) as [GgufHeader, ...GgufHeader[]];
+  checkSizes(modelPath, header);
   const llama = await library(gpuLayers === 0 ? false : "auto");
   const model = await explainingFailure(llama, modelPath, () =>
     llama.loadModel({
@@ -64,9 +65,39 @@ export async function loadModel(
     }),
   );
   const cores = Math.min(llama.cpuMathCores, availableParallelism());
-  const metadata = headers[0]?.metadata ?? new Map();
-  return { llama, model, metadata, cores, threads: options.threads ?? Math.max(1, cores - 1) };
+  return {
+    llama,
+    model,
+    metadata: header.metadata,
+    cores,
+    threads: options.threads ?? Math.max(1, cores - 1),
+  };
 }
+
+/** Layers that llama.cpp has room for (LLAMA_MAX_LAYERS). */
+const MOST_LAYERS = 512;
+/** Tensors of a model whose layers all attend. */
+const ATTENTION = /\.attn_(q|k|qkv)\.weight$/;
+
+/** @throws LseError for sizes at which llama.cpp would end the whole process instead of saying so */
+function checkSizes(modelPath: string, { metadata, tensors }: GgufHeader): void {
+  const architecture = metadata.get("general.architecture");
+  const attends = tensors.some(({ name }) => ATTENTION.test(name));
+  for (const [name, most] of [
+    ["block_count", MOST_LAYERS],
+    ...(attends ? SIZES.map((size) => [size, Number.MAX_SAFE_INTEGER] as const) : []),
+  ] as const) {
+    const value = metadata.get(`${architecture}.${name}`);
+    // Some have one size for each layer.
+    if (typeof value !== "number" || (value >= 1 && value <= most)) continue;
+    throw new LseError(
+      `${modelPath}: field ${architecture}.${name} is ${value}, which no model has`,
+      "The file is damaged: copy, download or make it again",
+    );
+  }
+}
+
+const SIZES = ["embedding_length", "attention.head_count", "attention.head_count_kv"] as const;
 
 /**
  * Runs `load`, which fails by throwing or with null.
