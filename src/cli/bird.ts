@@ -190,8 +190,9 @@ async function print(
   const named = (metric: string) => (isBirds ? metric : `${metric} (DuckDB)`);
   console.log(`Queries run in ${version}. ${goldText(data, tied, tiedGold)}`);
   const groups = [
-    ...Object.entries(evaluation.difficulties),
-    ...Object.entries(evaluation.databases),
+    ...[evaluation.difficulties, evaluation.databases].flatMap((parts) =>
+      Object.entries(parts).map(([name, part]): [string, Score] => [printableLine(name), part]),
+    ),
     ["all", evaluation] satisfies [string, Score],
   ];
   const width = Math.max(...groups.map(([name]) => name.length));

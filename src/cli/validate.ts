@@ -46,7 +46,7 @@ export function validateCommand() {
         const share = passed === total ? `all ${count(total)}` : `${count(passed)} of ${count(total)}`;
         const what =
           settings.name === "own" ? "questions: the SQL runs" : "gold answers pass the task's own grader";
-        console.log(`${task.id}: ${share} ${what}`);
+        console.log(printableLine(`${task.id}: ${share} ${what}`));
         for (const { problem, error } of failures) {
           const question = task.describe?.(problem).question ?? "";
           console.log(printableLine(`${problem}${question === "" ? "" : ` (${question})`}: ${error}`));
