@@ -61,6 +61,6 @@ export interface Task extends AsyncDisposable {
    * @param reports what `report` says of the problems of a batch, in their order
    */
   evolverPrompt?(instructions: string, reports: readonly string[]): string;
-  /** @param onProblem is called with the id of each problem that is done */
-  validate(onProblem?: (problem: string) => void): Promise<ValidationReport>;
+  /** @param onProblem is called with the id of each problem that is done; a task may leave the id out */
+  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport>;
 }

@@ -10,7 +10,6 @@ import {
   type SqlLimits,
   type SqlResult,
 } from "./sql/executor.js";
-import { volatileParts } from "./sql/volatile.js";
 
 /**
  * Some gold queries are slow (two of BIRD dev take over 30 s): they run once, with much time and memory where they need
@@ -24,7 +23,7 @@ const LIGHT_MS = 5000;
 const OUT_OF_LIMITS: ReadonlySet<SqlFailureKind> = new Set(["timeout", "memory", "too-many-rows", "crashed"]);
 
 /** Changes when the form of a result or of its digest changes, so that older files are not used any more. */
-const RESULT_FORMAT = "gold-1";
+const RESULT_FORMAT = "gold-2";
 
 /**
  * Results of gold queries, by content of the database and exact SQL. Those of queries that depend on the date or on
@@ -54,7 +53,7 @@ export class GoldResults implements AsyncDisposable {
       const result = await this.#execute(databasePath, sql);
       // A failure may have to do with this machine (memory, a crash), so the next run tries again.
       if (!result.ok) return result;
-      const isLasting = volatileParts(sql).length === 0 && fileIdentity(databasePath) === file;
+      const isLasting = result.volatile.length === 0 && fileIdentity(databasePath) === file;
       if (isLasting) await appendFile(path, `${JSON.stringify({ sql, result })}\n`);
       else results.delete(sql);
       return result;

@@ -3,20 +3,21 @@ import type { DatabaseSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../errors.js";
 import { type ColumnNotes, tableNotes } from "./ddl.js";
 import { isolated } from "./sql/isolated.js";
+import { requireNoChanges } from "./sql/pending-changes.js";
 import { openSqlite } from "./sql/sqlite-file.js";
-import { columnsIn, type SqliteColumn, type SqliteTable, tablesIn } from "./sql/sqlite-tables.js";
+import {
+  columnsIn,
+  foreignKeysIn,
+  type SqliteColumn,
+  type SqliteTable,
+  tablesIn,
+  unreadableTablesIn,
+} from "./sql/sqlite-tables.js";
 
 /** Rows looked at for example values, so that large tables cost no full scan. */
 const SAMPLED_ROWS = 1000;
 const EXAMPLES = 2;
 const MAX_EXAMPLE_CHARS = 40;
-
-interface ForeignKey {
-  readonly table: string;
-  readonly from: string;
-  /** Null refers to the other table's primary key. */
-  readonly to: string | null;
-}
 
 /** How many rows are searched for example values, and whether any are shown. */
 export interface ExampleOptions {
@@ -35,6 +36,7 @@ const MEMORY_OF_VALUES_MB = 128;
 /** `describeSchema` in a process of its own, for a database that nobody has vetted. @throws LseError */
 export async function readSchema(path: string, columnNames: ReadonlyMap<string, string>): Promise<string> {
   try {
+    requireNoChanges(path);
     const args: [string, ReadonlyMap<string, string>] = [path, columnNames];
     return await isolated<typeof describeSchema>(import.meta.url, "describeSchema", args, SCHEMA_LIMITS);
   } catch (cause) {
@@ -49,6 +51,7 @@ export async function readSchema(path: string, columnNames: ReadonlyMap<string, 
  * The schema of a SQLite file as a prompt shows it, in the form of BIRD's `db2schema.json`: CREATE TABLE statements,
  * each column with its CHECK conditions, its readable name if that says more, its comment, and example values.
  * @param columnNames readable names by "table.column"
+ * Virtual tables whose module SQLite does not have are left out.
  * @throws Error with SQLite's message
  */
 export function describeSchema(
@@ -58,7 +61,9 @@ export function describeSchema(
 ): string {
   const file = openSqlite(databasePath, MEMORY_OF_VALUES_MB);
   try {
+    const unreadable = new Set(unreadableTablesIn(file.db).map(({ name }) => name));
     return tablesIn(file.db)
+      .filter(({ name }) => !unreadable.has(name))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .map((table) => describeTable(file.db, table, columnNames, examples))
       .join("\n\n");
@@ -74,11 +79,7 @@ function describeTable(
   examples: ExampleOptions,
 ): string {
   const columns = columnsIn(db, table);
-  const keys: ForeignKey[] = (
-    db
-      .prepare('SELECT "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
-      .all(table) as unknown as [string, string, string | null][]
-  ).map(([table, from, to]) => ({ table, from, to }));
+  const keys = foreignKeysIn(db, table);
   const notes = tableNotes(sql);
   const primaryKey = columns.filter(({ pk }) => pk > 0).sort((a, b) => a.pk - b.pk);
   const constraints = [

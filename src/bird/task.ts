@@ -128,7 +128,7 @@ export class BirdTask implements Task {
     return { question: fullQuestion(question), gold: question.sql };
   }
 
-  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
     return validateGold([...this.#questions.values()], this.parts.accuracy, onProblem);
   }
 

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { isRemote } from "../runtime/remote/names.js";
-import { printable } from "../terminal/printable.js";
+import { printable, printableLine } from "../terminal/printable.js";
 import { FILES, PROMPTS } from "../workspace/folder.js";
 import { defaultFolder, initFolder } from "../workspace/init.js";
 import { FEWEST_QUESTIONS } from "../workspace/protocol.js";
@@ -48,7 +48,9 @@ export function initCommand() {
         `${file(FILES.questions)}: write questions with their SQL there, at least ${FEWEST_QUESTIONS}, better 30.`,
         `${file(FILES.config)}: database, prompts${model === undefined ? "" : ", model"}.`,
         ...(cut === null ? [] : [`The schema has no example values, because ${cut}.`]),
-        ...broken.map(({ name, why }) => `The view ${name} cannot be read (${why}): it was left out.`),
+        ...broken.map(({ name, why }) =>
+          printableLine(`${name} cannot be read (${why}): it was left out of the schema.`),
+        ),
         ...(characters > LONG_SCHEMA
           ? [
               `The schema takes about ${Math.round(characters / CHARS_PER_TOKEN)} tokens of every prompt: remove tables that nobody asks about.`,

@@ -60,7 +60,7 @@ export class TransferTask implements Task {
     );
   }
 
-  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
     return this.source.validate(onProblem);
   }
 

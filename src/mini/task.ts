@@ -120,7 +120,7 @@ export class MiniTask implements Task {
     return evolverPrompt(instructions, reports);
   }
 
-  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
     return validateGold(
       [...this.#problems.values()].map((problem) => this.#asBird(problem)),
       this.grader.accuracy,

@@ -79,7 +79,7 @@ export class MmluTask implements Task {
     return { question: mmluQuestionText(question), gold: question.gold };
   }
 
-  async validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+  async validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
     const failures: { problem: string; error: string }[] = [];
     for (const { id, gold } of this.#questions.values()) {
       const { error } = await this.grade(id, `<answer>${gold}</answer>`);

@@ -111,7 +111,7 @@ export class CheckedTask implements Task {
     return typeof text === "string" ? text : this.#fail("report", `returned no text for "${problemId}"`);
   }
 
-  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
     return this.given.validate(onProblem);
   }
 

@@ -26,9 +26,11 @@ export class Unfinished implements Disposable {
     }, LOOK_MS);
   }
 
-  end(name: string): void {
+  /** @param name left out where it is not known which has ended; then none is named any more */
+  end(name?: string): void {
     this.#hasEnded = true;
-    this.#names.delete(name);
+    if (name === undefined) this.#names.clear();
+    else this.#names.delete(name);
   }
 
   [Symbol.dispose](): void {

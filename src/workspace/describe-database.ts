@@ -2,7 +2,13 @@
 import { describeSchema } from "../bird/schema.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { openSqlite } from "../bird/sql/sqlite-file.js";
-import { columnsIn, tablesIn, viewsIn } from "../bird/sql/sqlite-tables.js";
+import {
+  columnsIn,
+  tablesIn,
+  unreadableTablesIn,
+  viewsIn,
+  whyUnreadable,
+} from "../bird/sql/sqlite-tables.js";
 import type { Described, DescribeOptions } from "./described.js";
 import { describeDuckDb } from "./duckdb-schema.js";
 
@@ -16,23 +22,23 @@ export const describeFile = (
 
 async function describeSqlite(path: string, options: DescribeOptions): Promise<Described> {
   const tables: { name: string; columns: string[] }[] = [];
-  const broken: { name: string; why: string }[] = [];
   const texts = [describeSchema(path, new Map(), options)];
   const { db, close } = openSqlite(path, options.memoryMb);
   try {
     const columnsOf = (name: string) => columnsIn(db, name).map((column) => column.name);
-    for (const { name } of tablesIn(db)) tables.push({ name, columns: columnsOf(name) });
+    const broken = unreadableTablesIn(db);
+    for (const { name } of tablesIn(db))
+      if (!broken.some((table) => table.name === name)) tables.push({ name, columns: columnsOf(name) });
     for (const { name, sql } of viewsIn(db)) {
-      try {
-        db.prepare(`SELECT * FROM "${name.replaceAll('"', '""')}" LIMIT 0`).all();
+      const why = whyUnreadable(db, name);
+      if (why !== null) broken.push({ name, why });
+      else {
         tables.push({ name, columns: columnsOf(name) });
         texts.push(`${sql};`);
-      } catch (error) {
-        broken.push({ name, why: String(error instanceof Error ? error.message : error) });
       }
     }
+    return { tables, text: texts.filter((text) => text !== "").join("\n\n"), broken };
   } finally {
     close();
   }
-  return { tables, text: texts.filter((text) => text !== "").join("\n\n"), broken };
 }

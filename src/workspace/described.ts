@@ -15,6 +15,6 @@ export interface Described {
   /** Tables and views that can be read, each with its columns. */
   readonly tables: readonly { readonly name: string; readonly columns: readonly string[] }[];
   readonly text: string;
-  /** Views that cannot be read, and why; they are left out. */
+  /** Views and virtual tables that cannot be read, and why; they are left out. */
   readonly broken: readonly { readonly name: string; readonly why: string }[];
 }

@@ -21,17 +21,20 @@ interface Column {
   readonly comment: string;
 }
 
-/** CREATE TABLE statements, each column with its comment and example values; views as they were made. */
+/**
+ * CREATE TABLE statements, each column with its comment and example values; views as they were made. Functions have their whole names here,
+ * because macros of the file may have the same.
+ */
 export async function describeDuckDb(path: string, options: DescribeOptions): Promise<Described> {
   using file = await openDuckDb(path, { access: "READ_ONLY", memoryMb: options.memoryMb * SHARE });
   const { connection } = file;
   const keywords = await all(
     connection,
-    "SELECT keyword_name AS word FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'",
+    "SELECT keyword_name AS word FROM system.main.duckdb_keywords() WHERE keyword_category <> 'unreserved'",
   );
   const quote = quoteUnless(new Set(keywords.map(({ word }) => String(word))));
-  const tables = await objects(connection, "duckdb_tables()", "table_name");
-  const views = await objects(connection, "duckdb_views()", "view_name");
+  const tables = await objects(connection, "system.main.duckdb_tables()", "table_name");
+  const views = await objects(connection, "system.main.duckdb_views()", "view_name");
   const broken: { name: string; why: string }[] = [];
   const texts: string[] = [];
   const columns: { name: string; columns: string[] }[] = [];
@@ -79,7 +82,7 @@ const address = ({ schema, name }: Pick<Table, "schema" | "name">) => `${always(
 async function columnsOf(connection: DuckDBConnection, table: Table): Promise<Column[]> {
   const rows = await all(
     connection,
-    `SELECT column_name AS name, data_type AS type, coalesce(comment, '') AS comment FROM duckdb_columns()
+    `SELECT column_name AS name, data_type AS type, coalesce(comment, '') AS comment FROM system.main.duckdb_columns()
      WHERE ${isOwn(table)} ORDER BY column_index`,
   );
   return rows.map(({ name, type, comment }) => ({
@@ -106,7 +109,7 @@ async function describeTable(
     connection,
     `SELECT constraint_type AS type, constraint_column_names AS own, referenced_table AS other,
        referenced_column_names AS others, expression
-     FROM duckdb_constraints()
+     FROM system.main.duckdb_constraints()
      WHERE ${isOwn(table)} AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY', 'CHECK')`,
   );
   const lines: { text: string; comment: string }[] = [];
@@ -143,9 +146,9 @@ async function examplesOf(connection: DuckDBConnection, table: Table, column: st
     const found = await all(
       connection,
       `SELECT v[1:${MAX_EXAMPLE_CHARS + 1}] AS v, type
-       FROM (SELECT ${c}::VARCHAR AS v, typeof(${c}) AS type, row_number() OVER () AS n
+       FROM (SELECT ${c}::VARCHAR AS v, system.main.typeof(${c}) AS type, row_number() OVER () AS n
              FROM (SELECT ${c} FROM ${t} LIMIT ${rows}) WHERE ${c} IS NOT NULL)
-       WHERE type <> 'BLOB' GROUP BY v, type ORDER BY min(n) LIMIT ${EXAMPLES}`,
+       WHERE type <> 'BLOB' GROUP BY v, type ORDER BY system.main.min(n) LIMIT ${EXAMPLES}`,
     );
     return found.map(({ v, type }) => {
       const value = String(v).replace(/\s+/g, " ");

@@ -97,7 +97,7 @@ export class WorkspaceTask implements Task {
     return { question: fullQuestion(question), gold: sql };
   }
 
-  validate(onProblem?: (problem: string) => void): Promise<ValidationReport> {
+  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
     return validateGold(
       [...this.#questions.values()].map((question) => this.#asBird(question)),
       this.accuracy,
@@ -110,7 +110,7 @@ export class WorkspaceTask implements Task {
    * @param questionsPath named in the error
    * @throws LseError naming the lines of the questions that no answer could match
    */
-  async requireGold(questionsPath: string, onProblem?: (problem: string) => void): Promise<void> {
+  async requireGold(questionsPath: string, onProblem?: (problem?: string) => void): Promise<void> {
     const { failures } = await this.validate(onProblem);
     const [first, ...others] = failures;
     if (first === undefined) return;

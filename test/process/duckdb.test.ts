@@ -11,6 +11,7 @@ import { compareDialects } from "#lse/bird/duckdb/dialects.js";
 import { SqlExecutor } from "#lse/bird/sql/executor.js";
 import type { SqlValue } from "#lse/bird/sql/rows.js";
 import { BirdTask } from "#lse/bird/task.js";
+import { describeDuckDb } from "#lse/workspace/duckdb-schema.js";
 import { lse } from "../cli.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 
@@ -98,6 +99,29 @@ describe("a SQLite database in DuckDB", () => {
     "max(id, 2, 3, 4)",
   ])("%s is an error, not another value", async (expression) => {
     await expect(rowsOf(`SELECT ${expression} FROM "odd one"`)).rejects.toThrow();
+  });
+
+  it("keeps NUL in texts, and leaves out tables that SQLite cannot open", async () => {
+    const odd = join(folder, "modules.sqlite");
+    const db = new DatabaseSync(odd, { defensive: false });
+    db.exec(`CREATE TABLE lse_exact (x TEXT); INSERT INTO lse_exact VALUES ('a' || char(0) || 'b');
+      CREATE VIRTUAL TABLE words USING fts4(a, content=''); PRAGMA writable_schema = ON;
+      INSERT INTO sqlite_master VALUES ('table', 'other', 'other', 0, 'CREATE VIRTUAL TABLE other USING nosuch(a)')`);
+    db.close();
+    using duckdb = await DuckDbDatabase.open(await copyOf(odd, join(folder, "modules")), 512);
+    const rows: SqlValue[][] = [];
+    await duckdb.query("SELECT x FROM lse_exact", 5000, (row) => rows.push(row));
+    expect(rows).toEqual([["a\0b"]]);
+    await expect(duckdb.query("SELECT * FROM other", 5000, () => {})).rejects.toThrow(/other does not exist/);
+  });
+
+  it("is not copied while it has changes beside it", async () => {
+    const unfinished = join(folder, "unfinished.sqlite");
+    new DatabaseSync(unfinished).close();
+    writeFileSync(`${unfinished}-wal`, "x");
+    await expect(copyOf(unfinished, join(folder, "modules"))).rejects.toThrow(
+      /unfinished\.sqlite has changes that are not yet/,
+    );
   });
 
   it("is copied once for each content, and a copy that was cut off is no copy", async () => {
@@ -284,6 +308,37 @@ describe("what a statement may use", () => {
       `SELECT ${"(".repeat(500)}1${")".repeat(500)}`,
     ])
       expect(await executor.execute(own, sql), sql).toMatchObject({ ok: true });
+  });
+});
+
+describe("a DuckDB file whose macros have the names of DuckDB's own functions", () => {
+  it("hides neither its views and macros nor its tables", async () => {
+    const file = join(folder, "shadows.duckdb");
+    const instance = await DuckDBInstance.create(file);
+    const connection = await instance.connect();
+    await connection.run(`CREATE TABLE hero (id INTEGER); INSERT INTO hero VALUES (1);
+      CREATE VIEW settings AS SELECT name FROM duckdb_settings(); CREATE MACRO setting(x) AS current_setting(x);
+      CREATE TABLE chance (id INTEGER, r DOUBLE GENERATED ALWAYS AS (random())); CREATE MACRO rnd() AS random();
+      CREATE VIEW lucky AS SELECT rnd() AS r;
+      CREATE MACRO typeof(x) AS 'BLOB'; CREATE MACRO min(x) AS 1;
+      CREATE MACRO duckdb_keywords() AS TABLE SELECT 'id' AS keyword_name, 'x' AS keyword_category;
+      CREATE MACRO duckdb_schemas() AS TABLE SELECT 'copied_from_sqlite' AS schema_name;
+      CREATE MACRO duckdb_views() AS TABLE SELECT 'v' AS view_name, 'x' AS sql, false AS internal;
+      CREATE MACRO duckdb_functions() AS TABLE SELECT 'f' AS function_name, 'x' AS macro_definition, false AS internal`);
+    connection.closeSync();
+    instance.closeSync();
+    await using executor = new SqlExecutor({ engine: "duckdb", processes: 1, limits: { memoryMb: 1024 } });
+    for (const sql of ["SELECT * FROM settings", "SELECT setting('threads')"])
+      expect(await executor.execute(file, sql), sql).toMatchObject({ ok: false, kind: "refused" });
+    expect(await executor.execute(file, "SELECT 7 / 2, id FROM hero")).toMatchObject({
+      preview: "[(3.5, 1)]",
+      volatile: [],
+    });
+    for (const sql of ["SELECT r FROM chance", "SELECT rnd()", 'SELECT * FROM "LUCKY"'])
+      expect(await executor.execute(file, sql), sql).toMatchObject({ volatile: ["random()"] });
+    const { text, broken } = await describeDuckDb(file, { scannedRows: 10, none: false, memoryMb: 1024 });
+    expect(text).toContain("CREATE TABLE hero (\n    id integer -- example: [1]\n);");
+    expect(broken).toEqual([]);
   });
 });
 

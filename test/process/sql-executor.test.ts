@@ -1,12 +1,21 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeSchema } from "#lse/bird/schema.js";
 import { SqlExecutor, type SqlResult, sameRows } from "#lse/bird/sql/executor.js";
 import { LseError } from "#lse/errors.js";
 import { HOSTILE_STATEMENTS } from "./hostile-statements.js";
@@ -348,8 +357,10 @@ describe("the database", () => {
     const unfinished = join(root, "unfinished.sqlite");
     writeFileSync(unfinished, readFileSync(database));
     writeFileSync(`${unfinished}-wal`, "x");
+    const link = join(root, "link.sqlite");
+    symlinkSync(unfinished, link);
     await withExecutor({ processes: 1 }, async (executor) => {
-      for (const file of [join(root, "missing.sqlite"), noDatabase, root, unfinished]) {
+      for (const file of [join(root, "missing.sqlite"), noDatabase, root, unfinished, link]) {
         const error = await executor.execute(file, "SELECT 1").catch((thrown: unknown) => thrown);
         expect(error).toBeInstanceOf(LseError);
         expect((error as LseError).message).toContain(file);
@@ -373,6 +384,35 @@ describe("the database", () => {
       write("UPDATE t SET a = 2");
       expect(rows(await executor.execute(file, "SELECT a FROM t")).preview).toBe("[(2,)]");
     });
+  });
+
+  test("names like the program's own or SQLite's lists hide nothing, and no view is computed to list them", async () => {
+    const file = join(root, "names.sqlite");
+    const db = new DatabaseSync(file);
+    const doubling = Array.from(
+      { length: 40 },
+      (_, i) => `CREATE VIEW v${i + 1} AS SELECT * FROM v${i} UNION ALL SELECT * FROM v${i};`,
+    );
+    db.exec(`CREATE TABLE lse_exact (lse_0 TEXT); INSERT INTO lse_exact VALUES ('a' || char(0) || 'b');
+      CREATE VIEW pragma_table_list AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
+        SELECT count(*) AS name FROM c;
+      CREATE VIEW v0 AS SELECT 1; ${doubling.join(" ")}
+      CREATE VIEW today AS SELECT date('now') AS day; CREATE VIEW "it""s" AS SELECT day FROM today;
+      CREATE VIRTUAL TABLE words USING fts5(a); CREATE TABLE words_node (a)`);
+    db.close();
+    await withExecutor({ processes: 1 }, async (executor) => {
+      for (const end of ["", " -- open", " /* open"])
+        expect(rows(await executor.execute(file, `SELECT lse_0 FROM lse_exact${end}`)).preview).toBe(
+          "[('a\\x00b',)]",
+        );
+      expect(rows(await executor.execute(file, "SELECT a FROM words_node")).volatile).toEqual([]);
+      expect(rows(await executor.execute(file, 'SELECT * FROM "IT""S"')).volatile).toEqual(["'now'"]);
+    });
+    expect(describeSchema(file, new Map()).match(/CREATE TABLE \w+/g)).toEqual([
+      "CREATE TABLE lse_exact",
+      "CREATE TABLE words",
+      "CREATE TABLE words_node",
+    ]);
   });
 
   test("many databases take turns", async () => {

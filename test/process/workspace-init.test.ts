@@ -59,6 +59,20 @@ describe("lse init", () => {
     expect(schema("pets")).toBe("visits ( visit_id pet_id )\npets ( pet_id age )\n");
   });
 
+  it("virtual tables of modules that SQLite lacks are left out, and named on one line", () => {
+    const database = sqlite(path("modules.sqlite"), BAKERY);
+    const db = new DatabaseSync(database, { defensive: false });
+    db.exec(`PRAGMA writable_schema = ON; INSERT INTO sqlite_master
+      VALUES ('table', 'od' || char(10) || 'd', 'od' || char(10) || 'd', 0, 'CREATE VIRTUAL TABLE "od\nd" USING nosuch(a)')`);
+    db.close();
+    const { status, stdout } = lse("init", database, "--to", path("modules"));
+    expect(status).toBe(0);
+    expect(stdout).toContain(
+      "od d cannot be read (no such module: nosuch): it was left out of the schema.\n",
+    );
+    expect(schema("modules").match(/CREATE/g)).toHaveLength(1);
+  });
+
   it("views are shown as they were made", async () => {
     const database = sqlite(
       path("views.sqlite"),

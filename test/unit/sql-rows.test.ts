@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { pythonRepr, RowPreview, RowSet, rowKey, type SqlValue } from "#lse/bird/sql/rows.js";
+import {
+  InvalidText,
+  pythonRepr,
+  RowPreview,
+  RowSet,
+  rowKey,
+  type SqlValue,
+  TextMark,
+} from "#lse/bird/sql/rows.js";
 
 const bytes = (...values: number[]) => new Uint8Array(values);
 
@@ -180,4 +188,20 @@ describe("preview", () => {
     expect(text).toContain("1 more row, 2 in all");
     expect(preview([[new Uint8Array(1_000_000)]]).length).toBeLessThan(3000);
   });
+});
+
+describe("a text of UTF-16 is what SQLite makes of it", () => {
+  const read = (text: string, encoding: "utf-16le" | "utf-16be") => {
+    const bytes = Buffer.from(`mark:${text}`, "utf16le");
+    return new TextMark("mark:", encoding).remove([encoding === "utf-16be" ? bytes.swap16() : bytes]);
+  };
+  for (const encoding of ["utf-16le", "utf-16be"] as const) {
+    test(`${encoding}: pairs, and halves that take the next unit for their other half`, () => {
+      expect(read("\ufeffé\0😀", encoding)).toEqual(["\ufeffé\0😀"]);
+      expect(read("\ud83d\0z", encoding)).toEqual(["\u{1f400}z"]);
+    });
+    test(`${encoding}: half a pair at the end makes no valid UTF-8`, () => {
+      expect(() => read("a\ude00", encoding)).toThrow(InvalidText);
+    });
+  }
 });

@@ -6,9 +6,18 @@ import type { DatabaseSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../../errors.js";
 import { hashFileOnce } from "../../lib/hash.js";
 import { isolated } from "../sql/isolated.js";
-import type { SqlValue } from "../sql/rows.js";
-import { openSqlite } from "../sql/sqlite-file.js";
-import { columnsIn, tablesIn, viewsIn } from "../sql/sqlite-tables.js";
+import { requireNoChanges } from "../sql/pending-changes.js";
+import { newMark, type SqlValue, TextMark } from "../sql/rows.js";
+import { openSqlite, type SqliteFile } from "../sql/sqlite-file.js";
+import {
+  columnsIn,
+  moduleOf,
+  type SqliteTable,
+  tablesIn,
+  viewsIn,
+  whyUnreadable,
+} from "../sql/sqlite-tables.js";
+import { exactForm } from "../sql/statement.js";
 import { openDuckDb } from "./duckdb-file.js";
 import { asInSqlite, SQLITE_FUNCTIONS } from "./sqlite-dialect.js";
 
@@ -30,6 +39,7 @@ const DUCKDB_SHARE = 0.4;
  * @throws LseError for a file that cannot be copied
  */
 export async function copyOf(path: string, folder: string): Promise<string> {
+  requireNoChanges(path);
   const copies = join(folder, COPY_FORMAT);
   const copy = join(copies, `${await hashFileOnce(path)}.duckdb`);
   if (existsSync(copy)) return copy;
@@ -57,11 +67,33 @@ export async function copyToDuckDb(from: string, to: string): Promise<void> {
     const memoryMb = COPY_LIMITS.memoryMb * DUCKDB_SHARE;
     using target = await openDuckDb(to, { access: "AUTOMATIC", memoryMb });
     for (const macro of SQLITE_FUNCTIONS) await target.connection.run(macro);
-    for (const { name } of tablesIn(source.db)) await copyTable(source.db, target.connection, name);
+    for (const table of readableTablesIn(source.db)) await copyTable(source, target.connection, table);
     for (const { sql } of viewsIn(source.db)) await copyView(target.connection, sql);
     await target.connection.run(`CREATE SCHEMA ${COPY_MARK}`);
   } finally {
     source.close();
+  }
+}
+
+/**
+ * Tables without those that SQLite cannot open (a module or function that it does not have) and full-text tables without
+ * content; the queries that need these then fail with an error.
+ */
+function readableTablesIn(db: DatabaseSyncInstance): string[] {
+  const isReadable = ({ name, sql }: SqliteTable) =>
+    whyUnreadable(db, name) === null && (moduleOf(sql) === undefined || canCount(db, name));
+  return tablesIn(db)
+    .filter(isReadable)
+    .map(({ name }) => name);
+}
+
+function canCount(db: DatabaseSyncInstance, table: string): boolean {
+  try {
+    const columns = columnsIn(db, table).map(({ name }) => `count(${quoted(name)})`);
+    db.prepare(`SELECT ${columns.join(", ")} FROM ${quoted(table)}`).all();
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -87,6 +119,8 @@ const SCHEMA_TYPES = [
   [/REAL|FLOA|DOUB|NUM|DEC/i, "DOUBLE"],
 ] as const;
 
+const MARK = newMark();
+
 /** What is appended between two flushes at most. */
 const AT_ONCE = { rows: 50_000, bytes: 2 ** 26 };
 
@@ -95,7 +129,7 @@ const AT_ONCE = { rows: 50_000, bytes: 2 ** 26 };
  * stores any value in any column. Dates stay texts, as they are in SQLite.
  */
 async function copyTable(
-  source: DatabaseSyncInstance,
+  { db: source, encoding }: SqliteFile,
   connection: DuckDBConnection,
   table: string,
 ): Promise<void> {
@@ -106,9 +140,13 @@ async function copyTable(
   const list = names.map((name, i) => `${quoted(name)} ${types[i]}`);
   await connection.run(`CREATE TABLE ${quoted(table)} (${list.join(", ")})`);
   const appender = await connection.createAppender(table);
-  const rows = source.prepare(`SELECT ${names.map(quoted).join(", ")} FROM ${quoted(table)}`).iterate();
+  const all = `SELECT ${names.map(quoted).join(", ")} FROM ${quoted(table)}`;
+  // The binding ends a text at its first NUL.
+  const rows = source.prepare(exactForm(all, names.length, { mark: MARK, texts: "with NUL" })).iterate();
+  const mark = new TextMark(MARK, encoding);
   let waiting = { rows: 0, bytes: 0 };
-  for (const row of rows as unknown as Iterable<SqlValue[]>) {
+  for (const marked of rows as unknown as Iterable<SqlValue[]>) {
+    const row = mark.remove(marked);
     for (const [i, value] of row.entries()) {
       if (value === null) appender.appendNull();
       else if (types[i] === "BIGINT") appender.appendBigInt(value as bigint);

@@ -11,9 +11,10 @@ import {
 } from "@duckdb/node-api";
 import { LONGEST_TIMER_MS } from "../sql/fork.js";
 import type { SqlValue } from "../sql/rows.js";
+import type { Definition } from "../sql/volatile.js";
 import { COPY_MARK } from "./copy.js";
 import { type DuckDbFile, openDuckDb } from "./duckdb-file.js";
-import { Gate } from "./gate.js";
+import { definitionsIn, Gate } from "./gate.js";
 import { asInSqlite } from "./sqlite-dialect.js";
 
 /** A statement that DuckDB did not run, or not to its end. */
@@ -40,7 +41,7 @@ export class DuckDbDatabase {
     let isCopy = false;
     const file = await openDuckDb(path, { access: "READ_ONLY", memoryMb }, async (connection) => {
       const marks = await connection.runAndReadAll(
-        `SELECT 1 FROM duckdb_schemas() WHERE schema_name = '${COPY_MARK}'`,
+        `SELECT 1 FROM system.main.duckdb_schemas() WHERE schema_name = '${COPY_MARK}'`,
       );
       isCopy = marks.currentRowCount > 0;
       if (!isCopy) return;
@@ -50,15 +51,19 @@ export class DuckDbDatabase {
     });
     const translate = isCopy ? (await import("./translate.js")).fromSqlite : null;
     const gate = await Gate.open();
-    return new DuckDbDatabase(file, gate, await gate.refusedObjects(file.connection), translate);
+    return new DuckDbDatabase(file, gate, await definitionsIn(file.connection), translate);
   }
+
+  readonly #refused: ReadonlySet<string>;
 
   private constructor(
     private readonly file: DuckDbFile,
     private readonly gate: Gate,
-    private readonly refused: ReadonlySet<string>,
+    readonly definitions: readonly Definition[],
     private readonly translate: ((sql: string) => string | null) | null,
-  ) {}
+  ) {
+    this.#refused = gate.refusedObjects(definitions);
+  }
 
   /**
    * Runs one query; in a copy of a SQLite database the query is in SQLite's dialect.
@@ -117,7 +122,7 @@ export class DuckDbDatabase {
   async #prepareAsItIs(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
     const statements = await connection.extractStatements(sql);
     if (statements.count !== 1) throw new DuckDbError("Refused", "There is more than one statement, or none");
-    const refused = await this.gate.refusal(sql, this.refused);
+    const refused = await this.gate.refusal(sql, this.#refused);
     if (refused !== null) throw new DuckDbError("Refused", refused);
     const statement = await statements.prepare(0);
     if (statement.statementType !== StatementType.SELECT)

@@ -1,5 +1,6 @@
 /** Decides which functions and system tables a statement in DuckDB may use. */
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { Definition } from "../sql/volatile.js";
 
 /** Functions in FROM that give rows without reading files, settings, logs or secrets. Any other is refused. */
 const TABLE_FUNCTIONS = new Set(
@@ -22,6 +23,20 @@ const SCALAR_FUNCTIONS = new Set([
   "nextval",
   "currval",
 ]);
+
+/**
+ * The views and macros of a file, and its tables with generated columns. With the whole names of DuckDB's own functions,
+ * because macros of the file may have their names.
+ */
+export async function definitionsIn(connection: DuckDBConnection): Promise<Definition[]> {
+  const reader = await connection.runAndReadAll(
+    `SELECT view_name, sql FROM system.main.duckdb_views() WHERE NOT internal
+     UNION ALL SELECT function_name, macro_definition FROM system.main.duckdb_functions()
+     WHERE NOT internal AND macro_definition IS NOT NULL
+     UNION ALL SELECT table_name, sql FROM system.main.duckdb_tables() WHERE sql LIKE '%GENERATED ALWAYS AS%'`,
+  );
+  return reader.getRows().map(([name, sql]) => ({ name: String(name), sql: String(sql) }));
+}
 
 /** A statement as `json_serialize_sql` gives it. */
 type Serialized =
@@ -73,22 +88,13 @@ export class Gate implements Disposable {
       : null;
   }
 
-  /** Views and macros of a file that use what statements may not use, in lower case. */
-  async refusedObjects(connection: DuckDBConnection): Promise<Set<string>> {
-    const objects = (
-      await connection.runAndReadAll(
-        `SELECT view_name, sql FROM duckdb_views() WHERE NOT internal
-         UNION ALL SELECT function_name, macro_definition FROM duckdb_functions()
-         WHERE NOT internal AND macro_definition IS NOT NULL`,
-      )
-    )
-      .getRows()
-      .map(([name, text]) => ({ name: String(name).toLowerCase(), text: String(text) }));
+  /** Those of a file's views and macros that use what statements may not use, in lower case. */
+  refusedObjects(definitions: readonly Definition[]): Set<string> {
     const refused = new Set<string>();
     for (let before = -1; before < refused.size; ) {
       before = refused.size;
       const uses = this.#usesOf(refused);
-      for (const { name, text } of objects) if (uses.test(text)) refused.add(name);
+      for (const { name, sql } of definitions) if (uses.test(sql)) refused.add(name.toLowerCase());
     }
     return refused;
   }

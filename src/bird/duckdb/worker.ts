@@ -2,6 +2,7 @@
 import { LseError } from "../../errors.js";
 import { Connections, memoryMb, RowCounter, serve, text } from "../sql/child.js";
 import { Failed, type Failure } from "../sql/messages.js";
+import { volatilePartsWith } from "../sql/volatile.js";
 import type { DuckDbError } from "./database.js";
 
 /** Share of the process's memory that DuckDB may use; the rest is for Node and the translator. */
@@ -40,7 +41,7 @@ await serve(async () => {
       } catch (error) {
         throw error instanceof DuckDbError ? failure(error, timeoutMs) : error;
       }
-      return counter.result();
+      return { ...counter.result(), volatile: volatilePartsWith(sql, database.definitions) };
     },
     time: async ({ path, sql, timeoutMs }) => {
       const start = performance.now();

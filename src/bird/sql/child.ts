@@ -8,7 +8,15 @@ import { Worker } from "node:worker_threads";
 import { LseError } from "../../errors.js";
 import { fileIdentity } from "../../lib/hash.js";
 import { softF1 } from "../soft-f1.js";
-import { type Against, Failed, type Rows, type SqlReply, type SqlRequest } from "./messages.js";
+import {
+  type Against,
+  Failed,
+  type RowSummary,
+  type Rows,
+  type SqlReply,
+  type SqlRequest,
+} from "./messages.js";
+import { requireNoChanges } from "./pending-changes.js";
 import { RowPreview, RowSet, type SqlValue } from "./rows.js";
 import { MB, PEAK_KB, RUNNING, type Watch } from "./watchdog.js";
 
@@ -147,7 +155,7 @@ export class RowCounter {
     this.kept?.add(row);
   }
 
-  result(): Rows {
+  result(): RowSummary {
     const preview = this.#preview.toString(this.#rows);
     return { digest: this.#set.digest(), rows: this.#rows, preview };
   }
@@ -192,13 +200,7 @@ function identity(path: string): string {
       throw new LseError(`The database ${path} does not exist`, "Check the path of the databases");
     if (!stats.isFile())
       throw new LseError(`The database ${path} is not a file`, "Name the database file itself");
-    for (const suffix of ["-journal", "-wal", ".wal"]) {
-      if ((statSync(path + suffix, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
-      throw new LseError(
-        `The database ${path} has changes that are not yet in it (${path}${suffix})`,
-        "Close the program that writes to it, or open and close it once with that program",
-      );
-    }
+    requireNoChanges(path);
   } catch (error) {
     if (error instanceof LseError) throw error;
     throw new LseError(`The database ${path} cannot be read: ${text(error)}`, "Check its permissions");

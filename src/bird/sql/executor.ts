@@ -33,6 +33,8 @@ export interface SqlRows {
   rows: number;
   /** The first rows as Python prints them, about 200 characters. */
   preview: string;
+  /** What makes the result depend on the date or on chance, in the statement, or in views and macros that it uses. */
+  volatile: readonly string[];
   /** From opening the database (a cached connection costs nothing) to the last row. */
   seconds: number;
   /** Highest resident set seen while the statement ran. */

@@ -43,10 +43,16 @@ export interface TableReply {
 }
 
 /** The rows of a result in short: a digest, their number, a preview. */
-export interface Rows {
+export interface RowSummary {
   digest: string;
   rows: number;
   preview: string;
+}
+
+/** What a statement returned. */
+export interface Rows extends RowSummary {
+  /** What makes the result differ from one time to the next (`volatilePartsWith`); none for almost all statements. */
+  volatile: readonly string[];
 }
 
 /** What a child process answers. */

@@ -1,5 +1,5 @@
 /** Result rows, compared as Python compares them and printed as Python prints them. */
-import { createHash, hash } from "node:crypto";
+import { createHash, hash, randomBytes } from "node:crypto";
 
 /** A value of a result row: integers as bigint, reals as number, blobs as bytes. */
 export type SqlValue = null | bigint | number | string | Uint8Array;
@@ -63,27 +63,28 @@ export class RowSet {
   }
 }
 
-/** A text of a result is not valid UTF-8. Python's sqlite3 raises there too. */
+/** A text of a result is not valid UTF-8, or UTF-16 of which SQLite makes no valid UTF-8. Python's sqlite3 raises there too. */
 export class InvalidText extends Error {
   constructor(column: number) {
     super(`The text in result column ${column} is not valid UTF-8`);
   }
 }
 
+/** A mark for texts that are read as bytes; no statement or file can guess it. */
+export const newMark = (): string => `lse:${randomBytes(16).toString("hex")}:`;
+
 /** Takes texts that a statement returns as bytes, with a mark in front (`exactForm`), for what they are. */
 export class TextMark {
   readonly #bytes: Buffer;
-  readonly #decoder: InstanceType<typeof TextDecoder>;
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   /** @param mark in ASCII @param encoding of the bytes */
   constructor(
     private readonly mark: string,
-    encoding: "utf-8" | "utf-16le" | "utf-16be",
+    private readonly encoding: "utf-8" | "utf-16le" | "utf-16be",
   ) {
     const utf16 = Buffer.from(mark, "utf16le");
     this.#bytes = encoding === "utf-8" ? Buffer.from(mark) : encoding === "utf-16le" ? utf16 : utf16.swap16();
-    // Python's sqlite3 raises for bytes that are not UTF-8; from UTF-16, SQLite makes valid ones.
-    this.#decoder = new TextDecoder(encoding, { fatal: encoding === "utf-8", ignoreBOM: true });
   }
 
   /** The row without marks, changed in place. @throws {InvalidText} */
@@ -91,7 +92,7 @@ export class TextMark {
     for (const [column, value] of row.entries()) {
       if (!(value instanceof Uint8Array) || !this.#isMarked(value)) continue;
       try {
-        row[column] = this.#decoder.decode(value).slice(this.mark.length);
+        row[column] = this.#decode(value).slice(this.mark.length);
       } catch {
         throw new InvalidText(column + 1);
       }
@@ -99,9 +100,30 @@ export class TextMark {
     return row;
   }
 
+  /** @throws for what is not valid */
+  #decode(value: Uint8Array): string {
+    if (this.encoding === "utf-8") return this.#decoder.decode(value);
+    // Of an odd number of bytes, SQLite leaves out the last.
+    const bytes = Buffer.from(value.subarray(0, value.length & ~1));
+    return utf16AsInSqlite((this.encoding === "utf-16be" ? bytes.swap16() : bytes).toString("utf16le"));
+  }
+
   #isMarked(value: Uint8Array): boolean {
     return value.length >= this.#bytes.length && this.#bytes.equals(value.subarray(0, this.#bytes.length));
   }
+}
+
+/** To SQLite, half of a surrogate pair takes the next unit for its other half, whatever it is. @throws if there is none */
+function utf16AsInSqlite(text: string): string {
+  if (text.isWellFormed()) return text;
+  let read = "";
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0xd800 || unit > 0xdfff) read += text.charAt(at);
+    else if (++at === text.length) throw new RangeError("half of a surrogate pair at the end");
+    else read += String.fromCodePoint(0x10000 + ((unit & 0x3ff) << 10) + (text.charCodeAt(at) & 0x3ff));
+  }
+  return read;
 }
 
 /** The first rows of a result as Python would print the list, cut near 200 characters. */

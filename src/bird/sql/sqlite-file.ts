@@ -1,7 +1,9 @@
 /** Opens a SQLite file so that whoever made it, and whatever is asked of it, can only read it. */
 import { pathToFileURL } from "node:url";
 import { constants, DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite";
+import { shadowTables, viewsIn } from "./sqlite-tables.js";
 import { actionRefusal } from "./statement.js";
+import type { Definition } from "./volatile.js";
 import { MB } from "./watchdog.js";
 
 /** A SQLite file that is only read. */
@@ -9,6 +11,7 @@ export interface SqliteFile {
   readonly db: DatabaseSyncInstance;
   /** How its texts are stored. */
   readonly encoding: "utf-8" | "utf-16le" | "utf-16be";
+  readonly views: readonly Definition[];
   /** What a statement was refused last, in words; null if nothing. */
   denied: string | null;
   close(): void;
@@ -37,7 +40,7 @@ export function openSqlite(path: string, memoryMb: number): SqliteFile {
     db.exec("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;");
     db.prepare("SELECT count(*) FROM sqlite_master").get();
     const encoding = String(db.prepare("PRAGMA encoding").get()).toLowerCase() as SqliteFile["encoding"];
-    const file: SqliteFile = { db, encoding, denied: null, close: () => db.close() };
+    const file: SqliteFile = { db, encoding, views: viewsIn(db), denied: null, close: () => db.close() };
     const shadows = shadowTables(db);
     db.setAuthorizer((action, first, second) => {
       const denied = actionRefusal(constants, { action, first, second }, shadows);
@@ -50,12 +53,4 @@ export function openSqlite(path: string, memoryMb: number): SqliteFile {
     db.close();
     throw error;
   }
-}
-
-/** The tables in which full-text and R-tree tables keep their data, in lower case. */
-function shadowTables(db: DatabaseSyncInstance): ReadonlySet<string> {
-  const rows = db.prepare("SELECT name FROM pragma_table_list WHERE type = 'shadow'").all() as unknown as [
-    string,
-  ][];
-  return new Set(rows.map(([name]) => name.toLowerCase()));
 }

@@ -137,14 +137,16 @@ export function exactForm(
   columns: number,
   { mark, texts }: { readonly mark: string; readonly texts: "with NUL" | "all" },
 ): string {
-  const names = Array.from({ length: columns }, (_, column) => `lse_${column}`);
+  // Like the mark, a name that nothing in the statement or the database has: a table of that name would be hidden.
+  const own = mark.replace(/\W/g, "_").slice(0, 16);
+  const names = Array.from({ length: columns }, (_, column) => `${own}${column}`);
   const isMeant = (name: string) =>
     `typeof(${name}) = 'text'${texts === "all" ? "" : ` AND instr(${name}, char(0))`}`;
   const values = names.map(
     (name) => `CASE WHEN ${isMeant(name)} THEN CAST('${mark}' || ${name} AS BLOB) ELSE ${name} END`,
   );
   const body = first.slice(statementStart(first)).replace(/;$/, "");
-  return `WITH lse_exact(${names}) AS (SELECT * FROM (${body}\n) LIMIT -1) SELECT ${values} FROM lse_exact LIMIT -1`;
+  return `WITH ${own}(${names}) AS (SELECT * FROM (${body}\n) LIMIT -1) SELECT ${values} FROM ${own} LIMIT -1`;
 }
 
 /** Index of the first character that is neither blank, nor `;`, nor in a comment; `sql.length` if none. */

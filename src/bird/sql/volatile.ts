@@ -1,7 +1,8 @@
 /** Finds what makes the result of a query depend on the date or on chance. */
 
 /** A string, a comment, a word (with a quoted name counted as one), or one other character. */
-const TOKEN = /'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"]|"")*"|[\p{L}\p{N}_$]+|\s+|[\s\S]/gu;
+const TOKEN =
+  /'(?:[^']|'')*'|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|"(?:[^"]|"")*"|`(?:[^`]|``)*`|[\p{L}\p{N}_$]+|\s+|[\s\S]/gu;
 
 /** Without parentheses, in both engines. */
 const WORDS = new Set([
@@ -15,7 +16,7 @@ const WORDS = new Set([
 
 /** Whatever their arguments, in one of the engines. */
 const FUNCTIONS = new Set(
-  "random randomblob uuid uuidv4 uuidv7 gen_random_uuid now today get_current_time get_current_timestamp get_current_date transaction_timestamp current_localtime current_localtimestamp changes total_changes last_insert_rowid".split(
+  "random randomblob uuid uuidv4 uuidv7 gen_random_uuid now today get_current_time get_current_timestamp get_current_date transaction_timestamp current_localtime current_localtimestamp changes total_changes last_insert_rowid ago txid_current current_transaction_id current_query_id current_connection_id current_query pg_postmaster_start_time pg_conf_load_time".split(
     " ",
   ),
 );
@@ -31,6 +32,44 @@ const TIMES: Readonly<Record<string, number>> = {
   age: 1,
 };
 
+/** Values of time in texts: the present one, in SQLite. */
+const PRESENT = /^['"](now|subsec(ond)?)['"]$/;
+
+/** A view or macro of a database, or a table with generated columns. */
+export interface Definition {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** As `volatileParts`, of a query and of the views and macros that it uses, itself or by way of others. */
+export function volatilePartsWith(sql: string, definitions: readonly Definition[]): string[] {
+  const found = new Set(volatileParts(sql));
+  const texts = [sql];
+  let others = definitions;
+  for (let text = texts.pop(); text !== undefined; text = texts.pop()) {
+    const used = others.filter(({ name }) => isNamedIn(text as string, name));
+    others = others.filter((definition) => !used.includes(definition));
+    for (const definition of used) {
+      for (const part of volatileParts(definition.sql)) found.add(part);
+      texts.push(definition.sql);
+    }
+  }
+  return [...found];
+}
+
+/** Whether a text has a name as a word, quoted or not. */
+function isNamedIn(text: string, name: string): boolean {
+  const [whole, wanted] = [text.toLowerCase(), name.toLowerCase()];
+  const isPart = (character = "") => /[\p{L}\p{N}_$]/u.test(character);
+  const spellings = [wanted, wanted.replaceAll('"', '""'), wanted.replaceAll("`", "``")];
+  return spellings.some((spelling) => {
+    if (spelling === "") return true;
+    for (let at = whole.indexOf(spelling); at >= 0; at = whole.indexOf(spelling, at + 1))
+      if (!isPart(whole[at - 1]) && !isPart(whole[at + spelling.length])) return true;
+    return false;
+  });
+}
+
 /**
  * Parts of a query by which its result differs from one day, or from one time, to the next, as they are written; none
  * for almost all. A name of a column that looks like one of them counts too, so that nothing is missed.
@@ -42,10 +81,13 @@ export function volatileParts(sql: string): string[] {
   const found = new Set<string>();
   for (const [at, token] of tokens.entries()) {
     const word = token.toLowerCase();
-    const isCall = tokens[at + 1] === "(";
-    if (/^['"]now['"]$/.test(word) || WORDS.has(word)) found.add(token);
-    else if (isCall && FUNCTIONS.has(word)) found.add(`${token}()`);
-    else if (isCall && argumentsAt(tokens, at + 1) <= (TIMES[word] ?? -1)) found.add(`${token}()`);
+    // Names of functions may be quoted, too.
+    const name = word.replace(/^(["`])(.*)\1$/s, "$2");
+    const open = tokens[at - 1] === "[" && tokens[at + 1] === "]" ? at + 2 : at + 1;
+    const isCall = tokens[open] === "(";
+    if (PRESENT.test(word) || WORDS.has(word)) found.add(token);
+    else if (isCall && FUNCTIONS.has(name)) found.add(`${token}()`);
+    else if (isCall && argumentsAt(tokens, open) <= (TIMES[name] ?? -1)) found.add(`${token}()`);
     else if (word === "using" && tokens[at + 1]?.toLowerCase() === "sample") found.add("USING SAMPLE");
   }
   return [...found];

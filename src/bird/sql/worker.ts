@@ -3,17 +3,16 @@
  * Known gaps: printf() and format() give NULL for a text above an eighth of the memory; a LIKE never matches a blob (an
  * option this SQLite is compiled with); on Windows only an idle process notices that its parent was killed.
  */
-import { randomBytes } from "node:crypto";
 import type { StatementSyncInstance } from "@photostructure/sqlite";
 import { LseError } from "../../errors.js";
 import { Connections, type KeptRows, memoryMb, RowCounter, serve, text } from "./child.js";
-import { Failed, type Rows, type SqlRequest } from "./messages.js";
-import { InvalidText, type SqlValue, TextMark } from "./rows.js";
+import { Failed, type RowSummary, type Rows, type SqlRequest } from "./messages.js";
+import { InvalidText, newMark, type SqlValue, TextMark } from "./rows.js";
 import { openSqlite, type SqliteFile } from "./sqlite-file.js";
 import { exactForm, preparedRefusal } from "./statement.js";
+import { volatilePartsWith } from "./volatile.js";
 
-/** In front of texts that are read as bytes; no statement can guess it. */
-const MARK = `lse:${randomBytes(16).toString("hex")}:`;
+const MARK = newMark();
 
 await serve(async () => {
   const connections = new Connections(open);
@@ -50,7 +49,7 @@ function time({ path, sql }: SqlRequest): number {
 }
 
 /**
- * The binding ends a text at its first NUL and replaces bytes that are not UTF-8, so such texts are read as bytes: the
+ * The binding ends a text at its first NUL and replaces what is not valid, so such texts are read as bytes: the
  * former in the same pass, the latter in a second one, when U+FFFD was seen.
  * @throws {Failed}
  */
@@ -61,13 +60,18 @@ function runStatement(file: SqliteFile, { sql, maxRows }: SqlRequest, kept?: Kep
   const columns = statement.columns().length;
   const refused = preparedRefusal(sql, first, columns);
   if (refused !== null || first === undefined) throw new Failed("refused", refused ?? "");
+  // A comment at the end may be open.
   const form = (texts: "with NUL" | "all") =>
-    prepareOrNull(file, exactForm(first, columns, { mark: MARK, texts }));
+    prepareOrNull(file, exactForm(first, columns, { mark: MARK, texts })) ??
+    prepareOrNull(file, exactForm(`${first}*/`, columns, { mark: MARK, texts }));
   const mark = new TextMark(MARK, file.encoding);
   const read = (prepared: StatementSyncInstance) => readRows(file, prepared, { maxRows, kept, mark });
   const { result, suspicious } = read(form("with NUL") ?? statement);
-  const again = suspicious && file.encoding === "utf-8" ? form("all") : null;
-  return again === null ? result : read(again).result;
+  const again = suspicious ? form("all") : null;
+  return {
+    ...(again === null ? result : read(again).result),
+    volatile: volatilePartsWith(sql, file.views),
+  };
 }
 
 function prepare(file: SqliteFile, sql: string): StatementSyncInstance {
@@ -93,7 +97,7 @@ function readRows(
   file: SqliteFile,
   statement: StatementSyncInstance,
   { maxRows, kept, mark }: { maxRows: number; kept: KeptRows | undefined; mark: TextMark },
-): { result: Rows; suspicious: boolean } {
+): { result: RowSummary; suspicious: boolean } {
   const counter = new RowCounter(maxRows, kept);
   let suspicious = false;
   const iterator: Iterator<SqlValue[]> = statement.iterate();
