@@ -1,6 +1,7 @@
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -168,5 +169,8 @@ describe("the run folder", () => {
   it("says what is missing", () => {
     expect(() => RunFolder.open(folder)).toThrow(/config\.json is missing/);
     expect(() => RunFolder.create(join(folder, "run"), {}).readTree()).toThrow(/tree\.json: not written yet/);
+    const odd = RunFolder.create(join(folder, "odd"), {});
+    mkdirSync(odd.treePath);
+    expect(() => odd.readTree()).toThrow(/tree\.json: cannot read it \(EISDIR/);
   });
 });
