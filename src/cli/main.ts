@@ -67,8 +67,20 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on("error", () => process.exit(1));
 
-try {
-  await (await programFor(process.argv[2])).parseAsync();
-} catch (error) {
-  await fail(error);
-}
+// Work that waits for what never comes, such as a promise in a task's own file, ends the program without a word.
+let isOver = false;
+process.on("beforeExit", () => {
+  if (isOver) return;
+  isOver = true;
+  process.exitCode = 1;
+  console.error(
+    "lse: something that is waited for never comes. Look at the task's own file, if there is one.",
+  );
+});
+
+programFor(process.argv[2])
+  .then((program) => program.parseAsync())
+  .catch(fail)
+  .finally(() => {
+    isOver = true;
+  });

@@ -1,9 +1,9 @@
 /** `lse query` and `lse export`: runs in SQL, and as Parquet files. */
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { RunQuery, VIEWS } from "../journal/run-query.js";
+import { makeFolder } from "../lib/files.js";
 import { runFolders } from "../runs/run-folders.js";
 import { printable } from "../terminal/printable.js";
 import { tableLines } from "../terminal/text-table.js";
@@ -34,7 +34,7 @@ export function exportCommand() {
     .requiredOption("--parquet <folder>", "where the files go")
     .action(async (run, { parquet }) => {
       await using query = await RunQuery.open(runFolders(run));
-      mkdirSync(parquet, { recursive: true });
+      makeFolder(parquet);
       for (const view of Object.keys(VIEWS)) {
         const path = join(parquet, `${view}.parquet`);
         await query.rows(`COPY ${view} TO '${path.replaceAll("'", "''")}' (FORMAT parquet)`);

@@ -1,10 +1,11 @@
 /** The folder of a run: its files' names, and writing them whole. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
 import { makeFolder, replacedBy, replaceFile } from "../lib/files.js";
 import { LOCK } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
+import { readTextFile } from "../lib/text-file.js";
 import { SavedJournal } from "./journal-file.js";
 
 const CONFIG = "config.json";
@@ -105,7 +106,7 @@ export class RunFolder {
         `The seed instructions are not scored: continue with \`lse evolve --resume ${this.path}\``,
       );
     }
-    return readFileSync(this.treePath, "utf8");
+    return readTextFile(this.treePath);
   }
 
   writeTree(json: string): void {

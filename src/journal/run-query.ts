@@ -55,7 +55,7 @@ const NODE_COLUMNS = "STRUCT(id INTEGER, depth INTEGER, visits INTEGER, instruct
 export class RunQuery implements AsyncDisposable {
   /**
    * @param folders of runs
-   * @throws LseError for a folder without a run's files
+   * @throws LseError for a folder without a run's files, or with files that cannot be read
    */
   static async open(folders: readonly string[]): Promise<RunQuery> {
     const instance = await DuckDBInstance.create(":memory:");
@@ -64,9 +64,14 @@ export class RunQuery implements AsyncDisposable {
     try {
       for (const statement of viewsOver(folders)) await connection.run(statement);
       return opened;
-    } catch (error) {
+    } catch (cause) {
       await opened[Symbol.asyncDispose]();
-      throw error;
+      if (cause instanceof LseError) throw cause;
+      throw new LseError(
+        `${folders.join(", ")}: cannot be read (${(cause as Error).message})`,
+        "Check the files of these runs and their permissions",
+        { cause },
+      );
     }
   }
 

@@ -1,5 +1,6 @@
 /** Checks a user's task against the contract while it is used, and names the member that breaks it. */
 
+import { z } from "zod";
 import { LseError } from "../errors.js";
 import { within } from "../lib/time-limit.js";
 import type { ChatMessage } from "../model.js";
@@ -37,6 +38,18 @@ export function taskProblem(given: unknown): string | null {
   return twice === undefined ? null : `the problem "${twice}" is listed twice`;
 }
 
+const reportSchema = z.object({
+  total: z.int().min(0),
+  passed: z.int().min(0),
+  failures: z.array(z.object({ problem: z.string(), error: z.string() })),
+  changing: z.array(z.object({ problem: z.string(), parts: z.array(z.string()) })).optional(),
+});
+
+function isMessage(message: unknown): boolean {
+  const { role, content } = (message ?? {}) as Partial<ChatMessage>;
+  return ["system", "user", "assistant"].includes(role ?? "") && typeof content === "string";
+}
+
 /** Passes all calls on to the given task, and checks what it returns. */
 export class CheckedTask implements Task {
   readonly seedInstructions: string;
@@ -64,20 +77,19 @@ export class CheckedTask implements Task {
     this.seedInstructions = given.seedInstructions;
     this.problemIds = given.problemIds;
     if (given.testIds !== undefined) this.testIds = given.testIds;
-    if (given.describe !== undefined)
-      this.describe = (problem): ProblemText => given.describe?.(problem) as ProblemText;
-    if (given.evolverPrompt !== undefined) this.evolverPrompt = given.evolverPrompt.bind(given);
+    if (given.describe !== undefined) this.describe = (problem) => this.#describe(problem);
+    const { evolverPrompt } = given;
+    if (evolverPrompt !== undefined)
+      this.evolverPrompt = (instructions, reports) =>
+        this.#text("evolverPrompt", () => evolverPrompt.call(given, instructions, reports));
   }
 
   systemPrompt(instructions: string): string {
-    const text = this.given.systemPrompt(instructions);
-    return typeof text === "string" ? text : this.#fail("systemPrompt", "returned no text");
+    return this.#text("systemPrompt", () => this.given.systemPrompt(instructions));
   }
 
   prompt(problemId: string, instructions: string): ChatMessage[] {
-    const messages = this.given.prompt(problemId, instructions);
-    const isMessage = ({ role, content }: ChatMessage) =>
-      ["system", "user", "assistant"].includes(role) && typeof content === "string";
+    const messages = this.#result("prompt", () => this.given.prompt(problemId, instructions));
     if (Array.isArray(messages) && messages.length > 0 && messages.every(isMessage)) return messages;
     return this.#fail("prompt", `returned no messages with role and content for "${problemId}"`);
   }
@@ -88,8 +100,7 @@ export class CheckedTask implements Task {
       const grading = Promise.resolve(this.given.grade(problemId, response));
       outcome = await within(grading, this.about.gradeMs, () => this.#lateOutcome(problemId));
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      return this.#fail("grade", `failed on a response to "${problemId}": ${why}`, { cause });
+      return this.#fail("grade", `failed on a response to "${problemId}": ${messageOf(cause)}`, { cause });
     }
     const { score, correct, answer, error } = outcome ?? {};
     if (!(typeof score === "number" && score >= 0 && score <= 1))
@@ -107,16 +118,44 @@ export class CheckedTask implements Task {
   }
 
   report(problemId: string, outcome: Outcome): string {
-    const text = this.given.report(problemId, outcome);
-    return typeof text === "string" ? text : this.#fail("report", `returned no text for "${problemId}"`);
+    return this.#text("report", () => this.given.report(problemId, outcome));
   }
 
-  validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
-    return this.given.validate(onProblem);
+  async validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
+    let report: unknown;
+    try {
+      report = await this.given.validate(onProblem);
+    } catch (cause) {
+      return this.#fail("validate", `failed: ${messageOf(cause)}`, { cause });
+    }
+    if (reportSchema.safeParse(report).success) return report as ValidationReport;
+    return this.#fail("validate", "has to return total, passed and failures of problem and error");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.given[Symbol.asyncDispose]?.();
+  }
+
+  #describe(problemId: string): ProblemText {
+    const text: unknown = this.#result("describe", () => this.given.describe?.(problemId));
+    const { question, gold } = (text ?? {}) as Partial<ProblemText>;
+    if (typeof question === "string" && typeof gold === "string") return { question, gold };
+    return this.#fail("describe", `has to return the texts question and gold for "${problemId}"`);
+  }
+
+  /** @throws LseError naming the member when it throws */
+  #result<T>(member: string, work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      return this.#fail(member, `failed: ${messageOf(cause)}`, { cause });
+    }
+  }
+
+  /** @throws LseError naming the member when it throws, or returns something else */
+  #text(member: string, work: () => string): string {
+    const text: unknown = this.#result(member, work);
+    return typeof text === "string" ? text : this.#fail(member, "returned no text");
   }
 
   /** Of an answer whose grade does not come: an error of the answer, said once for each. */
@@ -136,3 +175,7 @@ export class CheckedTask implements Task {
     );
   }
 }
+
+/** The first line of what was thrown, which may be anything. */
+export const messageOf = (cause: unknown) =>
+  (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];

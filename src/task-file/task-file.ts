@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { LseError } from "../errors.js";
 import { hashFile, hashJson } from "../lib/hash.js";
 import type { Task } from "../task.js";
-import { CheckedTask, type GivenTask, taskProblem } from "./checked-task.js";
+import { CheckedTask, type GivenTask, messageOf, taskProblem } from "./checked-task.js";
 
 /** Seconds that grading an answer may take, unless a configuration says otherwise. */
 export const DEFAULT_GRADE_SECONDS = 300;
@@ -62,5 +62,3 @@ async function factoryOf(path: string): Promise<TaskFactory> {
   if (typeof module.default === "function") return module.default as TaskFactory;
   throw new LseError(`${path}: its default export is not a function that makes a task`, WRITE_SO);
 }
-
-const messageOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).split("\n")[0];

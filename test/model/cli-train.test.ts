@@ -329,7 +329,8 @@ describe("for a trainer elsewhere", () => {
       state: "train-0-seed1/0",
       completion: "<prompt>always answer none please</prompt>",
     });
-    const response = await fetch(`${url}/reward`, { method: "POST", body });
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${url}/reward`, { method: "POST", headers, body });
     const reward = (await response.json()) as Record<"reward" | "score" | "performance", number>;
     expect(reward).toMatchObject({ invalid: false });
     expect(reward.reward).toBeCloseTo(reward.score - reward.performance);

@@ -86,12 +86,24 @@ describe("a task's own file", () => {
     ["prompt: () => 'text',", /prompt returned no messages/],
     ["report: () => null,", /report returned no text/],
     ["systemPrompt: () => undefined,", /systemPrompt returned no text/],
+    ["systemPrompt() { throw new TypeError('a\\nb') },", /systemPrompt failed: a\. Correct/],
+    ["prompt: () => [null],", /prompt returned no messages/],
+    ["prompt() { throw null },", /prompt failed: null/],
+    ["report() { throw new Error('oh') },", /report failed: oh/],
+    ["describe: () => ({ question: 5 }),", /describe has to return the texts question and gold for "a"/],
+    ["describe() { throw new Error('oh') },", /describe failed: oh/],
+    ["evolverPrompt: () => 7,", /evolverPrompt returned no text/],
+    ["validate() { throw new Error('oh') },", /validate failed: oh/],
+    ["validate: async () => ({ total: 2 }),", /validate has to return total, passed and failures/],
   ])("%s is found when it is used", async (member, why) => {
     await using opened = await openTaskFile(module(task(member)), {});
     const use = async () => {
       opened.systemPrompt("i");
       opened.prompt("a", "i");
       opened.report("a", await opened.grade("a", "x"));
+      opened.describe?.("a");
+      opened.evolverPrompt?.("i", ["r"]);
+      await opened.validate();
     };
     await expect(use()).rejects.toThrow(why);
   });
@@ -106,6 +118,19 @@ describe("a task's own file", () => {
       `${path}: grade of an answer to "a": grading took longer than 0.005 s, so it counts as wrong`,
     );
     said.mockRestore();
+  });
+
+  it.each([
+    "export default () => new Promise(() => {})",
+    "await new Promise(() => {}); export default () => 5",
+    task("validate: () => new Promise(() => {}),"),
+  ])("that never comes to an end is one line: %s", (text) => {
+    const { status, stdout, stderr } = lse("validate", "--task", module(text));
+    expect(status).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toBe(
+      "lse: something that is waited for never comes. Look at the task's own file, if there is one.\n",
+    );
   });
 
   it("is asked for where it is not there, or of a kind that this Node does not take", () => {

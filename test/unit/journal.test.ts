@@ -1,4 +1,12 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -160,5 +168,8 @@ describe("the run folder", () => {
   it("says what is missing", () => {
     expect(() => RunFolder.open(folder)).toThrow(/config\.json is missing/);
     expect(() => RunFolder.create(join(folder, "run"), {}).readTree()).toThrow(/tree\.json: not written yet/);
+    const odd = RunFolder.create(join(folder, "odd"), {});
+    mkdirSync(odd.treePath);
+    expect(() => odd.readTree()).toThrow(/tree\.json: cannot read it \(EISDIR/);
   });
 });

@@ -2,6 +2,7 @@ import { appendFileSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LseError } from "#lse/errors.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { type Evolution, evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
@@ -111,6 +112,11 @@ describe("a query over a run", () => {
   it("says what DuckDB says, and which views there are", async () => {
     await expect(ask("SELEC 1")).rejects.toThrow(/syntax error.*runs, nodes, rounds/s);
     await expect(ask("SELECT 1", [join(home, "none")])).rejects.toThrow(/none: no events\.jsonl/);
+    for (const name of ["config.json", "events.jsonl"])
+      mkdirSync(join(home, "odd", name), { recursive: true });
+    const odd = await ask("SELECT 1", [join(home, "odd")]).catch((error) => error);
+    expect(odd).toBeInstanceOf(LseError);
+    expect(odd.message).toMatch(/odd: cannot be read \(.*Check the files of these runs/s);
   });
 });
 
