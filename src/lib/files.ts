@@ -25,9 +25,13 @@ export function replaceFile(path: string, content: string): void {
     else writeFileSync(path, content);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LseError(`${path}: cannot write (${why})`, "Make room, or check the folder's permissions", {
-      cause,
-    });
+    throw new LseError(
+      `${path}: cannot write (${why})`,
+      "Make room, or check the folder and its permissions",
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -66,6 +66,9 @@ export function mendLog(path: string, { wholeBytes, lacksBreak }: LogLines): voi
 /** Lines without their ends, and what follows the last end. */
 function linesOf(path: string, chunkBytes: number): { lines: Buffer[]; last: Buffer } {
   if (!existsSync(path)) return { lines: [], last: Buffer.alloc(0) };
+  // To open one waits for somebody who writes.
+  if (statSync(path).isFIFO())
+    throw new LseError(`${path}: this is a pipe, and no log can be kept in it`, "Give the path of a file");
   const lines: Buffer[] = [];
   /** Parts of the line that the chunks so far have not ended. */
   let begun: Buffer[] = [];

@@ -1,5 +1,5 @@
 /** Imports CSV, JSON-lines and Parquet files as tables of a DuckDB file; values keep their texts. */
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { LseError } from "../errors.js";
@@ -40,6 +40,7 @@ export const isTableFile = (path: string): boolean => kindOf(path) !== undefined
 
 /**
  * Writes a DuckDB file with a table for each file, named like it.
+ * @param target does not exist
  * @throws LseError naming the file that cannot be read, with line and column, or two with the same name
  */
 export async function importTables(files: readonly string[], target: string): Promise<void> {
@@ -47,9 +48,7 @@ export async function importTables(files: readonly string[], target: string): Pr
   const twice = names.find((name, i) => names.some((other, j) => j < i && same(other, name)));
   if (twice !== undefined)
     throw new LseError(`two of the files would become the table "${twice}"`, "Rename one of them");
-  const part = `${target}.part`;
-  remove(part);
-  const instance = await DuckDBInstance.create(part);
+  const instance = await DuckDBInstance.create(target);
   const connection = await instance.connect();
   try {
     for (const [i, file] of files.entries()) {
@@ -68,12 +67,11 @@ export async function importTables(files: readonly string[], target: string): Pr
   } catch (error) {
     connection.closeSync();
     instance.closeSync();
-    remove(part);
+    removeDatabase(target);
     throw error;
   }
   connection.closeSync();
   instance.closeSync();
-  renameSync(part, target);
 }
 
 /** Reads texts into a temporary table first, because a type is decided by all values of its column. */
@@ -110,10 +108,11 @@ const reasonOf = (cause: unknown) =>
     .replace(/\s+/g, " ")
     .trim();
 
-const remove = (part: string) => {
-  for (const path of [part, `${part}.wal`]) rmSync(path, { force: true });
-  rmSync(`${part}.tmp`, { force: true, recursive: true });
-};
+/** Removes a DuckDB file with what DuckDB writes beside it. */
+export function removeDatabase(path: string): void {
+  for (const file of [path, `${path}.wal`]) rmSync(file, { force: true });
+  rmSync(`${path}.tmp`, { force: true, recursive: true });
+}
 
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();

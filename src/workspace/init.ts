@@ -1,12 +1,13 @@
 /** Makes a workspace for a database: `lse.json`, `schema.sql` and `questions.yaml`. */
-import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { isolated, WorkFailed } from "../bird/sql/isolated.js";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
 import { configText, FILES, type Prompts, relativeTo, Workspace } from "./folder.js";
-import { type importTables, isTableFile, TABLE_FILES } from "./import-tables.js";
+import { type importTables, isTableFile, removeDatabase, TABLE_FILES } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
 import { type DescribedDatabase, describeDatabase } from "./schema.js";
 
@@ -74,11 +75,14 @@ const IMPORT_LIMITS = { memoryMb: 4096, timeoutMs: 3_600_000 };
 
 /** @throws LseError naming the file that cannot be imported */
 async function importInto(database: string, files: readonly string[]): Promise<void> {
+  // Under a name that nobody else has, until it is whole.
+  const part = `${database}.${randomUUID().slice(0, 8)}.part`;
   const module = new URL("./import-tables.js", import.meta.url).href;
   try {
-    await isolated<typeof importTables>(module, "importTables", [files, database], IMPORT_LIMITS);
+    await isolated<typeof importTables>(module, "importTables", [files, part], IMPORT_LIMITS);
+    renameSync(part, database);
   } catch (cause) {
-    rmSync(`${database}.part`, { force: true });
+    removeDatabase(part);
     if (!(cause instanceof WorkFailed)) throw cause;
     const next = "Import smaller files, or import them with DuckDB itself";
     throw new LseError(`${files.join(", ")}: cannot be imported (${cause.message})`, next, { cause });

@@ -225,6 +225,17 @@ describe("DuckDB and files of tables", () => {
     expect(lse("init", file, "--to", path("open")).status).toBe(0);
   });
 
+  it("importing leaves a file alone that is named as if it were half of the database", async () => {
+    mkdirSync(path("halved"));
+    writeFileSync(path("halved", "data.duckdb.part"), "mine");
+    writeFileSync(path("few.csv"), "x\n1\n");
+    await init([path("few.csv")], "halved");
+    expect(readdirSync(path("halved")).sort()).toEqual([
+      ...["data.duckdb", "data.duckdb.part", "lse.json", "questions.yaml", "schema.sql"],
+    ]);
+    expect(readFileSync(path("halved", "data.duckdb.part"), "utf8")).toBe("mine");
+  });
+
   it.each([
     [["a.csv", "b/a.parquet"], /two of the files would become the table "a"/],
     [["broken.parquet"], /broken\.parquet: cannot be imported/],

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   mkdirSync,
@@ -128,6 +129,11 @@ describe("the event log", () => {
   it("names file and line of a damaged line that is not the last", () => {
     writeFileSync(path(), `${JSON.stringify(edit(1))}\nnonsense\n${JSON.stringify(edit(2))}\n`);
     expect(() => new JournalFile(path())).toThrow(/events\.jsonl: line 2/);
+  });
+
+  it.skipIf(process.platform === "win32")("does not wait for a pipe", () => {
+    execFileSync("mkfifo", [path()]);
+    expect(() => new SavedJournal(path())).toThrow(/this is a pipe/);
   });
 
   it("tells about new events only", () => {
