@@ -1,11 +1,12 @@
 /** Makes a workspace for a database: `lse.json`, `schema.sql` and `questions.yaml`. */
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, renameSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { SqlEngine } from "../bird/sql/executor.js";
 import { isolated, WorkFailed } from "../bird/sql/isolated.js";
 import { LseError } from "../errors.js";
 import { replaceFile } from "../lib/files.js";
+import { FolderLock } from "../lib/folder-lock.js";
 import { configText, FILES, type Prompts, relativeTo, Workspace } from "./folder.js";
 import { type importTables, isTableFile, removeDatabase, TABLE_FILES } from "./import-tables.js";
 import { FEWEST_QUESTIONS } from "./protocol.js";
@@ -40,25 +41,23 @@ export interface Initialised {
 
 /**
  * Writes a folder for a database: lse.json, schema.sql and questions.yaml to fill in.
- * @throws LseError if one of these files exists already, or the database cannot be used
+ * @throws LseError if one of these files exists already, another process makes them, or the database cannot be used
  */
 export async function initFolder({ databases, folder, prompts, model }: InitOptions): Promise<Initialised> {
+  const engine = engineOf(databases);
+  using _lock = FolderLock.takeNew(folder, "lse init");
   const there = Object.values(FILES).find((name) => existsSync(join(folder, name)));
   if (there !== undefined)
     throw new LseError(`${join(folder, there)} exists already`, "Choose another folder with `to`");
-  const isNew = !existsSync(folder);
-  const engine = engineOf(databases);
   const [first = ""] = databases;
   const isImport = isTableFile(first);
   const database = isImport ? join(folder, IMPORTED) : first;
   if (isImport) {
     if (existsSync(database))
       throw new LseError(`${database} exists already`, "Choose another folder with `to`");
-    makeFolder(folder);
     await importInto(database, databases);
   }
   const { text, ...described } = await describeDatabase(database, engine, prompts);
-  if (isNew) makeFolder(folder);
   const config = { database: relativeTo(folder, database), engine, prompts };
   replaceFile(join(folder, FILES.schema), `${text}\n`);
   replaceFile(join(folder, FILES.questions), template(basename(first), prompts));
@@ -130,15 +129,6 @@ function engineOfFile(path: string): SqlEngine | null {
   closeSync(file);
   if (length === 0 || head.toString("latin1") === "SQLite format 3\0") return "sqlite";
   return head.toString("latin1", 8, 12) === "DUCK" ? "duckdb" : null;
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LseError(`${folder}: cannot be created (${why})`, "Choose another folder with `to`", { cause });
-  }
 }
 
 /** What `questions.yaml` begins with. */

@@ -225,6 +225,17 @@ describe("DuckDB and files of tables", () => {
     expect(lse("init", file, "--to", path("open")).status).toBe(0);
   });
 
+  it("two at once in a folder: one makes the workspace, the other says so", async () => {
+    writeFileSync(path("twice.csv"), "x\n1\n");
+    const both = await Promise.allSettled([0, 1].map(() => init([path("twice.csv")], "twice")));
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const refused = both.find((each) => each.status === "rejected");
+    expect(String(refused?.reason)).toMatch(/twice: `lse init` works here/);
+    expect(readdirSync(path("twice")).sort()).toEqual([
+      ...["data.duckdb", "lse.json", "questions.yaml", "schema.sql"],
+    ]);
+  });
+
   it("importing leaves a file alone that is named as if it were half of the database", async () => {
     mkdirSync(path("halved"));
     writeFileSync(path("halved", "data.duckdb.part"), "mine");
