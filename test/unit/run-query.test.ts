@@ -123,6 +123,7 @@ describe("a query over a run", () => {
 describe("what is printed", () => {
   it("has no control characters of a model or a database but line ends and tabs", () => {
     expect(printable("a\x1b]0;x\x07\x1b[2Jb\r\n\tc\x9b\0")).toBe("a\\x1b]0;x\\x07\\x1b[2Jb\\r\n\tc\\x9b\\0");
+    expect(printable("a\u202eb\u2066")).toBe("a\\u202eb\\u2066");
     expect(printableLine(" two\r\n  lines\x1b ")).toBe("two lines\\x1b");
   });
 

@@ -1,4 +1,5 @@
 /** Opens DuckDB files so that nothing in them, and nothing asked of them, can reach another file or the network. */
+import { resolve } from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 
 /** An opened file, to be closed. */
@@ -18,7 +19,8 @@ export async function openDuckDb(
   prepare: (connection: DuckDBConnection) => Promise<void> = async () => {},
 ): Promise<DuckDbFile> {
   // One thread: sums of floating-point numbers and rows that tie come out the same each time.
-  const instance = await DuckDBInstance.create(path, {
+  // A relative path that begins like "md:" would be the address of a service.
+  const instance = await DuckDBInstance.create(resolve(path), {
     access_mode: access,
     threads: "1",
     memory_limit: `${Math.floor(memoryMb)}MB`,
