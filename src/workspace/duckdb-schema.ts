@@ -1,6 +1,7 @@
 /** Describes the tables of a DuckDB file as prompts show them. */
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { openDuckDb } from "../bird/duckdb/duckdb-file.js";
+import { definitionsIn, Gate } from "../bird/duckdb/gate.js";
 import type { Described, DescribeOptions } from "./described.js";
 
 const EXAMPLES = 2;
@@ -43,7 +44,13 @@ export async function describeDuckDb(path: string, options: DescribeOptions): Pr
     columns.push({ name: shown(table), columns: own.map(({ name }) => name) });
     texts.push(await describeTable({ connection, quote, options }, table, own));
   }
+  using gate = await Gate.open();
+  const refused = gate.refusedObjects(await definitionsIn(connection));
   for (const view of views) {
+    if (refused.has(view.name.toLowerCase())) {
+      broken.push({ name: shown(view), why: "it uses what no query may use" });
+      continue;
+    }
     try {
       const reader = await connection.runAndReadAll(`SELECT * FROM ${address(view)} LIMIT 0`);
       columns.push({ name: shown(view), columns: reader.columnNames() });
