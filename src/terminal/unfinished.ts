@@ -24,6 +24,8 @@ export class Unfinished implements Disposable {
       }
       this.#hasEnded = false;
     }, LOOK_MS);
+    // Work that nothing can end any more is noticed by the process having nothing to do.
+    this.#timer.unref();
   }
 
   /** @param name left out where it is not known which has ended; then none is named any more */
