@@ -335,7 +335,9 @@ describe("for a trainer elsewhere", () => {
     expect(reward).toMatchObject({ invalid: false });
     expect(reward.reward).toBeCloseTo(reward.score - reward.performance);
     const port = /\d+$/.exec(url ?? "")?.[0] ?? "";
-    const second = lse("reward-server", ...options, "--port", port);
+    const same = lse("reward-server", ...options, "--port", "0");
+    expect(same.stderr).toMatch(/rewards\.jsonl: `lse reward-server` works here \(process \d+/);
+    const second = lse("reward-server", "--config", training, "--out", path("other.jsonl"), "--port", port);
     expect(second.stderr).toMatch(/cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)/);
     child.kill("SIGINT");
     expect(await exited).toEqual([130, null]);
