@@ -94,7 +94,7 @@ describe("the walk-through of docs/own-database.md", () => {
 
   it("a plan names the answers before a model is opened", () => {
     expect(ran("npx lse evolve example/pets --dry-run")[0]?.stdout).toMatch(
-      /^task +own\/pets$.* 8 rounds, .*8 edits and 140 answers \(10 of them for the test\)/ms,
+      /^task +own\/pets$.* 8 rounds, .*8 edits and 150 answers \(20 of them for the test\)/ms,
     );
   });
 
