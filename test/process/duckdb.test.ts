@@ -161,7 +161,7 @@ describe("DuckDB in processes of its own", () => {
     ["SELECT * FROM read_text('/etc/hostname')", "refused"],
     ["SELECT * FROM glob('/etc/*')", "refused"],
     ["SELECT * FROM '/etc/passwd'", "syntax"],
-    ["COPY hero TO '/tmp/lse-should-not-be-there.csv'", "refused"],
+    [`COPY hero TO '${join(folder, "copied.csv")}'`, "refused"],
     ["INSERT INTO hero VALUES ('Cy', NULL)", "refused"],
     ["CREATE TEMP TABLE t AS SELECT 1", "refused"],
     ["SET memory_limit = '9GB'", "refused"],
@@ -179,6 +179,7 @@ describe("DuckDB in processes of its own", () => {
     const result = await executor.execute(own, sql, { maxRows: 1_000_000 });
     expect(result, JSON.stringify(result)).toMatchObject({ ok: false, kind });
     expect(await executor.execute(own, "SELECT count(*) FROM hero")).toMatchObject({ preview: "[(2,)]" });
+    expect(readdirSync(folder)).not.toContain("copied.csv");
   });
 
   it("interrupts what takes too long, in the process that goes on", async () => {
