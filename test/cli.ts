@@ -1,4 +1,6 @@
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 /** The program. */
@@ -20,4 +22,26 @@ export function lseWithEnvironment(environment: NodeJS.ProcessEnv, ...options: s
 /** Starts the command line and leaves it running. */
 export function startLse(...options: string[]) {
   return spawn(process.execPath, [MAIN, ...options], { stdio: "ignore" });
+}
+
+/** Starts the command line beside this process, which the service that it asks may run in. */
+export function besideLse(environment: NodeJS.ProcessEnv, ...options: string[]) {
+  const child = spawn(process.execPath, [MAIN, ...options], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, FORCE_COLOR: undefined, ...environment },
+  });
+  return { child, ended: outputOf(child) };
+}
+
+/** What a process has printed when it has ended. */
+export async function outputOf(child: ChildProcessByStdio<null, Readable, Readable>) {
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    stderr += text;
+  });
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, stdout, stderr };
 }

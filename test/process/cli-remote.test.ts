@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -17,7 +15,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { resolveConfig } from "#lse/runs/config.js";
 import { type Asked, ChatServer, type Treatment } from "../chat-server.js";
-import { MAIN } from "../cli.js";
+import { besideLse } from "../cli.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 
 const KEY = "sk-secret-0123456789";
@@ -30,30 +28,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** Starts the program beside this process, which the service runs in. */
 const start = (...options: string[]) => startWith({}, ...options);
 
-function startWith(variables: Record<string, string>, ...options: string[]) {
-  const child = spawn(process.execPath, [MAIN, "evolve", ...options], {
-    env: {
-      ...process.env,
-      OPENAI_API_KEY: KEY,
-      ANTHROPIC_API_KEY: KEY,
-      FORCE_COLOR: undefined,
-      ...variables,
-    },
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const ended = once(child, "close").then(([status]) => ({
-    status: status as number | null,
-    stdout,
-    stderr,
-  }));
-  return { child, ended };
-}
+const startWith = (variables: Record<string, string>, ...options: string[]) =>
+  besideLse({ OPENAI_API_KEY: KEY, ANTHROPIC_API_KEY: KEY, ...variables }, "evolve", ...options);
 
 let edits = 0;
 /** Answers with a right query and writes a new rule each time. */

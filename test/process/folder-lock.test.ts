@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FolderLock, LOCK } from "#lse/lib/folder-lock.js";
 import { ChatServer } from "../chat-server.js";
-import { lse, MAIN } from "../cli.js";
+import { besideLse, lse } from "../cli.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-lock-"));
@@ -196,15 +196,7 @@ describe("two programs in one folder", () => {
     ...["--holdout", "4", "--test", "2", "--max-tokens", "50"],
   ];
 
-  function start(...options: string[]) {
-    const child = spawn(process.execPath, [MAIN, ...options], { stdio: ["ignore", "ignore", "pipe"] });
-    let stderr = "";
-    child.stderr.setEncoding("utf8").on("data", (text) => {
-      stderr += text;
-    });
-    const ended = once(child, "close").then(([status]) => ({ status: status as number | null, stderr }));
-    return { child, ended };
-  }
+  const start = (...options: string[]) => besideLse({}, ...options);
 
   const refusal = (run: string) =>
     new RegExp(`^lse: .*${run}: \`lse evolve\` works here \\(process \\d+ on [^\\n]*\\n$`);

@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +9,7 @@ import { resumeRun, startRun } from "#lse/runs/evolve.js";
 import { resultDocument } from "#lse/terminal/result-text.js";
 import { reply } from "../../examples/toy-model.js";
 import { ChatServer } from "../chat-server.js";
-import { MAIN } from "../cli.js";
+import { MAIN, outputOf } from "../cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-full-"));
 const path = (...names: string[]) => join(folder, ...names);
@@ -35,18 +34,12 @@ const evolve = (run: string) => [
 ];
 
 /** Runs the program in a shell that lets no file grow beyond so many KiB, which fails as a full disk does. */
-async function running(options: string[], kib: number | null) {
+function running(options: string[], kib: number | null) {
   const limit = kib === null ? "" : `ulimit -f ${kib};`;
-  const child = spawn("bash", ["-c", `${limit} exec "$@"`, "bash", process.execPath, MAIN, ...options]);
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const [status] = (await once(child, "close")) as [number | null];
-  return { status, stdout, stderr };
+  const program = [process.execPath, MAIN, ...options];
+  return outputOf(
+    spawn("bash", ["-c", `${limit} exec "$@"`, "bash", ...program], { stdio: ["ignore", "pipe", "pipe"] }),
+  );
 }
 
 const resultOf = (stdout: string) => {
@@ -97,12 +90,9 @@ describe.runIf(process.platform === "linux")("where writing fails", () => {
   }
 
   it("nothing but one line is said where standard output is full", async () => {
-    const child = spawn("bash", ["-c", `'${process.execPath}' '${MAIN}' mini show test/3 > /dev/full`]);
-    let stderr = "";
-    child.stderr.setEncoding("utf8").on("data", (text) => {
-      stderr += text;
-    });
-    const [status] = (await once(child, "close")) as [number | null];
+    const shell = `'${process.execPath}' '${MAIN}' mini show test/3 > /dev/full`;
+    const child = spawn("bash", ["-c", shell], { stdio: ["ignore", "pipe", "pipe"] });
+    const { status, stderr } = await outputOf(child);
     expect([status, stderr]).toEqual([1, expect.stringMatching(/^lse: [^\n]*ENOSPC[^\n]*\n$/)]);
   });
 });

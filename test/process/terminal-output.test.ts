@@ -1,11 +1,9 @@
 /** What a terminal gets to see of texts that others wrote: never a control character. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ChatServer } from "../chat-server.js";
-import { lse, MAIN } from "../cli.js";
+import { besideLse, lse } from "../cli.js";
 import { buildTinyBird } from "../tiny-bird/build.js";
 import { bakery, scratch, sqlite } from "../workspace-folder.js";
 
@@ -36,22 +34,8 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-async function ask(own: string) {
-  const env = { ...process.env, OPENAI_BASE_URL: `${server.url}/v1`, FORCE_COLOR: undefined };
-  const child = spawn(process.execPath, [MAIN, "ask", own, "Which?", "--model", "openai:small"], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env,
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  await once(child, "close");
-  return { stdout, stderr };
-}
+const ask = (own: string) =>
+  besideLse({ OPENAI_BASE_URL: `${server.url}/v1` }, "ask", own, "Which?", "--model", "openai:small").ended;
 
 it("lse ask: names, values, queries, errors of queries and of services", async () => {
   const own = await bakery(path("shop"), "");

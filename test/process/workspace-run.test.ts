@@ -1,13 +1,11 @@
 /** `lse evolve FOLDER` and its neighbours, with a service that this process plays. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { LOCK } from "#lse/lib/folder-lock.js";
 import { type Asked, ChatServer, type Treatment } from "../chat-server.js";
-import { lse, MAIN } from "../cli.js";
+import { besideLse, lse } from "../cli.js";
 import { bakery, questions, scratch } from "../workspace-folder.js";
 
 const folder = scratch();
@@ -28,24 +26,8 @@ function baker({ body }: Asked): Treatment {
   };
 }
 
-/** Starts the program beside this process, which the service runs in. */
-function start(server: ChatServer, ...options: string[]) {
-  const env = { ...process.env, OPENAI_BASE_URL: `${server.url}/v1`, FORCE_COLOR: undefined };
-  const child = spawn(process.execPath, [MAIN, ...options], { stdio: ["ignore", "pipe", "pipe"], env });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text) => {
-    stderr += text;
-  });
-  const ended = once(child, "close").then(([status]) => ({
-    status: status as number | null,
-    stdout,
-    stderr,
-  }));
-  return { child, ended };
-}
+const start = (server: ChatServer, ...options: string[]) =>
+  besideLse({ OPENAI_BASE_URL: `${server.url}/v1` }, ...options);
 
 const OPTIONS = ["--model", "openai:small", "--rounds", "1", "--samples", "1", "--seed", "5", "--json"];
 
