@@ -1,6 +1,6 @@
 /** An error in one line: what is wrong, and what to do. */
 import { LseError } from "../errors.js";
-import { printableLine } from "../terminal/printable.js";
+import { printableLine } from "../lib/printable.js";
 
 /** What to do about errors of the operating system. */
 const NEXT_STEPS: Readonly<Record<string, string>> = {

@@ -1,4 +1,6 @@
 /** What `lse evolve` prints of a run, in a folder of its own or in a workspace. */
+
+import { printableLine } from "../lib/printable.js";
 import type { RunConfig } from "../runs/config.js";
 import { dryRun } from "../runs/run-budget.js";
 import type { RunHooks, RunOutcome } from "../runs/run-in-folder.js";
@@ -6,7 +8,6 @@ import type { GpuName } from "../runtime/gpu-time.js";
 import { EvolveView } from "../terminal/evolve-view.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
 import { budgetText, dryRunText, hoursOf } from "../terminal/plan-text.js";
-import { printableLine } from "../terminal/printable.js";
 import { resultDocument, resultText } from "../terminal/result-text.js";
 
 /** Options that are no fields of the configuration. */

@@ -1,8 +1,8 @@
 /** `lse init`: a workspace for your own database. */
 import { join, resolve } from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
+import { printable, printableLine } from "../lib/printable.js";
 import { isRemote } from "../runtime/remote/names.js";
-import { printable, printableLine } from "../terminal/printable.js";
 import { FILES, PROMPTS } from "../workspace/folder.js";
 import { defaultFolder, initFolder } from "../workspace/init.js";
 import { FEWEST_QUESTIONS } from "../workspace/protocol.js";

@@ -1,9 +1,9 @@
 /** `lse manual`: the manual of a workspace, its history, and what each rule is worth. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
+import { printable } from "../lib/printable.js";
 import { measureManual } from "../runs/workspace-worth.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
-import { printable } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
 import { versionText, worthText } from "../terminal/workspace-text.js";
 import { Workspace } from "../workspace/folder.js";

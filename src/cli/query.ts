@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { RunQuery, VIEWS } from "../journal/run-query.js";
 import { makeFolder } from "../lib/files.js";
+import { printable } from "../lib/printable.js";
 import { runFolders } from "../runs/run-folders.js";
-import { printable } from "../terminal/printable.js";
 import { tableLines } from "../terminal/text-table.js";
 
 const VIEW_HELP = Object.entries(VIEWS)

@@ -3,9 +3,9 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "@commander-js/extra-typings";
 import { replaceFile } from "../lib/files.js";
+import { printableLine } from "../lib/printable.js";
 import { reportHtml } from "../report/html.js";
 import { ReportSource } from "../runs/report-source.js";
-import { printableLine } from "../terminal/printable.js";
 
 export function reportCommand() {
   return new Command("report")

@@ -1,12 +1,12 @@
 /** `lse validate`: whether a task's gold answers are right by its own grader, and its prompts complete. */
 import { Command } from "@commander-js/extra-typings";
 import { readJsonObject } from "../lib/json-file.js";
+import { printableLine } from "../lib/printable.js";
 import { overrideConfig, type PartialConfig } from "../runs/config.js";
 import { openTask, taskConfigOf } from "../runs/tasks.js";
 import { promptProblems } from "../task-file/prompt-problems.js";
 import { changingText } from "../terminal/changing-text.js";
 import { count } from "../terminal/numbers.js";
-import { printableLine } from "../terminal/printable.js";
 import { Progress } from "../terminal/progress.js";
 import { Unfinished } from "../terminal/unfinished.js";
 import { fieldsOf } from "./evolve-options.js";

@@ -1,10 +1,10 @@
 /** `lse watch`: the page of runs, served while they go on. */
 import { Command } from "@commander-js/extra-typings";
 import { serveUntil } from "../lib/listen.js";
+import { printableLine } from "../lib/printable.js";
 import { reportServer } from "../report/serve.js";
 import { ReportSource } from "../runs/report-source.js";
 import { untilInterrupted } from "../terminal/interrupt.js";
-import { printableLine } from "../terminal/printable.js";
 import { port } from "./options.js";
 
 const HOST = "127.0.0.1";

@@ -1,7 +1,7 @@
 /** Requests, further attempts, stalled connections. */
 import { setTimeout as pause } from "node:timers/promises";
 import { LseError } from "../errors.js";
-import { printable } from "../lib/printable.js";
+import { shortLine } from "../lib/printable.js";
 import { LONGEST_RETRY_AFTER_MS, retryAfterMs } from "../lib/retry-after.js";
 import type { DownloadContext } from "./settings.js";
 
@@ -66,7 +66,7 @@ export async function request(
       throw new ConnectionLost(`nothing came for ${stallMs / 1000} s`);
     if (isRefusedByFetch(error) && !signal.aborted)
       throw new LseError(
-        `${url}: cannot be asked for (${printable(error.cause.message)})`,
+        `${url}: cannot be asked for (${shortLine(error.cause.message)})`,
         "Give another address",
       );
     throw asLost(error, signal);
@@ -167,7 +167,7 @@ function asLost(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   // fetch says "fetch failed" and "terminated"; the cause says why, at times with a code alone.
   const { message, code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-  return new ConnectionLost(printable(message || code || String(error)));
+  return new ConnectionLost(shortLine(message || code || String(error)));
 }
 
 function failure({ url, token, page }: FileAddress, { status, headers }: Response): Error {

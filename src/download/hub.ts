@@ -1,7 +1,7 @@
 /** A model hub's list of files, its mirror, its token. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { printable } from "../lib/printable.js";
+import { shortLine } from "../lib/printable.js";
 import { ConnectionLost, chunksOf, type FileAddress, persist, request } from "./http.js";
 import type { DownloadContext } from "./settings.js";
 
@@ -142,7 +142,7 @@ function nextPage({ from, link }: ListedPage, hub: string): string | null {
   const next = URL.canParse(target, from) ? new URL(target, from) : null;
   if (next !== null && [new URL(from).origin, hub].includes(next.origin)) return next.href;
   throw new LseError(
-    `${printable(from)}: the list of files goes on at another server (${printable(next?.origin ?? target, 100)})`,
+    `${shortLine(from)}: the list of files goes on at another server (${shortLine(next?.origin ?? target, 100)})`,
     "Check HF_ENDPOINT, or unset it",
   );
 }

@@ -1,4 +1,5 @@
 /** Notices a model that never answers in the form that its task asks for. */
+import { printable } from "../lib/printable.js";
 import type { Answer } from "./answer.js";
 
 /** Answers of a run that are looked at. */
@@ -31,7 +32,7 @@ export class UnreadableAnswers {
 function warning(response: string, cut: number): string {
   const causes = ["a wrong chat template", "a base model", "a damaged or too strongly quantised file"];
   return [
-    `none of the first ${FIRST} answers has the form that is asked for, such as ${printable(response)}`,
+    `none of the first ${FIRST} answers has the form that is asked for, such as ${beginning(response)}`,
     ...(cut === 0
       ? []
       : [`${cut} of them were cut off at the token limit: raise \`evolve.sampling.maxTokens\``]),
@@ -39,13 +40,8 @@ function warning(response: string, cut: number): string {
   ].join("; ");
 }
 
-/** The beginning of a text in quotes, in one line and without characters that would do something to a terminal. */
-function printable(text: string): string {
-  const characters = [...text.slice(0, 2 * SHOWN)];
-  const beginning = characters.slice(0, SHOWN).join("");
-  const escaped = beginning.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
-    if (character === "\n") return "\\n";
-    return `\\u{${(character.codePointAt(0) as number).toString(16)}}`;
-  });
-  return `"${escaped}${beginning.length < text.length ? "…" : ""}"`;
+/** The beginning of a text in quotes, in one line. */
+function beginning(text: string): string {
+  const shown = [...text.slice(0, 2 * SHOWN)].slice(0, SHOWN).join("");
+  return `"${printable(shown.replaceAll("\n", "\\n"))}${shown.length < text.length ? "…" : ""}"`;
 }

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** 23 days: a timer of more than 2³¹ − 1 ms ends at once, and users of a limit add to it. */
-const LONGEST_MS = 2e9;
+export const LONGEST_MS = 2e9;
 
 /** A time limit in milliseconds, at most 23 days. */
 export const limitMs = (seconds: number): number => Math.min(1000 * seconds, LONGEST_MS);

@@ -1,5 +1,6 @@
 /** Chat templates: from messages to tokens. */
 import { LseError } from "../errors.js";
+import { reasonOf } from "../lib/printable.js";
 import type { ChatMessage } from "../model.js";
 import type { TemplateSettings } from "./template-choice.js";
 import { TemplateRenderer } from "./template-renderer.js";
@@ -203,10 +204,6 @@ const placeholdersIn = (rendered: string) =>
       .filter((_, i) => i % 2 === 1)
       .map(Number),
   );
-
-/** What an error says, in one line that is not too long. */
-const reasonOf = (cause: unknown) =>
-  (cause instanceof Error ? cause.message : String(cause)).replace(/\s+/g, " ").slice(0, 200);
 
 function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

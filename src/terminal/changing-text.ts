@@ -1,5 +1,5 @@
 /** What is said of gold queries whose results do not stay the same. */
-import { printableLine } from "./printable.js";
+import { printableLine } from "../lib/printable.js";
 
 export const changingText = (problem: string, parts: readonly string[]): string =>
   printableLine(

@@ -1,7 +1,7 @@
 /** The progress bar of long work. */
 import { MultiBar, type SingleBar } from "cli-progress";
+import { printable } from "../lib/printable.js";
 import { formatSeconds } from "./numbers.js";
-import { printable } from "./printable.js";
 
 /** Progress on standard error: a bar in a terminal; elsewhere, and in CI, only lines. */
 export class Progress implements Disposable {

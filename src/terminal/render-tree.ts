@@ -2,8 +2,8 @@
 import { styleText } from "node:util";
 import { diffLines } from "diff";
 import type { EvolutionTree, TreeNode } from "../evolve/tree.js";
+import { printable } from "../lib/printable.js";
 import { signed } from "./numbers.js";
-import { printable } from "./printable.js";
 
 /**
  * A tree in text, one node a line: id, score with its standard error, how often it was selected,

@@ -1,6 +1,7 @@
 /** Texts about a workspace: answers, feedback, its manual, and what runs brought. */
 import { styleText } from "node:util";
 import type { SqlValue } from "../bird/sql/rows.js";
+import { printable } from "../lib/printable.js";
 import type { Answered, FeedbackGiven } from "../workspace/ask.js";
 import type { Workspace } from "../workspace/folder.js";
 import type { PromptForm } from "../workspace/forms.js";
@@ -8,7 +9,6 @@ import type { Version } from "../workspace/history.js";
 import type { Settled } from "../workspace/settle.js";
 import type { Worth } from "../workspace/worth.js";
 import { intervalText, signed } from "./numbers.js";
-import { printable } from "./printable.js";
 import { diffText } from "./render-tree.js";
 import { textTable } from "./text-table.js";
 

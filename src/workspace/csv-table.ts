@@ -1,7 +1,7 @@
 /** Reads a CSV file into a table of texts: its encoding, its delimiter, its header, then its rows. */
 import { LseError } from "../errors.js";
 import { CsvParser, type CsvRecord, delimiterOf, shown } from "./csv.js";
-import { encodingOfFile, NotUtf8, type TextEncodingName, textOf } from "./table-text.js";
+import { encodingOfFile, NotUtf8, type TextEncodingName, textOf } from "./decoded-text.js";
 import type { TextTable } from "./text-table.js";
 
 /**

@@ -2,7 +2,7 @@
 import { LseError } from "../errors.js";
 import { parseJson } from "../lib/json-file.js";
 import { namesOf } from "./csv-table.js";
-import { encodingOfFile, NotUtf8, textOf } from "./table-text.js";
+import { encodingOfFile, NotUtf8, textOf } from "./decoded-text.js";
 import type { TextTable } from "./text-table.js";
 
 /**

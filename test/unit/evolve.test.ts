@@ -52,7 +52,7 @@ describe("answers that are not in the form asked for", () => {
     const warnings = await warningsOf(() => noise, journal);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]?.text).toMatch(
-      /^none of the first 20 answers .* "\\u\{1b\}\[2J\\u\{202e\}\\nnoo{100,160}…"; usual causes are a wrong chat template/,
+      /^none of the first 20 answers .* "\\x1b\[2J\\u202e\\nnoo{100,160}…"; usual causes are a wrong chat template/,
     );
     expect(warnings[0]?.text).not.toContain("maxTokens");
     expect(await warningsOf(() => noise, journal)).toEqual(warnings);

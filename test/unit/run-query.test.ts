@@ -9,7 +9,7 @@ import { treeToJson } from "#lse/evolve/tree-file.js";
 import { JournalFile } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { RunQuery } from "#lse/journal/run-query.js";
-import { printable, printableLine } from "#lse/terminal/printable.js";
+import { printable, printableLine } from "#lse/lib/printable.js";
 import { textTable } from "#lse/terminal/text-table.js";
 import { answersByInstructions, isEdit, NumberTask, numbersIn, ScriptedModel } from "../fakes.js";
 

@@ -9,7 +9,7 @@ import {
   type DuckDBValueConverter,
   StatementType,
 } from "@duckdb/node-api";
-import { LONGEST_TIMER_MS } from "../sql/fork.js";
+import { LONGEST_MS } from "../../lib/time-limit.js";
 import type { SqlValue } from "../sql/rows.js";
 import type { Definition } from "../sql/volatile.js";
 import { COPY_MARK } from "./copy.js";
@@ -80,7 +80,7 @@ export class DuckDbDatabase {
       isLate = true;
       connection.interrupt();
     };
-    const timer = timeoutMs === null ? undefined : setTimeout(stop, Math.min(timeoutMs, LONGEST_TIMER_MS));
+    const timer = timeoutMs === null ? undefined : setTimeout(stop, Math.min(timeoutMs, LONGEST_MS));
     try {
       const result = await (await this.#prepare(connection, sql)).stream();
       for await (const rows of result.yieldConvertedRows(plain)) {

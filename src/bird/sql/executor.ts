@@ -3,7 +3,8 @@ import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { resolve as resolvePath } from "node:path";
 import { LseError } from "../../errors.js";
-import { forkLimited, LONGEST_TIMER_MS, MEMORY_ABORT } from "./fork.js";
+import { LONGEST_MS } from "../../lib/time-limit.js";
+import { forkLimited, MEMORY_ABORT } from "./fork.js";
 import type { Against, Failure, SqlReply, SqlRequest, TableReply } from "./messages.js";
 import { refusal } from "./statement.js";
 
@@ -150,7 +151,7 @@ class SqlProcess {
           this.#killed = "timeout";
           this.#child.kill("SIGKILL");
         },
-        Math.min(job.limits.timeoutMs + ENGINES[this.engine].graceMs, LONGEST_TIMER_MS),
+        Math.min(job.limits.timeoutMs + ENGINES[this.engine].graceMs, LONGEST_MS),
       );
     }
     // When the child is already gone this fails, and its end follows.

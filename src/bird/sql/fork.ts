@@ -19,8 +19,5 @@ export function forkLimited(program: URL, memoryMb: number, rest: readonly strin
   });
 }
 
-/** The longest time that a timer can wait, in milliseconds: Node lets a longer one ring at once. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 /** What Node and the engines print when memory cannot be had. */
 export const MEMORY_ABORT = /out of memory|allocation failed/i;

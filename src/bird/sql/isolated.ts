@@ -1,6 +1,7 @@
 /** Runs a piece of work on a database in a process of its own, with limits of memory and time. */
 import { LseError } from "../../errors.js";
-import { forkLimited, LONGEST_TIMER_MS, MEMORY_ABORT } from "./fork.js";
+import { LONGEST_MS } from "../../lib/time-limit.js";
+import { forkLimited, MEMORY_ABORT } from "./fork.js";
 
 /** Limits of a piece of work. */
 export interface WorkLimits {
@@ -45,7 +46,7 @@ export async function isolated<Work extends (...args: never[]) => unknown>(
       isLate = true;
       child.kill("SIGKILL");
     },
-    Math.min(timeoutMs, LONGEST_TIMER_MS),
+    Math.min(timeoutMs, LONGEST_MS),
   );
   try {
     return await new Promise((resolve, reject) => {

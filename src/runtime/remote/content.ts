@@ -1,5 +1,5 @@
 /** What the answer of a chat service holds, whichever way it is written. */
-import { printable } from "../../lib/printable.js";
+import { shortLine } from "../../lib/printable.js";
 import { withoutSecret } from "../../lib/secret.js";
 import { jsonIn, refusalOf, textOfPage } from "./refusal.js";
 import { Unreadable } from "./transport.js";
@@ -13,7 +13,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export function objectIn(text: string, headers: Headers, apiKey: string | undefined): Fields {
   const value = jsonIn(text);
   if (value === undefined) {
-    const words = printable(withoutSecret(textOfPage(text), apiKey), 200);
+    const words = shortLine(withoutSecret(textOfPage(text), apiKey), 200);
     throw new Unreadable(words === "" ? "it is empty" : `it is no JSON, or is cut off: ${words}`);
   }
   const answer = Array.isArray(value) && value.length === 1 ? value[0] : value;

@@ -1,5 +1,5 @@
 /** What a service says against a request, in whatever form it says so. */
-import { printable } from "../../lib/printable.js";
+import { shortLine } from "../../lib/printable.js";
 import { LONGEST_RETRY_AFTER_MS, retryAfterMs } from "../../lib/retry-after.js";
 import { withoutSecret } from "../../lib/secret.js";
 
@@ -52,7 +52,7 @@ export function refusalOf(
   const body = jsonIn(text);
   const words = (body === undefined ? textOfPage(text) : wordsIn(body)) || "it does not say why";
   // The key goes before the text is cut: a part of it would not be found.
-  return new Refusal(status, printable(withoutSecret(words, apiKey)), parameterIn(body), headers);
+  return new Refusal(status, shortLine(withoutSecret(words, apiKey)), parameterIn(body), headers);
 }
 
 /** @returns undefined where there is none */
