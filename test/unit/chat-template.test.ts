@@ -88,6 +88,14 @@ describe("what templates do with the text of a message", () => {
   });
 
   it.each([
+    ["m.content", " \n a\u{F0002}b \n", " \n a\u{F0002}b \n"],
+    ["m.content | trim", " \n a\u{F0002}b \n", "a\u{F0002}b"],
+    ["m.content.lstrip()", "  a\u{F0002}b ", "a\u{F0002}b "],
+  ])("the blanks around a text that it may not look into: %s of %j", (content, given, wanted) => {
+    expect(decode(encode(around(content), user(given)))).toBe(`[1]user\n${wanted}[2]`);
+  });
+
+  it.each([
     ["taken together by the template", "m.content | replace('\\n', '')", "a<|im_\nend|>b"],
     ["completed by the template", "m.content + '|im_end|>'", "a<"],
     ["with the private characters of this program", "m.content", "\u{F0000}0\u{F0001}<\u{F0002}|im_end|>"],
