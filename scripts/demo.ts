@@ -10,7 +10,7 @@
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
-import { answer, answerSeeds, eachSample } from "#lse/evolve/answer.js";
+import { answer, answerSeeds, eachSample } from "#lse/answer/answer.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { parseRules } from "#lse/mini/rules.js";
 import { parseAddress } from "#lse/mini/splits.js";

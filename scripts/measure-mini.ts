@@ -5,7 +5,7 @@
  *   npm run measure-mini -- --model models/mini.gguf --adapter models/mini-lse.gguf     with a trained adapter
  */
 import { Command, Option } from "@commander-js/extra-typings";
-import { answer, answerSeeds, eachSample, scoreOf } from "#lse/evolve/answer.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "#lse/answer/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { bootstrapMean } from "#lse/lib/statistics.js";
 import { Draw } from "#lse/mini/draw.js";

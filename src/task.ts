@@ -12,6 +12,44 @@ export interface Outcome {
   readonly error: string | null;
 }
 
+/** How much a model is asked to think before it gives its answer. */
+export const REASONING = ["none", "brief", "full"] as const;
+export type Reasoning = (typeof REASONING)[number];
+
+/** What an answer is by itself, without the gold answer: repair and vote go by this alone. */
+export interface Reading {
+  /** The answer that was taken out of the response; empty when there was none. */
+  readonly answer: string;
+  /**
+   * Equal for answers that mean the same, such as queries that return the same rows; null where the answer cannot be
+   * used.
+   */
+  readonly result: string | null;
+  /** Why it cannot be used, in words that help the model to repair it; null where it can. */
+  readonly failure: string | null;
+  /** Whether there is nothing in the result, such as a query's without rows. */
+  readonly isEmpty: boolean;
+}
+
+/** The parts of a task's prompts, for strategies that put them together in their own way. */
+export interface PromptParts {
+  /** The instructions that evolution starts from, for a model that is to think so much. */
+  seedInstructions(reasoning: Reasoning): string;
+  /** A question with what belongs to it, such as hints and choices. */
+  question(problemId: string): string;
+  /** Asks for the answer, and says where to put it. */
+  request(reasoning: Reasoning): string;
+  /** A response that is right, for examples; null for a problem that cannot be one. */
+  solution(problemId: string): string | null;
+  /**
+   * What a problem has in common with those that differ from it in values alone: problems with an equal key are twins,
+   * and a twin is no example for a problem that is scored.
+   */
+  twinKeys(problemId: string): readonly string[];
+  /** Asks the model for another answer. @param failure as in `Reading`; null where the result was empty */
+  repair(failure: string | null): string;
+}
+
 /** One problem for people to read. */
 export interface ProblemText {
   readonly question: string;
@@ -50,6 +88,15 @@ export interface Task extends AsyncDisposable {
   prompt(problemId: string, instructions: string): ChatMessage[];
   /** Never rejects because of what a model wrote. */
   grade(problemId: string, response: string): Promise<Outcome>;
+  /**
+   * What an answer is by itself; never rejects because of what a model wrote. Left out: answers with the same text mean
+   * the same, and only one that is empty cannot be used.
+   */
+  read?(problemId: string, response: string): Promise<Reading>;
+  /** What strategies with examples, repair or less reasoning need; without it the task has `prompt` alone. */
+  readonly parts?: PromptParts;
+  /** The solved problems that the prompt of a problem shows, the most similar one last; none if left out. */
+  examplesFor?(problemId: string): readonly string[];
   /** One problem as the evolver sees it: question, answer, gold answer, verdict, error. */
   report(problemId: string, outcome: Outcome): string;
   /** One problem as a report shows it to people. */

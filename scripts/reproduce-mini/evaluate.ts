@@ -1,5 +1,5 @@
 /** Runs of evolution on test databases: what a method reaches after so many rounds, and what it costs. */
-import { answer, answerSeeds, eachSample, scoreOf } from "#lse/evolve/answer.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "#lse/answer/answer.js";
 import type { EvolveConfig } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import type { TreeNode } from "#lse/evolve/tree.js";

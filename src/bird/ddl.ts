@@ -90,7 +90,8 @@ function cut(comments: readonly string[]): string {
   return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
 }
 
-function unquoted(name: string): string {
+/** A name without SQL's quotes. */
+export function unquoted(name: string): string {
   const quote = name[0] ?? "";
   if (!`"'\`[`.includes(quote)) return name;
   return quote === "[" ? name.slice(1, -1) : name.slice(1, -1).replaceAll(quote + quote, quote);

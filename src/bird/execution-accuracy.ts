@@ -10,6 +10,7 @@ import {
   type SqlEngine,
   SqlExecutor,
   type SqlFailure,
+  type SqlResult,
   sameRows,
 } from "./sql/executor.js";
 import type { Against } from "./sql/messages.js";
@@ -69,6 +70,11 @@ export class ExecutionAccuracy implements AsyncDisposable {
       `The database ${source} changes while queries run on it`,
       "Stop what writes to it, or use a copy",
     );
+  }
+
+  /** Runs a query as a prediction, without the gold one. @throws LseError as `grade` */
+  async run(dbId: string, sql: string): Promise<SqlResult> {
+    return await this.#executor.execute(await this.#fileOf(dbId), sql);
   }
 
   async #gradeOnce(question: BirdQuestion, sql: string): Promise<Verdict> {

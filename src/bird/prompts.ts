@@ -1,5 +1,5 @@
 /** The texts of BIRD's prompts: seed instructions, system and user prompt, the report for the evolver. */
-import type { Outcome } from "../task.js";
+import type { Outcome, PromptParts, Reasoning } from "../task.js";
 import type { BirdQuestion } from "./dataset.js";
 
 /** What a model is shown of a question. */
@@ -9,8 +9,8 @@ export type QuestionText = Pick<BirdQuestion, "question" | "evidence">;
 export type Dialect = "SQLite" | "DuckDB";
 
 /** The instructions that evolution starts from: enough to answer, nothing learned yet. */
-export const seedInstructions = (dialect: Dialect): string =>
-  `Read the question and the hints, find the tables and columns they are about, and write one ${dialect} query that answers the question. Return exactly the columns that are asked for. Reason step by step first.`;
+export const seedInstructions = (dialect: Dialect, reasoning: Reasoning = "full"): string =>
+  `Read the question and the hints, find the tables and columns they are about, and write one ${dialect} query that answers the question. Return exactly the columns that are asked for.${reasoning === "full" ? " Reason step by step first." : ""}`;
 
 export const BIRD_SEED_INSTRUCTIONS = seedInstructions("SQLite");
 
@@ -49,6 +49,29 @@ Write the ${dialect} query that answers this. Put it between <answer> and </answ
 export function fullQuestion({ evidence, question }: QuestionText): string {
   return evidence === "" ? `Question: ${question}` : `Hints: ${evidence}\nQuestion: ${question}`;
 }
+
+/** How much thought is asked for, in words, before the query. */
+const THOUGHT: { readonly [name in Reasoning]: string } = {
+  none: " Do not explain it.",
+  brief: " First say in one or two sentences which tables and columns it needs.",
+  full: "",
+};
+
+/** What strategies put prompts of text-to-SQL together from, but for the problems themselves. */
+export type SqlPromptParts = Pick<PromptParts, "seedInstructions" | "request" | "repair">;
+
+export const sqlPromptParts = (dialect: Dialect): SqlPromptParts => ({
+  seedInstructions: (reasoning) => seedInstructions(dialect, reasoning),
+  request: (reasoning) =>
+    `Write the ${dialect} query that answers this, between <answer> and </answer>.${THOUGHT[reasoning]}`,
+  repair: (failure) =>
+    failure === null
+      ? "Your query returns no rows. Check the values and the conditions, and write the corrected query between <answer> and </answer>."
+      : `Your query fails: ${failure} Write the corrected query between <answer> and </answer>.`,
+});
+
+/** A response that is right. */
+export const sqlSolution = (sql: string): string => `<answer>${sql}</answer>`;
 
 /** Longest error text the evolver reads (lse_reference §9: cut at 500 characters). */
 const MAX_ERROR_CHARS = 500;

@@ -2,14 +2,25 @@
 import { LseError } from "../errors.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
-import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { validateGold } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
-import { BIRD_SEED_INSTRUCTIONS, birdReport, birdSystemPrompt, fullQuestion, userPrompt } from "./prompts.js";
+import { type Tables, tablesOf } from "./name-hints.js";
+import {
+  BIRD_SEED_INSTRUCTIONS,
+  birdReport,
+  birdSystemPrompt,
+  fullQuestion,
+  sqlPromptParts,
+  sqlSolution,
+  userPrompt,
+} from "./prompts.js";
+import { readQuery } from "./reading.js";
 import { cutRepetition, extractFenced } from "./response.js";
 import { readSchema } from "./schema.js";
 import type { SqlEngine } from "./sql/executor.js";
+import { twinKeysOf } from "./twins.js";
 
 /** Which database of BIRD, and how its answers are read and graded. */
 export interface BirdTaskOptions {
@@ -51,6 +62,8 @@ export class BirdTask implements Task {
   readonly fingerprint: string;
   readonly seedInstructions = BIRD_SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
+  readonly parts: PromptParts;
+  readonly #tables: Tables;
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
 
   /** @throws LseError for missing or malformed files, or an unknown database */
@@ -87,16 +100,26 @@ export class BirdTask implements Task {
     }
   }
 
-  private constructor(private readonly parts: BirdTaskParts) {
-    const { id, fingerprint, questions } = parts;
+  private constructor(private readonly own: BirdTaskParts) {
+    const { id, fingerprint, questions, schema } = own;
     this.id = id;
     this.fingerprint = fingerprint;
     this.problemIds = questions.map(({ id }) => id);
     this.#questions = new Map(questions.map((question) => [question.id, question]));
+    this.#tables = tablesOf(schema);
+    this.parts = {
+      ...sqlPromptParts("SQLite"),
+      question: (problemId) => fullQuestion(this.#question(problemId)),
+      solution: (problemId) => sqlSolution(this.#question(problemId).sql),
+      twinKeys: (problemId) => {
+        const { question, sql } = this.#question(problemId);
+        return twinKeysOf(question, sql);
+      },
+    };
   }
 
   systemPrompt(instructions: string): string {
-    return birdSystemPrompt(this.parts.schema, instructions);
+    return birdSystemPrompt(this.own.schema, instructions);
   }
 
   prompt(problemId: string, instructions: string) {
@@ -107,15 +130,17 @@ export class BirdTask implements Task {
   }
 
   async grade(problemId: string, response: string): Promise<Outcome> {
-    const isFenced = this.parts.reading.answers === "fenced";
-    const read = this.parts.reading.cutRepetition ? cutRepetition(response) : response;
-    const answer = (isFenced ? extractFenced(read) : extractTag(read, "answer")).trim();
-    if (answer === "") {
-      const place = isFenced ? "in a closed ```sql fence" : "between <answer> and </answer>";
-      return { score: 0, correct: false, answer, error: `the response has no query ${place}` };
-    }
-    const { ex, error } = await this.parts.accuracy.grade(this.#question(problemId), answer);
+    const answer = this.#answerIn(response);
+    if (answer === "") return { score: 0, correct: false, answer, error: this.#noAnswer };
+    const { ex, error } = await this.own.accuracy.grade(this.#question(problemId), answer);
     return { score: ex, correct: ex === 1, answer, error };
+  }
+
+  async read(problemId: string, response: string): Promise<Reading> {
+    const answer = this.#answerIn(response);
+    const { dbId } = this.#question(problemId);
+    const run = () => this.own.accuracy.run(dbId, answer);
+    return await readQuery(answer, { run, tables: this.#tables, noAnswer: this.#noAnswer });
   }
 
   report(problemId: string, outcome: Outcome): string {
@@ -129,11 +154,22 @@ export class BirdTask implements Task {
   }
 
   validate(onProblem?: (problem?: string) => void): Promise<ValidationReport> {
-    return validateGold([...this.#questions.values()], this.parts.accuracy, onProblem);
+    return validateGold([...this.#questions.values()], this.own.accuracy, onProblem);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.parts.accuracy[Symbol.asyncDispose]();
+    return this.own.accuracy[Symbol.asyncDispose]();
+  }
+
+  get #noAnswer(): string {
+    const isFenced = this.own.reading.answers === "fenced";
+    return `the response has no query ${isFenced ? "in a closed ```sql fence" : "between <answer> and </answer>"}`;
+  }
+
+  #answerIn(response: string): string {
+    const { answers, cutRepetition: isCut } = this.own.reading;
+    const read = isCut ? cutRepetition(response) : response;
+    return (answers === "fenced" ? extractFenced(read) : extractTag(read, "answer")).trim();
   }
 
   #question(id: string): BirdQuestion {

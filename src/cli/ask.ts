@@ -1,7 +1,7 @@
 /** `lse ask`: a question to a workspace, and whether its answer was right. */
 import { Command, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { askWorkspace } from "../runs/workspace-ask.js";
+import { agreementRecord, askWorkspace } from "../runs/workspace-ask.js";
 import { answerText, feedbackText } from "../terminal/workspace-text.js";
 import { type Answered, giveFeedback } from "../workspace/ask.js";
 import { openExecutor } from "../workspace/executor.js";
@@ -57,15 +57,22 @@ export function askCommand() {
       const asked = { question: question.trim(), evidence: options.evidence ?? "" };
       const answered = await askWorkspace(folder, asked, options.model);
       if (options.json) console.log(JSON.stringify(documentOf(answered, options.rows), plain));
-      else console.log(answerText(folder, answered, options.rows));
+      else {
+        const { confidence } = answered.asked;
+        const record = confidence === undefined ? null : agreementRecord(folder, confidence);
+        console.log(answerText(folder, answered, options.rows, record));
+      }
       if (!answered.result.ok) process.exitCode = 1;
     });
 }
 
-function documentOf({ asked, result }: Answered, most: number) {
-  const { id, question, sql, error, rows } = asked;
-  const table = result.ok ? { columns: result.table.columns, first: result.table.rows.slice(0, most) } : {};
-  return { id, question, sql, error, rows, ...table };
+function documentOf({ asked, result, other }: Answered, most: number) {
+  const { id, question, sql, error, rows, draws, confidence, repaired = [], examples = [], response } = asked;
+  const tableOf = (of: Answered["result"]) =>
+    of.ok ? { columns: of.table.columns, first: of.table.rows.slice(0, most) } : {};
+  const second = other === null ? null : { sql: other.sql, share: other.share, ...tableOf(other.result) };
+  const about = { draws, confidence, repaired, examples, response, other: second };
+  return { id, question, sql, error, rows, ...tableOf(result), ...about };
 }
 
 /** JSON has no integers of 64 bits and no bytes. */

@@ -1,8 +1,11 @@
 /** The options of `lse evolve`, a row each: flags, the field of the configuration that it sets, description, values. */
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import { LseError } from "../errors.js";
 import { METHOD_NAMES } from "../evolve/config.js";
+import { readText } from "../lib/files.js";
 import type { PartialConfig } from "../runs/config.js";
 import { GPUS } from "../runtime/gpu-time.js";
+import { REASONING } from "../task.js";
 import { decimal, integer, isTaskFile, price, taskName, taskOptionValues } from "./options.js";
 
 /** How a value is read: by a function, or as one of several. */
@@ -154,6 +157,51 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
       "answers left at the end score the best node again: methods use equally many",
     ],
   ],
+  "Answers:": [
+    [
+      "--examples <count>",
+      "evolve.strategy.examples",
+      "solved problems of the pool that a prompt shows, the most similar ones (0)",
+      integer(0, 100),
+    ],
+    [
+      "--draws <count>",
+      "evolve.strategy.samples",
+      "answers drawn for each question, of which one is taken (1)",
+      integer(1, 100),
+    ],
+    [
+      "--vote <how>",
+      "evolve.strategy.vote",
+      "which of several answers is taken: one with the most frequent result, or the first that works (result)",
+      ["result", "first"],
+    ],
+    [
+      "--repair <count>",
+      "evolve.strategy.repair",
+      "how often an answer that fails is given back with the error (0)",
+      integer(0, 10),
+    ],
+    ["--repair-empty", "evolve.strategy.repairEmpty", "give a query without rows back, too"],
+    [
+      "--reasoning <how>",
+      "evolve.strategy.reasoning",
+      "how much to think before an answer (full)",
+      REASONING,
+    ],
+    [
+      "--answer-tokens <count>",
+      "evolve.strategy.maxTokens",
+      "longest answer (256 and 512 for no and brief reasoning, else --max-tokens)",
+      integer(1),
+    ],
+    [
+      "--instructions <file>",
+      "evolve.instructions",
+      "start from the instructions in this file, in place of the task's own",
+      instructionsIn,
+    ],
+  ],
   "Sampling:": [
     [
       "--temperature <value>",
@@ -208,6 +256,15 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     ["--schema", "", "print the JSON schema of --config, and stop"],
   ],
 };
+
+function instructionsIn(path: string): string {
+  const text = readText(path);
+  if (text) return text;
+  throw new LseError(
+    `${path}: ${text === null ? "no such file" : "it is empty"}`,
+    "Give a text file with instructions, such as a run's best.md",
+  );
+}
 
 /** Those that `--help` shows; the others come with `--help --all`. */
 const BASIC: readonly string[] = [

@@ -1,5 +1,6 @@
 /** The parameters of evolution, with the paper's protocol as their defaults. */
 import { z } from "zod";
+import { strategySchema } from "../answer/strategy.js";
 import { PAPER_SAMPLING, type Sampling } from "../model.js";
 import { stopSchema } from "./stops.js";
 
@@ -21,8 +22,11 @@ export const samplingSchema = z.strictObject({
 
 /** What a run of evolution does. Defaults are the paper's protocol, but for `samples` (8 in the paper). */
 export const evolveConfigSchema = z.strictObject({
-  /** Edits asked for; each round makes one. GEPA gets the answers of so many rounds, and makes of them what it can. */
-  rounds: positive.max(1_000_000).default(25),
+  /**
+   * Edits asked for; each round makes one. GEPA gets the answers of so many rounds, and makes of them what it can. Without
+   * rounds the instructions are scored, and nothing else.
+   */
+  rounds: z.int().min(0).max(1_000_000).default(25),
   /** Problems the evolver reads about in a round. */
   batch: positive.default(10),
   /** Problems that score every node. */
@@ -32,7 +36,7 @@ export const evolveConfigSchema = z.strictObject({
    * or as many as the holdout where that leaves enough to learn from (split.ts).
    */
   test: z.int().min(0).optional(),
-  /** Completions per holdout or test problem. */
+  /** Answers per holdout or test problem. */
   samples: positive.max(10_000).default(1),
   /**
    * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), UCB with the bonus in standard errors,
@@ -64,6 +68,10 @@ export const evolveConfigSchema = z.strictObject({
   /** Temperature of edits; that of answers if it is left out. */
   editTemperature: z.number().min(0).optional(),
   sampling: samplingSchema.prefault({}),
+  /** How each question is answered; the defaults are the paper's way. */
+  strategy: strategySchema.prefault({}),
+  /** Instructions to start from, in place of the task's own. */
+  instructions: z.string().trim().min(1).optional(),
 });
 
 export type EvolveConfig = z.infer<typeof evolveConfigSchema>;

@@ -1,8 +1,9 @@
 /** What asks an evolver for new instructions: the contract of all methods, and the paper's way. */
+
+import type { Answer } from "../answer/answer.js";
 import { deriveSeed } from "../lib/random.js";
 import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
-import type { Answer } from "./answer.js";
 import type { EvolveConfig } from "./config.js";
 import type { evolverMessages } from "./evolver-prompt.js";
 import { judgeEdit } from "./judge-edit.js";

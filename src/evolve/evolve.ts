@@ -1,4 +1,6 @@
 /** The loop: the seed instructions are scored, then rounds are played until the budget or a stop ends them. */
+import { isDeepStrictEqual } from "node:util";
+import { describeStrategy, PAPER_STRATEGY } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
 import type { Journal } from "../journal/journal.js";
 import type { LanguageModel } from "../model.js";
@@ -42,16 +44,17 @@ export interface EvolveOptions {
  * @throws LseError before the first generation when problems or context do not suffice
  */
 export async function evolve(
-  task: Task,
+  given: Task,
   languageModel: LanguageModel,
   config: EvolveConfig,
   journal: Journal,
   options: EvolveOptions = {},
 ): Promise<Evolution> {
   const { evolver: otherModel, onRound, signal, prices = {}, stopRequested = () => false } = options;
-  requireSameInputs(journal, languageModel, otherModel, task);
+  requireSameInputs(journal, languageModel, otherModel, given, config);
   const policy = new CachedModel(languageModel, journal);
-  const plan = options.plan ?? planRun(task, policy, config);
+  const plan = options.plan ?? planRun(given, policy, config);
+  const { task } = plan;
   const unusable = plan.roomFor(policy);
   // Its length is journaled with those of the edits: a replay without a tokenizer asks for it first.
   unusable(task.seedInstructions);
@@ -121,7 +124,7 @@ class Stopping {
     const { config, spent, tree } = this.run;
     const minutes = (performance.now() - this.#started) / 60_000;
     const next = METHODS[config.method].answersPerRound(config) + testAnswers;
-    const { answers, edits, answerTokens, editTokens, answersCost, editsCost } = spent;
+    const { answers, completions, edits, answerTokens, editTokens, answersCost, editsCost } = spent;
     // The first edit is taken to be like an answer.
     const inRound = (ofAnswers: number, ofEdits: number) => {
       const answer = ofAnswers / Math.max(1, answers);
@@ -131,7 +134,7 @@ class Stopping {
     const ahead = {
       tokens: inRound(answerTokens, editTokens),
       // By the pace of this process: what was answered before took no time here.
-      minutes: askedHere === 0 ? 0 : (next * minutes) / askedHere,
+      minutes: askedHere === 0 ? 0 : (next * (completions / Math.max(1, answers)) * minutes) / askedHere,
       cost: inRound(answersCost, editsCost),
     };
     const sums = { tokens: answerTokens + editTokens, cost: answersCost + editsCost };
@@ -149,12 +152,14 @@ function requireSameInputs(
   { fingerprint, contextSize }: LanguageModel,
   evolver: LanguageModel | undefined,
   task: Task,
+  { strategy }: EvolveConfig,
 ): void {
   const inputs = {
     model: fingerprint,
     contextSize,
     task: task.fingerprint,
     ...(evolver === undefined ? {} : { evolver: evolver.fingerprint }),
+    ...(isDeepStrictEqual(strategy, PAPER_STRATEGY) ? {} : { strategy: describeStrategy(strategy) }),
   };
   journal.record({ type: "inputs", key: "inputs", ...inputs });
   const recorded = journal.recall("inputs", "inputs");
@@ -163,6 +168,7 @@ function requireSameInputs(
     ["evolver", "evolver"],
     ["contextSize", "context size"],
     ["task", "data or time limit"],
+    ["strategy", "strategy"],
   ] as const) {
     if (recorded?.[name] === inputs[name]) continue;
     throw new LseError(

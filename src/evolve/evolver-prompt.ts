@@ -1,7 +1,8 @@
 /** The prompt that asks an evolver for new instructions. */
+
+import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
-import type { Answer } from "./answer.js";
 import { summarise } from "./summary.js";
 
 /**

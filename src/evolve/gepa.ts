@@ -4,9 +4,10 @@
  * and only an edit that does better on that same minibatch is scored on the holdout. Its merge is left out: it
  * recombines the modules of two candidates, and here there is one module, the instructions.
  */
+
+import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
-import type { Answer } from "./answer.js";
 import { evolverMessages } from "./evolver-prompt.js";
 import type { Run } from "./run.js";
 import { cut } from "./summary.js";

@@ -105,7 +105,11 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
 
 /** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>
-  METHODS[method].hasFixedRounds ? "all rounds were done" : `the answers of ${rounds} rounds were used`;
+  rounds === 0
+    ? "it was to score the instructions alone"
+    : METHODS[method].hasFixedRounds
+      ? "all rounds were done"
+      : `the answers of ${rounds} rounds were used`;
 
 /** Answers that need not be asked for after a round without a usable edit: none where something else spends them. */
 export const savedByFailure = ({ method, spendAll, holdout, samples }: EvolveConfig): number =>

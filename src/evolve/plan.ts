@@ -1,4 +1,7 @@
 /** What a run will do, found out before anything is paid for. */
+
+import { answerSampling, completionsAtMost } from "../answer/strategy.js";
+import { underStrategy } from "../answer/under-strategy.js";
 import { LseError } from "../errors.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
@@ -19,18 +22,24 @@ export interface Budget {
   readonly testAnswers: number;
   /** Of the test's answers, those under the instructions that the run started from, asked for when it is over. */
   readonly comparisonAnswers: number;
+  /** Of all answers, repairs included, if every one of them needs all of its repairs. */
+  readonly completionsAtMost: number;
   /** Estimated from the prompts' lengths at four characters a token; most are shared and evaluated once. */
   readonly promptTokens: number;
   /** Of these, what is evaluated: what prompts of a round share once. */
   readonly promptTokensEvaluated: number;
   /** Of these, prompts of edits. */
   readonly editPromptTokens: number;
-  /** If every answer and edit uses all of `maxTokens`. */
+  /** If every completion and edit uses all of its tokens. */
   readonly generatedTokensAtMost: number;
+  /** Of these, by answers. */
+  readonly answerTokensAtMost: number;
 }
 
 /** A run that can be made: how its problems are divided, what it asks for, and what fits into a context. */
 export interface RunPlan {
+  /** The task with the prompts of the strategy. */
+  readonly task: Task;
   readonly split: Split;
   readonly budget: Budget;
   /** Whether the task can be answered and evolved under given instructions, with a given model. */
@@ -45,12 +54,13 @@ export interface RunPlan {
  * @throws LseError naming the field to change
  */
 export function planRun(
-  task: Task,
+  given: Task,
   model: LanguageModel | null,
   config: EvolveConfig,
   isCompared = false,
 ): RunPlan {
-  const split = splitProblems(task, config);
+  const split = splitProblems(given, config);
+  const task = underStrategy(given, config, split.pool);
   const test = split.test.length * config.samples;
   const budget = budgetOf(task, split, config, isCompared ? test : 0);
   requireAffordable(task, split, config, budget);
@@ -61,7 +71,7 @@ export function planRun(
       `${task.id}: ${tooLong}`,
       "Raise `model.context`, if the model was trained for more, or give a shorter schema",
     );
-  return { split, budget, roomFor };
+  return { task, split, budget, roomFor };
 }
 
 /** @throws LseError where a limit does not suffice for the scores of the seed instructions and the test */
@@ -84,7 +94,7 @@ function requireAffordable(
 }
 
 function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnswers: number): Budget {
-  const { batch, holdout, samples, sampling, stop } = config;
+  const { batch, holdout, samples, sampling, strategy, stop } = config;
   const testProblems = split.test.length;
   const testAnswers = testProblems * samples + comparisonAnswers;
   const perRound = answersOfPaperRound(config);
@@ -101,6 +111,8 @@ function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnsw
   const shared = task.systemPrompt(task.seedInstructions).length;
   const editPrompt = batch * REPORT_CHARS + shared;
   const asked = (seedAnswers === 0 ? 0 : holdout) + paidFor * (holdout + batch) + testProblems;
+  const completions = answers * completionsAtMost(strategy);
+  const answerTokens = completions * answerSampling(sampling, strategy).maxTokens;
   const evaluated = (paidFor + 1) * shared + asked * (answerPrompt - shared) + rounds * editPrompt;
   return {
     rounds,
@@ -108,10 +120,14 @@ function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnsw
     answers,
     testAnswers,
     comparisonAnswers,
-    promptTokens: Math.round((answers * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN),
+    completionsAtMost: completions,
+    promptTokens: Math.round(
+      (answers * strategy.samples * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN,
+    ),
     promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
     editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
-    generatedTokensAtMost: (answers + rounds) * sampling.maxTokens,
+    generatedTokensAtMost: answerTokens + rounds * sampling.maxTokens,
+    answerTokensAtMost: answerTokens,
   };
 }
 

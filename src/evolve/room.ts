@@ -1,4 +1,5 @@
 /** Whether prompts fit a model's context. */
+import { answerSampling } from "../answer/strategy.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
@@ -25,7 +26,7 @@ export type RoomCheck = (instructions: string) => string | null;
  */
 export function roomIn(
   task: Task,
-  { sampling }: Pick<EvolveConfig, "sampling">,
+  { sampling, strategy }: Pick<EvolveConfig, "sampling" | "strategy">,
 ): (model: Pick<LanguageModel, "contextSize" | "countTokens">) => RoomCheck {
   const promptLength = (id: string) =>
     task.prompt(id, "").reduce((sum, { content }) => sum + content.length, 0);
@@ -36,7 +37,8 @@ export function roomIn(
     tokens <= limit ? null : `${what} takes ${tokens} tokens, and the context has room for ${limit}`;
 
   return (model) => {
-    const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, sampling.maxTokens);
+    const longestAnswer = answerSampling(sampling, strategy).maxTokens;
+    const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, longestAnswer);
     const editLimit = evolverPromptLimit(model.contextSize, sampling.maxTokens) - MIN_ROOM_TOKENS;
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);

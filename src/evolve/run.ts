@@ -1,4 +1,16 @@
 /** A run of evolution so far, and the steps that rounds are made of. */
+
+import {
+  type Answer,
+  answer,
+  answerSeeds,
+  eachSample,
+  gradesIn,
+  type ProblemSample,
+  problemScores,
+  scoreOf,
+} from "../answer/answer.js";
+import { answerSampling } from "../answer/strategy.js";
 import {
   type AnswerPhase,
   type CrossValidatedScore,
@@ -10,16 +22,6 @@ import { bootstrapMean } from "../lib/statistics.js";
 import type { ChatMessage, LanguageModel } from "../model.js";
 import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
-import {
-  type Answer,
-  answer,
-  answerSeeds,
-  eachSample,
-  gradesIn,
-  type ProblemSample,
-  problemScores,
-  scoreOf,
-} from "./answer.js";
 import type { EvolveConfig } from "./config.js";
 import type { EditAttempt, EditWriter } from "./edit-writer.js";
 import { crossValidate } from "./kfold.js";
@@ -47,6 +49,8 @@ export interface Prices {
 /** What a run has asked for, in this process and before. */
 interface Spending {
   answers: number;
+  /** Of all answers. */
+  completions: number;
   /** Attempts at edits. */
   edits: number;
   /** Generated, by answers. */
@@ -113,6 +117,7 @@ export class Run implements ChoiceView {
   crossValidation: CrossValidatedScore | null = null;
   readonly spent: Spending = {
     answers: 0,
+    completions: 0,
     edits: 0,
     answerTokens: 0,
     editTokens: 0,
@@ -267,9 +272,11 @@ export class Run implements ChoiceView {
     const answers = await answer(task, policy, {
       instructions,
       asked,
+      strategy: config.strategy,
       sampling: config.sampling,
       seedOf: answerSeeds(config.seed, phase, round),
       recall: grades.recall,
+      read: grades.read,
       onGraded: (graded) => {
         grades.onGraded(graded);
         this.#warnOf(graded);
@@ -277,7 +284,8 @@ export class Run implements ChoiceView {
       signal,
     });
     this.spent.answers += answers.length;
-    for (const { promptTokens, tokens } of answers) {
+    for (const { promptTokens, tokens, completions } of answers) {
+      this.spent.completions += completions;
       this.spent.answerTokens += tokens;
       this.spent.answersCost += priced(prices.answers, promptTokens, tokens);
     }
@@ -285,8 +293,9 @@ export class Run implements ChoiceView {
   }
 
   #warnOf(answer: Answer): void {
-    const room = this.parts.policy.contextSize - answer.promptTokens;
-    const text = this.#unreadable.look(answer, Math.min(this.config.sampling.maxTokens, room));
+    const { sampling, strategy } = this.config;
+    const room = this.parts.policy.contextSize - answer.promptTokens / answer.completions;
+    const text = this.#unreadable.look(answer, Math.min(answerSampling(sampling, strategy).maxTokens, room));
     if (text !== null) this.parts.journal.record({ type: "warning", key: "unreadable", text });
   }
 

@@ -1,6 +1,7 @@
 /** What the evolver reads about a batch, cut to fit. */
+
+import type { Answer } from "../answer/answer.js";
 import type { Task } from "../task.js";
-import type { Answer } from "./answer.js";
 
 const SEPARATOR = `\n${"=".repeat(50)}\n`;
 

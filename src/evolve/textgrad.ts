@@ -4,9 +4,9 @@
  * strictly higher on the holdout is kept, which is the choice of nodes (`accepted`).
  */
 
+import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
-import type { Answer } from "./answer.js";
 import {
   complete,
   type EditAttempt,

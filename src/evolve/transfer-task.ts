@@ -1,7 +1,7 @@
 /** A task that learns on one database and is tested on another. */
 import { hashJson } from "../lib/hash.js";
 import type { ChatMessage } from "../model.js";
-import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Reading, Task, ValidationReport } from "../task.js";
 
 /** What the ids of the other task's problems begin with. */
 const PREFIX = "transfer/";
@@ -17,6 +17,7 @@ export class TransferTask implements Task {
   readonly testIds: readonly string[];
   readonly seedInstructions: string;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
+  readonly read?: NonNullable<Task["read"]>;
 
   constructor(
     private readonly source: Task,
@@ -28,6 +29,11 @@ export class TransferTask implements Task {
     this.testIds = (target.testIds ?? target.problemIds).map((id) => `${PREFIX}${id}`);
     this.seedInstructions = source.seedInstructions;
     const { evolverPrompt } = source;
+    if (source.read !== undefined && target.read !== undefined)
+      this.read = (problemId, response): Promise<Reading> => {
+        const [task, id] = this.#ownerOf(problemId);
+        return (task as Required<Pick<Task, "read">>).read(id, response);
+      };
     if (evolverPrompt !== undefined) this.evolverPrompt = evolverPrompt.bind(source);
   }
 

@@ -1,6 +1,7 @@
 /** Notices a model that never answers in the form that its task asks for. */
+
+import type { Answer } from "../answer/answer.js";
 import { printable } from "../lib/printable.js";
-import type { Answer } from "./answer.js";
 
 /** Answers of a run that are looked at. */
 const FIRST = 20;
@@ -14,17 +15,17 @@ export class UnreadableAnswers {
 
   /**
    * Takes in an answer.
-   * @param limit tokens that it could have at most
+   * @param limit tokens that a completion could have at most
    * @returns what is wrong, at the last of the first answers if no answer could be taken out of any of them; else null
    */
-  look({ response, outcome, tokens }: Answer, limit: number): string | null {
+  look({ response, outcome, tokens, completions }: Answer, limit: number): string | null {
     if (this.#seen === FIRST) return null;
     if (outcome.answer !== "") {
       this.#seen = FIRST;
       return null;
     }
     this.#seen++;
-    if (tokens >= limit) this.#cut++;
+    if (tokens / completions >= limit) this.#cut++;
     return this.#seen === FIRST ? warning(response, this.#cut) : null;
   }
 }

@@ -17,7 +17,13 @@ const usage = z.looseObject({
 
 /** Fields of each type beside `type` and `key`; others are let pass, as newer versions may write them. */
 export const EVENT_FIELDS: { readonly [Type in RunEvent["type"]]: z.ZodType } = {
-  inputs: z.looseObject({ model: text, evolver: text.optional(), contextSize: z.number(), task: text }),
+  inputs: z.looseObject({
+    model: text,
+    evolver: text.optional(),
+    contextSize: z.number(),
+    task: text,
+    strategy: text.optional(),
+  }),
   generation: z.looseObject({
     fingerprint: text,
     completion: z.looseObject({
@@ -39,6 +45,18 @@ export const EVENT_FIELDS: { readonly [Type in RunEvent["type"]]: z.ZodType } = 
     outcome: z.looseObject({ score: z.number(), correct: z.boolean(), answer: text, error: text.nullable() }),
     promptTokens: int,
     tokens: int,
+    completions: int.optional(),
+    confidence: z.number().optional(),
+    repaired: z.literal(true).optional(),
+    examples: z.array(text).optional(),
+  }),
+  reading: z.looseObject({
+    reading: z.looseObject({
+      answer: text,
+      result: text.nullable(),
+      failure: text.nullable(),
+      isEmpty: z.boolean(),
+    }),
   }),
   round: z.looseObject({ round: int, selected: int }),
   edit: z.looseObject({

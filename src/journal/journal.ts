@@ -1,7 +1,7 @@
 /** What happens in a run, as events that are never paid for twice. */
 import type { Interval } from "../lib/statistics.js";
 import type { Completion, Usage } from "../model.js";
-import type { Outcome } from "../task.js";
+import type { Outcome, Reading } from "../task.js";
 
 /** What an edit is worth, as the reward server says it. */
 export interface RewardDocument {
@@ -28,6 +28,8 @@ export type RunEvent =
       readonly evolver?: string;
       readonly contextSize: number;
       readonly task: string;
+      /** In words, where it is not the paper's. */
+      readonly strategy?: string;
     }
   | {
       readonly type: "generation";
@@ -48,10 +50,19 @@ export type RunEvent =
       readonly problem: string;
       readonly sample: number;
       readonly outcome: Outcome;
-      /** Length of the prompt, and of what was generated. */
+      /** Of all its completions: tokens of the prompts, and of what was generated. */
       readonly promptTokens: number;
       readonly tokens: number;
+      /** How many these are, if more than one. */
+      readonly completions?: number;
+      /** Share of the draws that agree with it, where there are several. */
+      readonly confidence?: number;
+      /** Whether it came out of a repair. */
+      readonly repaired?: true;
+      /** Solved problems that its prompt showed. */
+      readonly examples?: readonly string[];
     }
+  | ReadingEvent
   | { readonly type: "round"; readonly key: string; readonly round: number; readonly selected: number }
   | {
       readonly type: "edit";
@@ -122,6 +133,14 @@ export type RunEvent =
   /** What the choice of a node is worth, by folds of the holdout. */
   | ({ readonly type: "kfold"; readonly key: string } & CrossValidatedScore)
   | { readonly type: "done"; readonly key: string; readonly best: number; readonly reason: string };
+
+/** What an answer is by itself; the key is made of problem and response. */
+export interface ReadingEvent {
+  readonly type: "reading";
+  readonly key: string;
+  readonly problem: string;
+  readonly reading: Reading;
+}
 
 /**
  * "batch": the problems whose outcomes the evolver reads; "gate": the same under its edit, before the edit is a node;

@@ -6,7 +6,7 @@ export {
   answerSeeds,
   eachSample,
   scoreOf,
-} from "../evolve/answer.js";
+} from "../answer/answer.js";
 export {
   type Comparison,
   compareRuns,

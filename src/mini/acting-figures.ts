@@ -1,6 +1,7 @@
 /** Measures how well a model answers on development databases of the miniature world. */
+
+import { answer, answerSeeds, eachSample, scoreOf } from "../answer/answer.js";
 import { LseError } from "../errors.js";
-import { answer, answerSeeds, eachSample, scoreOf } from "../evolve/answer.js";
 import { type LanguageModel, PAPER_SAMPLING, type Sampling } from "../model.js";
 import { Draw } from "./draw.js";
 import { rulesText } from "./rules.js";

@@ -1,5 +1,5 @@
 /** Measures what one edit is worth in the miniature world: a model's, and a perfect reader's of the same summary. */
-import { type Answer, answer, answerSeeds, eachSample, scoreOf } from "../evolve/answer.js";
+import { type Answer, answer, answerSeeds, eachSample, scoreOf } from "../answer/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import { evolverMessages } from "../evolve/evolver-prompt.js";
 import { batchOf, splitProblems } from "../evolve/split.js";

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
+import { readQuery } from "../bird/reading.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
-import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, Reading, Task, ValidationReport } from "../task.js";
 import { birdQuestion, databaseName } from "./bird-layout.js";
 import type { MiniDatabase } from "./database.js";
 import { makeDatabase } from "./generator.js";
@@ -98,12 +99,18 @@ export class MiniTask implements Task {
     return actPrompt(schemaText(this.database), instructions, this.problem(problemId).text);
   }
 
-  /** The answer is the response itself, or what stands between <answer> and </answer> where a model writes more. */
   async grade(problemId: string, response: string): Promise<Outcome> {
-    const answer = (extractTag(response, "answer") || response).trim();
+    const answer = queryIn(response);
     if (answer === "") return { score: 0, correct: false, answer, error: "the response is empty" };
     const { ex, error } = await this.grader.accuracy.grade(this.#asBird(this.problem(problemId)), answer);
     return { score: ex, correct: ex === 1, answer, error };
+  }
+
+  async read(problemId: string, response: string): Promise<Reading> {
+    const answer = queryIn(response);
+    const { dbId } = this.#asBird(this.problem(problemId));
+    const run = () => this.grader.accuracy.run(dbId, answer);
+    return await readQuery(answer, { run, tables: new Map(), noAnswer: "the response is empty" });
   }
 
   report(problemId: string, { answer, correct }: Outcome): string {
@@ -143,3 +150,6 @@ export class MiniTask implements Task {
     return birdQuestion(this.database, problem);
   }
 }
+
+/** The response itself, or what stands between the answer tags where a model writes more. */
+const queryIn = (response: string): string => (extractTag(response, "answer") || response).trim();

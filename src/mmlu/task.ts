@@ -1,10 +1,16 @@
 /** MMLU as a task: the multiple-choice questions of one subject. */
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
-import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
 import { type MmluQuestion, type MmluSubject, readSubject } from "./dataset.js";
 import { type GoldRules, lettersOf } from "./gold.js";
-import { MMLU_SEED_INSTRUCTIONS, mmluQuestionText, mmluSystemPrompt } from "./prompts.js";
+import {
+  MMLU_SEED_INSTRUCTIONS,
+  mmluQuestionText,
+  mmluRequest,
+  mmluSeedInstructions,
+  mmluSystemPrompt,
+} from "./prompts.js";
 import { publishedSplit } from "./subjects.js";
 
 /** Which subject, and what counts as right. */
@@ -27,6 +33,14 @@ export class MmluTask implements Task {
   readonly seedInstructions = MMLU_SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
   readonly publishedNames: readonly string[];
+  readonly parts: PromptParts = {
+    seedInstructions: mmluSeedInstructions,
+    question: (problemId) => mmluQuestionText(this.#question(problemId)),
+    request: mmluRequest,
+    solution: (problemId) => `<answer>${this.#question(problemId).gold}</answer>`,
+    twinKeys: (problemId) => [this.#question(problemId).question.toLowerCase().replace(/\s+/g, " ").trim()],
+    repair: (failure) => `${failure} ${mmluRequest("none")}`,
+  };
   readonly #questions: ReadonlyMap<string, MmluQuestion>;
 
   /** @throws LseError for missing or malformed files, or an unknown subject */
@@ -54,11 +68,16 @@ export class MmluTask implements Task {
   }
 
   async grade(problemId: string, response: string): Promise<Outcome> {
-    const { gold, choices } = this.#question(problemId);
-    const text = extractTag(response, "answer").trim();
-    const letter = lettersOf(choices.length).find((letter) => letter === text.toUpperCase());
+    const { gold } = this.#question(problemId);
+    const { text, letter } = this.#letterIn(problemId, response);
     const correct = letter === gold;
     return { score: correct ? 1 : 0, correct, answer: letter ?? text, error: errorOf(text, letter, gold) };
+  }
+
+  async read(problemId: string, response: string): Promise<Reading> {
+    const { text, letter } = this.#letterIn(problemId, response);
+    const failure = letter === undefined ? `${errorOf(text, letter, "")}.` : null;
+    return { answer: letter ?? text, result: letter ?? null, failure, isEmpty: false };
   }
 
   report(problemId: string, { answer, correct, error }: Outcome): string {
@@ -91,6 +110,13 @@ export class MmluTask implements Task {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** What stands between the answer tags, and the letter that it is, if it is one. */
+  #letterIn(problemId: string, response: string): { text: string; letter: string | undefined } {
+    const text = extractTag(response, "answer").trim();
+    const letters = lettersOf(this.#question(problemId).choices.length);
+    return { text, letter: letters.find((letter) => letter === text.toUpperCase()) };
+  }
 
   #question(id: string): MmluQuestion {
     const question = this.#questions.get(id);

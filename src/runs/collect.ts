@@ -57,7 +57,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   const [first] = await Promise.all(jobs.map((job) => tasks.open(job.config.task)));
   if (first === undefined) throw new LseError("no database is named", "Name at least one");
   const paid = config.reuse === undefined ? undefined : PaidCompletions.open(config.reuse);
-  await using models = await openModels(config, first, jobs.length);
+  await using models = await openModels(config, planOf(first, null, config).task, jobs.length);
   const { policy, evolver, purse, resolved } = models;
   const journals = jobs
     .map(({ path }) => join(path, "events.jsonl"))
@@ -66,7 +66,7 @@ export async function collect(options: CollectOptions, hooks: CollectHooks = {})
   if (purse !== undefined)
     purse.spent = journals.reduce((sum, events) => sum + spentBefore(events, policy, config), 0);
   const plan = planOf(first, policy, config);
-  requireTestPaid(first, policy, config, plan);
+  requireTestPaid(policy, config, plan);
   const done = journals.reduce((sum, events) => sum + events.count("answer"), 0);
   hooks.onStart?.(jobs.length * plan.budget.answers, done);
 

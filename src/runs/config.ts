@@ -126,6 +126,16 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Take one of these methods, or the schedule algorithm1",
     );
   }
+  if (evolve.rounds === 0 && evolve.schedule === "reference")
+    throw new LseError(
+      `${origin}: field evolve.rounds: the published code's order of steps scores no instructions before its first round`,
+      "Take the schedule algorithm1",
+    );
+  if (evolve.strategy.samples > 1 && evolve.sampling.temperature === 0)
+    throw new LseError(
+      `${origin}: field evolve.strategy.samples: at temperature 0 all answers to a question are the same`,
+      "Raise `evolve.sampling.temperature`, or draw 1 answer",
+    );
   if (model.path.endsWith(".jsonl") && Object.keys(evolver).length > 0) {
     throw new LseError(
       `${origin}: field evolver: a journal answers for one model only`,

@@ -44,9 +44,9 @@ export async function startRun(
   requirePrices(config);
   const paid = paidFor(config);
   await using task = await openTask(config.task);
-  await using models = await openModels(config, task);
+  await using models = await openModels(config, planOf(task, null, config).task);
   const plan = planOf(task, models.policy, config);
-  requireTestPaid(task, models.policy, config, plan);
+  requireTestPaid(models.policy, config, plan);
   const folder = createRun(path, { ...config, model: models.resolved });
   return await carryOut(folder, config, { ...models, task, paid, plan }, hooks);
 }
@@ -69,7 +69,7 @@ export async function resumeRun(
   }
   const paid = paidFor(config);
   await using task = await openTask(config.task);
-  await using models = await openModels(config, task);
+  await using models = await openModels(config, planOf(task, null, config).task);
   if (models.purse !== undefined)
     models.purse.spent = spentBefore(new SavedJournal(folder.eventsPath), models.policy, config);
   return await carryOut(folder, config, { ...models, task, paid }, hooks);

@@ -1,5 +1,6 @@
 /** A run that is over, as `compareRuns` takes it. */
 import { basename } from "node:path";
+import { describeStrategy } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
 import type { FinishedRun } from "../evolve/compare.js";
 import { METHODS } from "../evolve/methods.js";
@@ -28,7 +29,7 @@ export function finishedRun(path: string): FinishedRun {
   }
   const { task, evolve } = config;
   const database = `${task.name}/${task.db ?? ""}`;
-  const { sampling, editTemperature, samples } = evolve;
+  const { sampling, editTemperature, samples, strategy } = evolve;
   return {
     path,
     method: methodOf(config),
@@ -41,6 +42,7 @@ export function finishedRun(path: string): FinishedRun {
       holdout: scores.holdout.problems,
       "test problems": scores.test.problems,
       "sampling of answers": hashJson([sampling, samples]),
+      strategy: describeStrategy(strategy),
       "temperature of edits": String(editTemperature ?? sampling.temperature),
     },
     testScores: chosen.test.means(),

@@ -1,6 +1,7 @@
 /** What `lse report` and `lse watch` show of folders: runs, comparisons, trainings. */
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { describeStrategy } from "../answer/strategy.js";
 import { compareRuns } from "../evolve/compare.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
@@ -117,6 +118,7 @@ function settingsOf({ model, evolver, evolve }: RunConfig): [string, string][] {
         .map((file) => basename(file))
         .join(" + "),
     ],
+    ["Strategy", describeStrategy(evolve.strategy)],
     ["Rounds", String(evolve.rounds)],
     ["Batch, holdout, samples", `${evolve.batch}, ${evolve.holdout}, ${evolve.samples}`],
     ["Temperature, top-p, top-k", `${sampling.temperature}, ${sampling.topP}, ${sampling.topK}`],

@@ -1,5 +1,6 @@
 /** What a run will ask for, cost and take, before its model is opened. */
 import { existsSync, statSync } from "node:fs";
+import { answerSampling } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
 import { type Budget, planRun, type RunPlan } from "../evolve/plan.js";
 import { dollars } from "../evolve/stops.js";
@@ -14,6 +15,8 @@ import { pricesOf } from "./open-models.js";
 import { openTask } from "./tasks.js";
 
 const HALF_BYTES = 2;
+/** What a request for a repair takes, at a guess. */
+const REPAIR_TOKENS = 200;
 
 /** A run that was planned and not made. */
 export interface DryRun {
@@ -71,12 +74,11 @@ const withoutPrice = (name: string, part: "model" | "evolver") =>
  * every answer is a single token
  */
 export function requireTestPaid(
-  task: Task,
   model: LanguageModel,
   config: RunConfig,
-  { split, budget }: RunPlan,
+  { task, split, budget }: RunPlan,
 ): void {
-  const { stop, samples, sampling } = config.evolve;
+  const { stop, samples, sampling, strategy } = config.evolve;
   const { answers: price } = pricesOf(config);
   if (stop.cost === undefined || price === undefined) return;
   const compared = budget.comparisonAnswers > 0 ? split.test : [];
@@ -86,7 +88,8 @@ export function requireTestPaid(
     0,
   );
   // A request is sent only if the longest answer could be paid, the last one's too.
-  const least = samples * ofOneToken + costOf(price, 0, sampling.maxTokens - 1);
+  const { maxTokens } = answerSampling(sampling, strategy);
+  const least = samples * strategy.samples * ofOneToken + costOf(price, 0, maxTokens - 1);
   if (least <= stop.cost) return;
   throw new LseError(
     `${task.id}: ${dollars(stop.cost)} are not enough: scoring the seed instructions and the test can cost more than ${dollars(least)}`,
@@ -101,7 +104,7 @@ export function requireTestPaid(
 export async function timeOn(gpu: GpuName, budgets: readonly Budget[], config: RunConfig): Promise<GpuTime> {
   const { path } = config.model;
   const sum = (of: (budget: Budget) => number) => budgets.reduce((total, budget) => total + of(budget), 0);
-  const completions = sum(({ answers, edits }) => answers + edits);
+  const completions = sum(({ completionsAtMost, edits }) => completionsAtMost + edits);
   const time = gpuTime(gpu, await modelToRun(path), {
     completions,
     promptTokens: sum(({ promptTokensEvaluated }) => promptTokensEvaluated),
@@ -131,16 +134,21 @@ async function modelToRun(path: string): Promise<ModelToRun> {
 
 /** Dollars of a run whose every answer and edit is as long as it may be; null where no model has a price. */
 export function costAtMost(
-  { answers, edits, promptTokens, editPromptTokens }: Budget,
+  { completionsAtMost, edits, promptTokens, editPromptTokens, ...budget }: Budget,
   config: RunConfig,
 ): number | null {
   const prices = pricesOf(config);
   if (prices.answers === undefined && prices.edits === undefined) return null;
-  const { maxTokens } = config.evolve.sampling;
-  const part = (price: Price | undefined, prompts: number, completions: number) =>
-    price === undefined ? 0 : costOf(price, prompts, completions * maxTokens);
+  const { repair } = config.evolve.strategy;
+  const { answerTokensAtMost, generatedTokensAtMost } = budget;
+  const part = (price: Price | undefined, prompts: number, tokens: number) =>
+    price === undefined ? 0 : costOf(price, prompts, tokens);
+  // A conversation that is repaired has the failed answers in it, and what is said of them.
+  const repaired = (1 - 1 / (1 + repair)) * completionsAtMost;
+  const repairPrompts = repaired * REPAIR_TOKENS + repair * answerTokensAtMost;
+  const answerPrompts = (promptTokens - editPromptTokens) * (1 + repair) + repairPrompts;
   return (
-    part(prices.answers, promptTokens - editPromptTokens, answers) +
-    part(prices.edits, editPromptTokens, edits)
+    part(prices.answers, answerPrompts, answerTokensAtMost) +
+    part(prices.edits, editPromptTokens, generatedTokensAtMost - answerTokensAtMost)
   );
 }

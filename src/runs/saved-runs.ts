@@ -1,6 +1,7 @@
 /** Folders of finished runs, such as `lse collect` fills. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { underStrategy } from "../answer/under-strategy.js";
 import { LseError } from "../errors.js";
 import { splitProblems } from "../evolve/split.js";
 import { treeFromJson } from "../evolve/tree-file.js";
@@ -50,11 +51,11 @@ async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
       "Its scores would be compared with rewards on other problems: collect the run again",
     );
   const { tree, records } = treeFromJson(folder.readTree(), folder.treePath);
-  const { holdout } = splitProblems(task, config);
+  const { holdout, pool } = splitProblems(task, config);
   return {
     origin: path,
     policy: inputs.model,
-    task,
+    task: underStrategy(task, config, pool),
     config,
     tree,
     prompts: records.map(({ selfEvolvePrompt }) => selfEvolvePrompt),

@@ -1,12 +1,16 @@
 /** Asking a workspace's database a question with its manual. */
 import { existsSync } from "node:fs";
+import { type ReliabilityRow, reliability, rowFor } from "../answer/reliability.js";
 import { LseError } from "../errors.js";
+import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { readJson } from "../lib/json-file.js";
 import { type Answered, ask } from "../workspace/ask.js";
+import { askedPrompt } from "../workspace/asked-prompt.js";
 import { openExecutor } from "../workspace/executor.js";
 import type { Workspace } from "../workspace/folder.js";
 import { formOf } from "../workspace/forms.js";
+import { isDone } from "../workspace/settle.js";
 import { overrideConfig, type RunConfig, resolveConfig } from "./config.js";
 import { openModels } from "./open-models.js";
 
@@ -27,16 +31,15 @@ export async function askWorkspace(
   model?: string,
 ): Promise<Answered> {
   const config = answeringConfig(folder, model);
-  const { prompts, engine } = folder.config;
-  const form = formOf(prompts, engine);
+  const { sampling, strategy } = config.evolve;
+  const { messages, instructions } = askedPrompt(folder, { question, evidence }, strategy);
   await using executor = openExecutor(folder);
   await using models = await openModels(config, {
     problemIds: ["asked"],
-    seedInstructions: form.seedInstructions,
-    prompt: (_, instructions) => form.prompt(folder.schema(), { question, evidence }, instructions),
+    seedInstructions: instructions,
+    prompt: () => messages,
   });
-  const { sampling } = config.evolve;
-  return await ask(folder, { question, evidence }, { model: models.policy, sampling, executor });
+  return await ask(folder, { question, evidence }, { model: models.policy, sampling, strategy, executor });
 }
 
 /** The configuration for single answers: the model with the settings that its last run found to be fast. */
@@ -54,7 +57,7 @@ function answeringConfig(folder: Workspace, model: string | undefined): RunConfi
     {
       task: { name: "own", data: folder.path, db: folder.name, timeout },
       model: model === undefined ? own : { path: model },
-      evolve: { sampling: chosen?.sampling },
+      evolve: { sampling: chosen?.sampling, strategy: chosen?.strategy },
     },
     folder.configPath,
   );
@@ -68,4 +71,18 @@ function answeringConfig(folder: Workspace, model: string | undefined): RunConfi
 function modelOf(run: string): RunConfig["model"] | undefined {
   const { configPath } = RunFolder.open(run);
   return existsSync(configPath) ? resolveConfig(readJson(configPath), configPath).model : undefined;
+}
+
+/** How often answers with so much agreement were right in the last finished run that drew several; null without one. */
+export function agreementRecord(folder: Workspace, confidence: number): ReliabilityRow | null {
+  const last = folder.runs().findLast((run) => isDone(folder, run));
+  if (last === undefined) return null;
+  const events = new SavedJournal(RunFolder.open(folder.runPath(last)).eventsPath);
+  const best = events.recall("done", "done")?.best;
+  const rated = [...events.all("answer")].flatMap(({ phase, node, confidence, outcome: { correct } }) =>
+    confidence !== undefined && node === best && (phase === "holdout" || phase === "test")
+      ? [{ confidence, correct }]
+      : [],
+  );
+  return rowFor(reliability(rated), confidence) ?? null;
 }

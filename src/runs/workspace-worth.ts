@@ -1,5 +1,6 @@
 /** What each rule of a workspace's manual is worth: measured with the model of its last run. */
 import { join } from "node:path";
+import { underStrategy } from "../answer/under-strategy.js";
 import { LseError } from "../errors.js";
 import { splitProblems } from "../evolve/split.js";
 import { JournalFile } from "../journal/journal-file.js";
@@ -40,8 +41,9 @@ export async function measureManual(folder: Workspace, hooks: WorthHooks = {}): 
   const config = resolveConfig(home.readConfig(), home.configPath);
   const { prompts, engine } = folder.config;
   const rules = formOf(prompts, engine).rules(manual);
-  await using task = await openTask(config.task);
-  const { holdout } = splitProblems(task, config.evolve);
+  await using opened = await openTask(config.task);
+  const { holdout, pool } = splitProblems(opened, config.evolve);
+  const task = underStrategy(opened, config.evolve, pool);
   const answers = answersFor(rules.length, holdout.length, config.evolve.samples);
   hooks.onStart?.({ rules: rules.length, problems: holdout.length, answers });
   await using models = await openModels(config, task);

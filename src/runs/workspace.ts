@@ -108,8 +108,9 @@ async function prepare(
   };
   const usual: PartialConfig = { evolve: formOf(prompts, engine).evolve };
   const chosen = overrideConfig(overrideConfig(usual, own), over);
-  const { temperature } = resolveConfig(chosen, folder.configPath).evolve.sampling;
-  const protocol: PartialConfig = { evolve: { ...protocolFor(partsOf(problems), temperature === 0) } };
+  const { sampling, strategy } = resolveConfig(chosen, folder.configPath).evolve;
+  const isSettled = sampling.temperature === 0 || strategy.samples > 1;
+  const protocol: PartialConfig = { evolve: { ...protocolFor(partsOf(problems), isSettled) } };
   const config = resolveConfig(overrideConfig(protocol, chosen), folder.configPath);
   if (config.evolve.schedule === "reference")
     throw new LseError(
@@ -133,7 +134,9 @@ function refuseFields({ task = {}, reuse, evolve = {} }: PartialConfig): void {
       .filter((name) => name !== "timeout" && name !== "cache")
       .map((name) => `task.${name}`),
     ...(reuse === undefined ? [] : ["reuse"]),
-    ...(evolve.schedule === undefined ? [] : ["evolve.schedule"]),
+    ...(["schedule", "instructions"] as const)
+      .filter((name) => evolve[name] !== undefined)
+      .map((name) => `evolve.${name}`),
   ];
   if (refused.length > 0)
     throw new LseError(

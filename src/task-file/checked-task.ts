@@ -4,7 +4,7 @@ import { z } from "zod";
 import { LseError } from "../errors.js";
 import { within } from "../lib/time-limit.js";
 import type { ChatMessage } from "../model.js";
-import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
 
 /** A task as a user may write it; the members that are left out are filled in. */
 export interface GivenTask extends Omit<Task, "id" | "fingerprint" | typeof Symbol.asyncDispose> {
@@ -15,6 +15,9 @@ export interface GivenTask extends Omit<Task, "id" | "fingerprint" | typeof Symb
   [Symbol.asyncDispose]?(): PromiseLike<void>;
 }
 
+/** Members of `parts`, if there are any. */
+const PARTS = ["seedInstructions", "question", "request", "solution", "twinKeys", "repair"] as const;
+
 const METHODS = ["systemPrompt", "prompt", "grade", "report", "validate"] as const;
 
 /** What is wrong with an object that should be a task, in words; null if nothing can be seen before it is used. */
@@ -24,6 +27,11 @@ export function taskProblem(given: unknown): string | null {
   const task = given as Partial<Record<keyof GivenTask, unknown>>;
   const missing = METHODS.find((name) => typeof task[name] !== "function");
   if (missing !== undefined) return `the task has no method ${missing}`;
+  if (task.parts !== undefined) {
+    const given = task.parts as Partial<Record<keyof PromptParts, unknown>> | null;
+    const lacking = PARTS.find((name) => typeof given?.[name] !== "function");
+    if (lacking !== undefined) return `parts has no method ${lacking}`;
+  }
   if (typeof task.seedInstructions !== "string") return "seedInstructions is not a text";
   if (task.id !== undefined && (typeof task.id !== "string" || task.id === "")) return "id is not a name";
   for (const member of ["problemIds", "testIds"] as const) {
@@ -45,6 +53,13 @@ const reportSchema = z.object({
   changing: z.array(z.object({ problem: z.string(), parts: z.array(z.string()) })).optional(),
 });
 
+const readingSchema = z.object({
+  answer: z.string(),
+  result: z.string().nullable(),
+  failure: z.string().nullable(),
+  isEmpty: z.boolean(),
+});
+
 function isMessage(message: unknown): boolean {
   const { role, content } = (message ?? {}) as Partial<ChatMessage>;
   return ["system", "user", "assistant"].includes(role ?? "") && typeof content === "string";
@@ -57,6 +72,8 @@ export class CheckedTask implements Task {
   readonly testIds?: readonly string[];
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
+  readonly read?: NonNullable<Task["read"]>;
+  readonly parts?: PromptParts;
 
   readonly id: string;
   readonly fingerprint: string;
@@ -78,6 +95,8 @@ export class CheckedTask implements Task {
     this.problemIds = given.problemIds;
     if (given.testIds !== undefined) this.testIds = given.testIds;
     if (given.describe !== undefined) this.describe = (problem) => this.#describe(problem);
+    if (given.read !== undefined) this.read = (problem, response) => this.#read(problem, response);
+    if (given.parts !== undefined) this.parts = this.#checkedParts(given.parts);
     const { evolverPrompt } = given;
     if (evolverPrompt !== undefined)
       this.evolverPrompt = (instructions, reports) =>
@@ -134,6 +153,47 @@ export class CheckedTask implements Task {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.given[Symbol.asyncDispose]?.();
+  }
+
+  async #read(problemId: string, response: string): Promise<Reading> {
+    let reading: unknown;
+    try {
+      const looking = Promise.resolve(this.given.read?.(problemId, response));
+      reading = await within(looking, this.about.gradeMs, () => {
+        const failure = `it took longer than ${this.about.gradeMs / 1000} s.`;
+        return { answer: "", result: null, failure, isEmpty: false };
+      });
+    } catch (cause) {
+      return this.#fail("read", `failed on a response to "${problemId}": ${messageOf(cause)}`, { cause });
+    }
+    if (readingSchema.safeParse(reading).success) return reading as Reading;
+    return this.#fail(
+      "read",
+      `has to return answer, result and failure (null or a text) and isEmpty for "${problemId}"`,
+    );
+  }
+
+  #checkedParts(given: PromptParts): PromptParts {
+    const text =
+      <Arg>(name: string, work: (arg: Arg) => string) =>
+      (arg: Arg) =>
+        this.#text(`parts.${name}`, () => work.call(given, arg));
+    return {
+      seedInstructions: text("seedInstructions", given.seedInstructions),
+      question: text("question", given.question),
+      request: text("request", given.request),
+      repair: text("repair", given.repair),
+      solution: (problem) => {
+        const solution: unknown = this.#result("parts.solution", () => given.solution(problem));
+        if (solution === null || typeof solution === "string") return solution;
+        return this.#fail("parts.solution", `returned neither a text nor null for "${problem}"`);
+      },
+      twinKeys: (problem) => {
+        const keys: unknown = this.#result("parts.twinKeys", () => given.twinKeys(problem));
+        if (Array.isArray(keys) && keys.every((key) => typeof key === "string")) return keys;
+        return this.#fail("parts.twinKeys", `returned no list of texts for "${problem}"`);
+      },
+    };
   }
 
   #describe(problemId: string): ProblemText {

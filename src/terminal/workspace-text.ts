@@ -1,7 +1,8 @@
 /** Texts about a workspace: answers, feedback, its manual, and what runs brought. */
 import { styleText } from "node:util";
+import type { ReliabilityRow } from "../answer/reliability.js";
 import type { SqlValue } from "../bird/sql/rows.js";
-import { printable } from "../lib/printable.js";
+import { printable, printableLine } from "../lib/printable.js";
 import type { Answered, FeedbackGiven } from "../workspace/ask.js";
 import type { Workspace } from "../workspace/folder.js";
 import type { PromptForm } from "../workspace/forms.js";
@@ -32,23 +33,59 @@ export function settledText(folder: Workspace, run: string, settled: Settled): s
   return what[outcome];
 }
 
-/** An answer with its rows. @param most rows that are shown */
-export function answerText({ path }: Workspace, { asked, result }: Answered, most: number): string {
-  const lines = [printable(asked.sql), ""];
-  if (result.ok) {
-    const { columns, rows } = result.table;
-    const shown = rows.slice(0, most);
-    lines.push(textTable([columns, ...shown.map((row) => row.map(cell))].map((row) => row.map(printable))));
-    const total = result.rows === 1 ? "1 row" : `${result.rows} rows`;
-    lines.push(
-      "",
-      shown.length < result.rows ? `${total}, of which the first ${shown.length} are shown.` : `${total}.`,
-    );
-  } else lines.push(`No rows: ${printable(result.error)}.`);
+/** Below this share of equal results an answer is shown as unsure, beside the next most frequent one. */
+const SURE = 0.5;
+
+/**
+ * An answer with its rows, how sure it is, and what was repaired on the way.
+ * @param most rows that are shown
+ * @param record how often answers with so much agreement were right in the last run; null where that is not known
+ */
+export function answerText(
+  { path }: Workspace,
+  { asked, result, other }: Answered,
+  most: number,
+  record: ReliabilityRow | null,
+): string {
+  const lines = [printable(asked.sql), "", ...rowsText(result, most)];
+  const { draws, confidence, repaired = [], response = "" } = asked;
+  for (const { sql, error } of repaired)
+    lines.push(`Repaired: ${printableLine(sql)} (${printableLine(error)})`);
+  const words = printable(response.replace(/<answer>[\s\S]*<\/answer>|```[\s\S]*?```/g, "").trim());
+  if (words !== "" && words !== printable(asked.sql)) lines.push(`The model says: ${words}`);
+  if (draws !== undefined && confidence !== undefined) {
+    const agreeing = `${Math.round(confidence * draws)} of ${draws} answers agree`;
+    const known =
+      record === null
+        ? ""
+        : ` In the last run ${record.right} of ${record.answers} answers with such agreement were right.`;
+    lines.push(confidence < SURE ? `Not sure: only ${agreeing}.${known}` : `${agreeing}.${known}`);
+    if (confidence < SURE && other !== null)
+      lines.push(
+        "",
+        `It may also mean this (${Math.round(other.share * draws)} of ${draws}):`,
+        printable(other.sql),
+        "",
+        ...rowsText(other.result, most),
+        "",
+      );
+  }
   lines.push(
     `Question ${asked.id}. Right or wrong? lse ask ${path} --feedback right, or --feedback wrong --sql "SELECT …"`,
   );
   return lines.join("\n");
+}
+
+function rowsText(result: Answered["result"], most: number): string[] {
+  if (!result.ok) return [`No rows: ${printable(result.error)}.`];
+  const { columns, rows } = result.table;
+  const shown = rows.slice(0, most);
+  const total = result.rows === 1 ? "1 row" : `${result.rows} rows`;
+  return [
+    textTable([columns, ...shown.map((row) => row.map(cell))].map((row) => row.map(printable))),
+    "",
+    shown.length < result.rows ? `${total}, of which the first ${shown.length} are shown.` : `${total}.`,
+  ];
 }
 
 /** What became of feedback. */

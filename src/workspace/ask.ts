@@ -1,27 +1,45 @@
 /** Answers a question with the manual, and records feedback on the answer. */
+import { type Attempt, attempt, type Subject } from "../answer/attempt.js";
+import type { Strategy } from "../answer/strategy.js";
+import { tablesOf } from "../bird/name-hints.js";
+import type { QuestionText } from "../bird/prompts.js";
+import { readQuery } from "../bird/reading.js";
 import { type SqlExecutor, type SqlFailure, type SqlTable, sameRows } from "../bird/sql/executor.js";
 import { LseError } from "../errors.js";
 import { FolderLock } from "../lib/folder-lock.js";
 import { hashJson } from "../lib/hash.js";
 import type { LanguageModel, Sampling } from "../model.js";
 import { AskedLog, type AskedQuestion } from "./asked.js";
+import { askedPrompt } from "./asked-prompt.js";
 import type { Workspace } from "./folder.js";
 import { formOf } from "./forms.js";
 import { type Put, QuestionFile } from "./questions.js";
+import { NO_QUERY } from "./task.js";
 
 /** Most rows of an answer that are returned; all are counted. */
 const MOST_ROWS = 1000;
+
+/** One meaning of a question: a query, how many of the draws agree with it, and what it returns. */
+export interface MeantBy {
+  readonly sql: string;
+  /** From 0 to 1. */
+  readonly share: number;
+  readonly result: SqlTable | SqlFailure;
+}
 
 /** A question with the SQL that the model wrote, and what it returned. */
 export interface Answered {
   readonly asked: AskedQuestion;
   readonly result: SqlTable | SqlFailure;
+  /** The next most frequent result, where there is one. */
+  readonly other: MeantBy | null;
 }
 
 /** What a question is asked with. */
 export interface AskWith {
   readonly model: LanguageModel;
   readonly sampling: Sampling;
+  readonly strategy: Strategy;
   readonly executor: SqlExecutor;
 }
 
@@ -32,28 +50,65 @@ export interface AskWith {
  */
 export async function ask(
   folder: Workspace,
-  { question, evidence }: { readonly question: string; readonly evidence: string },
-  { model, sampling, executor }: AskWith,
+  question: QuestionText,
+  { model, sampling, strategy, executor }: AskWith,
 ): Promise<Answered> {
   const form = formOf(folder.config.prompts, folder.config.engine);
-  const instructions = folder.manual() ?? form.seedInstructions;
-  const messages = form.prompt(folder.schema(), { question, evidence }, instructions);
+  const { messages, instructions, examples } = askedPrompt(folder, question, strategy);
   // Says what is wrong with the file before anything is generated; another question may be asked meanwhile.
   new AskedLog(folder.askedPath);
   // Fails for a database that cannot be used, before anything is generated.
   await executor.execute(folder.databasePath, "SELECT 1");
-  // Always the likeliest answer, because only one is shown.
-  const greedy = { ...sampling, temperature: 0 };
-  const [completion] = await model.generate([{ messages, sampling: greedy, seed: 0, sample: 0 }]);
-  const sql = form.answerOf(completion?.text ?? "");
-  const result: SqlTable | SqlFailure =
+  const tables = tablesOf(folder.schema());
+  const read = async (response: string) => {
+    const answer = form.answerOf(response);
+    const run = () => executor.execute(folder.databasePath, answer);
+    return await readQuery(answer, { run, tables, noAnswer: NO_QUERY });
+  };
+  const subject: Subject = {
+    ...(form.parts === undefined ? {} : { parts: { repair: form.parts.repair } }),
+    read: (_, response) => read(response),
+  };
+  let attempted: Attempt | undefined;
+  await attempt(subject, model, {
+    questions: [{ problem: "asked", messages, seed: 0, sample: 0 }],
+    strategy,
+    // Always the likeliest answer where only one is drawn.
+    sampling: strategy.samples === 1 ? { ...sampling, temperature: 0 } : sampling,
+    onAttempt: async (_, result) => {
+      attempted = result;
+    },
+  });
+  const { draws, chosen, confidence, groups } = attempted as Attempt;
+  const { response, repaired } = draws[chosen] as Attempt["draws"][number];
+  const rowsOf = (sql: string): Promise<SqlTable | SqlFailure> =>
     sql === ""
-      ? { ok: false, kind: "refused", error: "the response has no query", seconds: 0 }
-      : await executor.fetch(folder.databasePath, sql, MOST_ROWS);
+      ? Promise.resolve({ ok: false, kind: "refused", error: NO_QUERY, seconds: 0 })
+      : executor.fetch(folder.databasePath, sql, MOST_ROWS);
+  const sql = form.answerOf(response);
+  const result = await rowsOf(sql);
+  const [, second] = groups;
+  const others = second === undefined ? undefined : form.answerOf(draws[second.shown]?.response ?? "");
+  const other =
+    second === undefined || others === undefined
+      ? null
+      : { sql: others, share: second.size / draws.length, result: await rowsOf(others) };
   const outcome = result.ok ? { error: null, rows: result.rows } : { error: result.error, rows: null };
-  const log = new AskedLog(folder.askedPath);
-  const asked = log.ask({ question, evidence, sql, ...outcome, manual: hashJson(instructions).slice(0, 12) });
-  return { asked, result };
+  const asked = new AskedLog(folder.askedPath).ask({
+    ...question,
+    sql,
+    ...outcome,
+    manual: hashJson(instructions).slice(0, 12),
+    response,
+    examples: [...examples],
+    repaired: repaired.map(({ response, reading }) => ({
+      sql: form.answerOf(response),
+      error: reading.failure ?? "no rows",
+    })),
+    ...(strategy.samples === 1 ? {} : { draws: strategy.samples, confidence }),
+    ...(other === null ? {} : { other: { sql: other.sql, share: other.share } }),
+  });
+  return { asked, result, other };
 }
 
 /** What feedback has changed. */

@@ -18,6 +18,18 @@ const askedSchema = z.strictObject({
   rows: z.int().nullable(),
   /** Hash of the instructions it was answered with. */
   manual: z.string(),
+  // What follows is missing in logs of version 0.2.
+  /** All that the model said. */
+  response: z.string().optional(),
+  /** Solved questions that it was shown. */
+  examples: z.array(z.string()).optional(),
+  /** Queries before this one that were given back to it, and why. */
+  repaired: z.array(z.strictObject({ sql: z.string(), error: z.string() })).optional(),
+  /** How many answers were drawn, if more than one, and the share of them with the same result. */
+  draws: z.int().optional(),
+  confidence: z.number().optional(),
+  /** A query of the next most frequent result. */
+  other: z.strictObject({ sql: z.string(), share: z.number() }).optional(),
 });
 
 const feedbackSchema = z.strictObject({

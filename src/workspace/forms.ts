@@ -1,10 +1,13 @@
 /** How models are asked about the database of a workspace, and how their answers are read. */
+import { WORKSPACE_STRATEGY } from "../answer/strategy.js";
 import {
   birdReport,
   birdSystemPrompt,
   type Dialect,
   type QuestionText,
+  type SqlPromptParts,
   seedInstructions,
+  sqlPromptParts,
   userPrompt,
 } from "../bird/prompts.js";
 import type { SqlEngine } from "../bird/sql/executor.js";
@@ -21,6 +24,8 @@ import { type RuleUnit, ruleUnits } from "./rule-units.js";
 /** What a model reads, and how its answer is read. */
 export interface PromptForm {
   readonly seedInstructions: string;
+  /** What strategies make prompts of; undefined for models that know one kind of prompt alone. */
+  readonly parts: SqlPromptParts | undefined;
   systemPrompt(schema: string, instructions: string): string;
   prompt(schema: string, question: QuestionText, instructions: string): ChatMessage[];
   /** The query in a response; empty if there is none. */
@@ -42,6 +47,7 @@ export const formOf = (prompts: Prompts, engine: SqlEngine): PromptForm =>
 /** BIRD's prompts, for the dialect of the engine. */
 const sqlForm = (dialect: Dialect): PromptForm => ({
   seedInstructions: seedInstructions(dialect),
+  parts: sqlPromptParts(dialect),
   systemPrompt: (schema, instructions) => birdSystemPrompt(schema, instructions, dialect),
   prompt: (schema, question, instructions) => [
     { role: "system", content: birdSystemPrompt(schema, instructions, dialect) },
@@ -57,12 +63,17 @@ const sqlForm = (dialect: Dialect): PromptForm => ({
   evolverPrompt: undefined,
   rules: ruleUnits,
   isOneLine: false,
-  evolve: {},
+  evolve: {
+    strategy: WORKSPACE_STRATEGY,
+    // Answers that differ enough to be counted; penalties would keep a query from naming a column twice.
+    sampling: { temperature: 0.7, topK: 20, topP: 0.95, presencePenalty: 0 },
+  },
 });
 
 /** The prompts that the models of the miniature world were trained on. They answer with the query itself. */
 const MINI: PromptForm = {
   seedInstructions: NO_RULES,
+  parts: undefined,
   systemPrompt: (schema, instructions) => miniSystemPrompt(inOneLine(schema), instructions),
   prompt: (schema, { question }, instructions) =>
     actPrompt(inOneLine(schema), instructions, asMiniQuestion(question)),

@@ -1,5 +1,6 @@
 /** Measures how much better the new manual is than the old one, on the test questions. */
 import { join } from "node:path";
+import { underStrategy } from "../answer/under-strategy.js";
 import type { EvolveConfig } from "../evolve/config.js";
 import type { Evolution } from "../evolve/evolve.js";
 import { JournalFile, SavedJournal } from "../journal/journal-file.js";
@@ -24,13 +25,14 @@ export async function measureGain(run: {
 }): Promise<Interval | null> {
   const { folder, config, evolution, task, policy } = run;
   const { tree, split, test } = evolution;
+  const asked = underStrategy(task, config.evolve, split.pool);
   if (test === null || test.node === 0) return null;
   const chosen = new Map<string, number[]>();
   for (const { phase, problem, outcome } of new SavedJournal(folder.eventsPath).all("answer"))
     if (phase === "test") chosen.set(problem, [...(chosen.get(problem) ?? []), outcome.score]);
   using journal = new JournalFile(join(folder.path, MEASURED));
   const start = await scoresOf(tree.root.instructions, split.test, "test", {
-    task,
+    task: asked,
     model: new CachedModel(policy, journal),
     config: config.evolve,
     journal,

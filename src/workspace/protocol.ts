@@ -46,15 +46,15 @@ export interface Protocol {
   readonly samples: number;
 }
 
-/** @param isGreedy whether the model gives the same answer each time, so that asking again is useless */
-export function protocolFor({ test, holdout, pool }: Parts, isGreedy: boolean): Protocol {
+/** @param isSettled whether asking again is useless: the answer is the same each time, or the result of a vote */
+export function protocolFor({ test, holdout, pool }: Parts, isSettled: boolean): Protocol {
   const rounds = Math.round((test + holdout + pool) / 4);
   return {
     test,
     holdout: clamp(holdout, 1, MOST.holdout),
     batch: clamp(Math.floor(pool / 2), FEWEST_IN_BATCH, MOST.batch),
     rounds: clamp(rounds, FEWEST_ROUNDS, MOST.rounds),
-    samples: isGreedy ? 1 : clamp(Math.ceil(ANSWERS / Math.max(1, holdout)), 1, MOST_SAMPLES),
+    samples: isSettled ? 1 : clamp(Math.ceil(ANSWERS / Math.max(1, holdout)), 1, MOST_SAMPLES),
   };
 }
 

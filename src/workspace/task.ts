@@ -3,10 +3,13 @@ import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
-import { fullQuestion } from "../bird/prompts.js";
+import { type Tables, tablesOf } from "../bird/name-hints.js";
+import { fullQuestion, sqlSolution } from "../bird/prompts.js";
+import { readQuery } from "../bird/reading.js";
+import { twinKeysOf } from "../bird/twins.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";
-import type { Outcome, ProblemText, Task, ValidationReport } from "../task.js";
+import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
 import { Workspace } from "./folder.js";
 import { formOf, type PromptForm } from "./forms.js";
 import { type Problems, problemsOf, readProblems } from "./problems.js";
@@ -22,6 +25,9 @@ export interface WorkspaceTaskOptions {
   readonly cacheFolder?: string | undefined;
 }
 
+/** What is said of a response without a query. */
+export const NO_QUERY = "the response has no query";
+
 /** Text-to-SQL on the database of a workspace. */
 export class WorkspaceTask implements Task {
   readonly id: string;
@@ -30,6 +36,8 @@ export class WorkspaceTask implements Task {
   readonly holdoutIds: readonly string[];
   readonly testIds: readonly string[];
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
+  readonly parts?: PromptParts;
+  readonly #tables: Tables;
   readonly #questions: ReadonlyMap<string, WorkspaceQuestion>;
 
   /** @throws LseError for files that cannot be used, the database among them */
@@ -70,6 +78,25 @@ export class WorkspaceTask implements Task {
     this.holdoutIds = having("holdout");
     this.testIds = having("test");
     this.#questions = new Map(questions.map((question) => [question.id, question]));
+    this.#tables = tablesOf(problems.schema);
+    if (this.form.parts !== undefined)
+      this.parts = {
+        ...this.form.parts,
+        // A manual stays as it is.
+        seedInstructions: (reasoning) =>
+          start === this.form.seedInstructions
+            ? (this.form.parts?.seedInstructions(reasoning) ?? start)
+            : start,
+        question: (problemId) => fullQuestion(this.#question(problemId)),
+        solution: (problemId) => {
+          const { sql, isRows } = this.#question(problemId);
+          return isRows ? null : sqlSolution(sql);
+        },
+        twinKeys: (problemId) => {
+          const { question, sql } = this.#question(problemId);
+          return twinKeysOf(question, sql);
+        },
+      };
     if (this.form.evolverPrompt !== undefined) this.evolverPrompt = this.form.evolverPrompt;
   }
 
@@ -83,9 +110,15 @@ export class WorkspaceTask implements Task {
 
   async grade(problemId: string, response: string): Promise<Outcome> {
     const answer = this.form.answerOf(response);
-    if (answer === "") return { score: 0, correct: false, answer, error: "the response has no query" };
+    if (answer === "") return { score: 0, correct: false, answer, error: NO_QUERY };
     const { ex, error } = await this.accuracy.grade(this.#asBird(this.#question(problemId)), answer);
     return { score: ex, correct: ex === 1, answer, error };
+  }
+
+  async read(_: string, response: string): Promise<Reading> {
+    const answer = this.form.answerOf(response);
+    const run = () => this.accuracy.run(this.problems.name, answer);
+    return await readQuery(answer, { run, tables: this.#tables, noAnswer: NO_QUERY });
   }
 
   report(problemId: string, outcome: Outcome): string {

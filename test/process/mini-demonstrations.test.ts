@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Answer } from "#lse/evolve/answer.js";
+import type { Answer } from "#lse/answer/answer.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { evolverMessages } from "#lse/evolve/evolver-prompt.js";
@@ -204,6 +204,7 @@ describe("the task", () => {
       outcome,
       promptTokens: 1,
       tokens: 1,
+      completions: 1,
     }));
     const whole = evolverMessages(task, "none", batch, () => true);
     expect(whole).toEqual([

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PAPER_STRATEGY } from "#lse/answer/strategy.js";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
@@ -170,7 +171,7 @@ describe("asking and feedback", () => {
       const { asked, result } = await ask(
         own,
         { question, evidence: "" },
-        { model, sampling: PAPER_SAMPLING, executor },
+        { model, sampling: PAPER_SAMPLING, strategy: PAPER_STRATEGY, executor },
       );
       return { asked, result, request: model.requests[0] };
     };
@@ -212,7 +213,7 @@ describe("asking and feedback", () => {
     const { result } = await ask(
       own,
       { question: "Which?", evidence: "" },
-      { model, sampling: PAPER_SAMPLING, executor },
+      { model, sampling: PAPER_SAMPLING, strategy: PAPER_STRATEGY, executor },
     );
     expect(result).toMatchObject({ table: { columns: ["cake", "price"], rows: [["Sacher", 4.5]] } });
   });

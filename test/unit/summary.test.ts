@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Answer, scoreOf } from "#lse/evolve/answer.js";
+import { type Answer, scoreOf } from "#lse/answer/answer.js";
 import { summarise } from "#lse/evolve/summary.js";
 import { NumberTask } from "../fakes.js";
 
@@ -10,6 +10,7 @@ const answer = (problem: string, response: string, score = 0): Answer => ({
   outcome: { score, correct: score === 1, answer: "x", error: null },
   promptTokens: 1,
   tokens: 1,
+  completions: 1,
 });
 
 const task = new NumberTask(10);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Answer } from "#lse/evolve/answer.js";
+import type { Answer } from "#lse/answer/answer.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { chooseFailures } from "#lse/evolve/textgrad.js";
@@ -13,6 +13,7 @@ const answer = (problem: string, error: string | null): Answer => ({
   response: "…",
   promptTokens: 1,
   tokens: 1,
+  completions: 1,
   outcome: { score: error === null ? 1 : 0, correct: error === null, answer: "", error },
 });
 const chosen = (batch: readonly Answer[]) => chooseFailures(batch).map(({ problem }) => problem);

@@ -1,5 +1,5 @@
 /** Edits of saved nodes by the evolver as it is now, and what they are worth. */
-import { answer, answerSeeds, eachSample, scoreOf } from "../../evolve/answer.js";
+import { answer, answerSeeds, eachSample, scoreOf } from "../../answer/answer.js";
 import { judgeEdit } from "../../evolve/judge-edit.js";
 import { roomIn } from "../../evolve/room.js";
 import type { Journal } from "../../journal/journal.js";
@@ -174,6 +174,7 @@ async function holdoutScore(
   const answers = await answer(task, policy, {
     instructions,
     asked: eachSample(holdout, config.samples),
+    strategy: config.strategy,
     sampling: config.sampling,
     seedOf: answerSeeds(config.seed, "holdout"),
     signal,
