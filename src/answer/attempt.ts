@@ -1,8 +1,8 @@
-/** Lets a model answer questions under a strategy: draws, looks at what each answer does, repairs, votes. */
+/** Lets a model answer questions under a strategy: draws, looks at what each answer does, votes, repairs. */
 import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { PromptParts, Reading, Task } from "../task.js";
 import { answerSampling, needsReading, type Strategy } from "./strategy.js";
-import { choose, type Group } from "./vote.js";
+import { type Choice, choose } from "./vote.js";
 
 /** What answers are about: how one is looked at, and how a repair is asked for. */
 export interface Subject {
@@ -12,7 +12,7 @@ export interface Subject {
   readonly parts?: Pick<PromptParts, "repair">;
 }
 
-/** One question, with all answers that belong to it. */
+/** One question, with the seed of its draws. */
 export interface Question {
   readonly problem: string;
   readonly messages: readonly ChatMessage[];
@@ -32,14 +32,9 @@ export interface Draw {
 }
 
 /** What came of a question. */
-export interface Attempt {
+export interface Attempt extends Choice {
+  /** `chosen` is the index of one of them. */
   readonly draws: readonly Draw[];
-  /** Index of the draw that is the answer. */
-  readonly chosen: number;
-  /** Share of the draws that agree with it, from 0 to 1. */
-  readonly confidence: number;
-  /** Results by how many draws have them; empty where answers are not looked at. */
-  readonly groups: readonly Group[];
   /** Completions that it took. */
   readonly completions: number;
   /** Of all of them together: tokens of the prompts, and of what was generated. */
@@ -47,11 +42,12 @@ export interface Attempt {
   readonly tokens: number;
 }
 
+/** What is asked, how, and who is told. */
 export interface AttemptOptions {
   readonly questions: readonly Question[];
   readonly strategy: Strategy;
   readonly sampling: Sampling;
-  /** Looks at an answer; by default the task does. */
+  /** Looks at an answer; by default the subject does. */
   readonly read?: (problem: string, response: string) => Promise<Reading>;
   /** Called as soon as nothing more is asked for a question; the attempt waits for the promise. */
   readonly onAttempt: (index: number, attempt: Attempt) => Promise<void>;
@@ -62,45 +58,44 @@ export interface AttemptOptions {
 const ROOM_FOR_REPAIR = 64;
 
 /**
- * Answers all questions: one call of the model for all first answers, and one for each round of repair. Rejects with
- * what the model, `read` or `onAttempt` reject with.
+ * Answers all questions: one call of the model for all draws, and one for each round of repair. A question is repaired
+ * if none of its draws can be used: then each is given back with what is wrong with it, and the vote is taken again.
+ * Rejects with what the model, `read` or `onAttempt` reject with.
  */
 export async function attempt(
   subject: Subject,
   model: LanguageModel,
-  options: AttemptOptions,
+  { questions, strategy, onAttempt, signal, ...options }: AttemptOptions,
 ): Promise<void> {
-  const { questions, strategy, onAttempt, signal } = options;
   const sampling = answerSampling(options.sampling, strategy);
-  const read = needsReading(strategy) ? (options.read ?? ((...asked) => readingOf(subject, ...asked))) : null;
+  const look = options.read ?? ((...asked) => readingOf(subject, ...asked));
   const ended: Promise<void>[] = [];
-  const pending = questions.map((question, index) => {
-    const whenDone = (attempt: Attempt) => watched(ended, onAttempt(index, attempt));
-    return new Pending(question, strategy, whenDone);
-  });
-  let open = pending.flatMap((question) => question.draws);
+  let open = questions.map((question, index) => new Pending(index, question, strategy));
   for (let repairs = strategy.repair; open.length > 0; repairs--) {
-    const reads: Promise<void>[] = [];
-    const again: OpenDraw[] = [];
-    const requests = open.map(({ messages, owner: { question }, sample }) => ({
-      messages,
-      sampling,
-      seed: question.seed,
-      sample,
-    }));
-    const take = async (draw: OpenDraw, completion: Completion) => {
-      draw.take(completion, read === null ? null : await read(draw.owner.question.problem, completion.text));
-      if (repairs > 0 && draw.goOn(subject, strategy, model)) again.push(draw);
-      else draw.end();
+    const draws = open.flatMap((pending) => pending.open.map((draw) => ({ pending, draw })));
+    const arrived: Promise<void>[] = [];
+    const again = new Set<Pending>();
+    const take = async (i: number, completion: Completion) => {
+      const { pending, draw } = draws[i] as (typeof draws)[number];
+      const { problem } = pending.question;
+      const reading = needsReading(strategy) ? await look(problem, completion.text) : null;
+      if (!pending.take(draw, completion, reading)) return;
+      if (repairs > 0 && pending.repair(subject, model)) again.add(pending);
+      else watched(ended, onAttempt(pending.index, pending.result()));
     };
     await model.generate(
-      requests,
-      (i, completion) => watched(reads, take(open[i] as OpenDraw, completion)),
+      draws.map(({ pending: { question }, draw }) => ({
+        messages: draw.messages,
+        sampling,
+        seed: question.seed,
+        sample: draw.sample,
+      })),
+      (i, completion) => watched(arrived, take(i, completion)),
       signal,
     );
-    await Promise.all(reads);
+    await Promise.all(arrived);
     // In the order of the questions, whichever was looked at first: a call is the same each time.
-    open = open.filter((draw) => again.includes(draw));
+    open = open.filter((pending) => again.has(pending));
   }
   await Promise.all(ended);
 }
@@ -119,79 +114,97 @@ export async function readingOf(subject: Subject, problem: string, response: str
   return { answer, result: null, failure: "no answer could be taken out of the response", isEmpty: false };
 }
 
-/** A question whose answers are still coming in. */
-class Pending {
-  readonly draws: readonly OpenDraw[];
-  #open: number;
-  completions = 0;
-  promptTokens = 0;
-  tokens = 0;
-
-  constructor(
-    readonly question: Question,
-    private readonly strategy: Strategy,
-    private readonly whenDone: (attempt: Attempt) => void,
-  ) {
-    const { samples } = strategy;
-    this.#open = samples;
-    this.draws = Array.from(
-      { length: samples },
-      (_, i) => new OpenDraw(this, question.messages, question.sample * samples + i),
-    );
-  }
-
-  endDraw(): void {
-    this.#open--;
-    if (this.#open > 0) return;
-    const { completions, promptTokens, tokens } = this;
-    const ballots = this.draws.map(({ reading }) => reading ?? { answer: "", result: "" });
-    const { chosen, confidence, groups } = choose(ballots, this.strategy.vote);
-    const draws = this.draws.map(({ response, reading, repaired }) => ({ response, reading, repaired }));
-    this.whenDone({ draws, chosen, confidence, groups, completions, promptTokens, tokens });
-  }
+/** A draw whose conversation may still go on. */
+interface OpenDraw extends Draw {
+  messages: readonly ChatMessage[];
+  /** Mixed into the seed. */
+  readonly sample: number;
+  response: string;
+  reading: Reading | null;
+  readonly repaired: { response: string; reading: Reading }[];
 }
 
-/** One answer that may still be repaired. */
-class OpenDraw implements Draw {
-  response = "";
-  reading: Reading | null = null;
-  readonly repaired: { response: string; reading: Reading }[] = [];
+/** A question whose answer is not settled yet. */
+class Pending {
+  /** Draws that the next call asks for. */
+  open: readonly OpenDraw[];
+  readonly #draws: readonly OpenDraw[];
+  #missing: number;
+  #completions = 0;
+  #promptTokens = 0;
+  #tokens = 0;
 
   constructor(
-    readonly owner: Pending,
-    public messages: readonly ChatMessage[],
-    /** Mixed into the seed. */
-    readonly sample: number,
-  ) {}
-
-  take({ text, promptTokens, generatedTokens }: Completion, reading: Reading | null): void {
-    this.response = text;
-    this.reading = reading;
-    this.owner.completions++;
-    this.owner.promptTokens += promptTokens;
-    this.owner.tokens += generatedTokens;
+    readonly index: number,
+    readonly question: Question,
+    private readonly strategy: Strategy,
+  ) {
+    const { messages, sample } = question;
+    const { samples } = strategy;
+    this.#draws = Array.from({ length: samples }, (_, i) => ({
+      messages,
+      sample: sample * samples + i,
+      response: "",
+      reading: null,
+      repaired: [],
+    }));
+    this.open = this.#draws;
+    this.#missing = samples;
   }
 
-  /** Makes the conversation one that asks for a repair. @returns false if nothing is to be repaired, or nothing fits */
-  goOn({ parts }: Subject, { repairEmpty }: Strategy, model: LanguageModel): boolean {
-    const { reading, response } = this;
-    if (reading === null || parts === undefined) return false;
-    if (reading.failure === null && !(repairEmpty && reading.isEmpty)) return false;
-    const messages: ChatMessage[] = [
-      ...this.messages,
-      { role: "assistant", content: response },
-      { role: "user", content: parts.repair(reading.failure) },
-    ];
-    if (model.countTokens(messages) + ROOM_FOR_REPAIR > model.contextSize) return false;
-    this.messages = messages;
-    this.repaired.push({ response, reading });
-    return true;
+  /** @returns whether all draws that were asked for are there */
+  take(draw: OpenDraw, completion: Completion, reading: Reading | null): boolean {
+    draw.response = completion.text;
+    draw.reading = reading;
+    this.#completions++;
+    this.#promptTokens += completion.promptTokens;
+    this.#tokens += completion.generatedTokens;
+    this.#missing--;
+    return this.#missing === 0;
   }
 
-  /** Nothing more is asked. A repair that fails is worse than the empty result that it was asked for. */
-  end(): void {
-    const usable = this.repaired.findLast(({ reading }) => reading.result !== null);
-    if (this.reading?.result === null && usable !== undefined) Object.assign(this, usable);
-    this.owner.endDraw();
+  /** Makes conversations that ask for repairs. @returns false if none is needed, or none fits the context */
+  repair({ parts }: Subject, model: LanguageModel): boolean {
+    const { reading } = this.#draws[this.#choice().chosen] as OpenDraw;
+    if (parts === undefined || reading === null || !this.#isFaulty(reading)) return false;
+    this.open = this.#draws.filter((draw) => {
+      const { messages, response, reading, repaired } = draw;
+      if (reading === null || !this.#isFaulty(reading)) return false;
+      const longer: ChatMessage[] = [
+        ...messages,
+        { role: "assistant", content: response },
+        { role: "user", content: parts.repair(reading.failure) },
+      ];
+      if (model.countTokens(longer) + ROOM_FOR_REPAIR > model.contextSize) return false;
+      repaired.push({ response, reading });
+      draw.messages = longer;
+      return true;
+    });
+    this.#missing = this.open.length;
+    return this.#missing > 0;
+  }
+
+  result(): Attempt {
+    // A repair that fails is worse than the empty result that it was asked for.
+    for (const draw of this.#draws) {
+      const usable = draw.repaired.findLast(({ reading }) => reading.result !== null);
+      if (draw.reading?.result === null && usable !== undefined) Object.assign(draw, usable);
+    }
+    return {
+      ...this.#choice(),
+      draws: this.#draws.map(({ response, reading, repaired }) => ({ response, reading, repaired })),
+      completions: this.#completions,
+      promptTokens: this.#promptTokens,
+      tokens: this.#tokens,
+    };
+  }
+
+  #choice(): Choice {
+    const ballots = this.#draws.map(({ reading }) => reading ?? { answer: "", result: "" });
+    return choose(ballots, this.strategy.vote);
+  }
+
+  #isFaulty({ failure, isEmpty }: Reading): boolean {
+    return failure !== null || (this.strategy.repairEmpty && isEmpty);
   }
 }

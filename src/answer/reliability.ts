@@ -1,4 +1,5 @@
 /** How often answers are right, by how many of the draws agree with them. */
+import type { RunEvent } from "../journal/journal.js";
 import { type Interval, wilson } from "../lib/statistics.js";
 
 /** An answer, and whether it was right. */
@@ -20,6 +21,18 @@ export interface ReliabilityRow extends Interval {
 
 /** The lowest confidence of each row. Full agreement has a row of its own. */
 const FROM = [0, 0.25, 0.5, 0.75, 1];
+
+/** A node's answers to holdout and test that have a confidence. */
+export function ratedAnswers(
+  answers: Iterable<Extract<RunEvent, { type: "answer" }>>,
+  node: number,
+): Rated[] {
+  const rated: Rated[] = [];
+  for (const { node: own, phase, confidence, outcome } of answers)
+    if (own === node && confidence !== undefined && (phase === "holdout" || phase === "test"))
+      rated.push({ confidence, correct: outcome.correct });
+  return rated;
+}
 
 /** A row for each band of confidence that has answers, the lowest first. */
 export function reliability(rated: readonly Rated[]): ReliabilityRow[] {

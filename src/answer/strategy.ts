@@ -9,7 +9,7 @@ export const strategySchema = z.strictObject({
   examples: z.int().min(0).max(100).default(0),
   /** Answers that are drawn for each question, of which one is taken. */
   samples: z.int().min(1).max(100).default(1),
-  /** How often an answer that cannot be used, such as a query that fails, is given back to the model with the reason. */
+  /** How often answers are given back to the model with what is wrong, if none can be used, such as queries that fail. */
   repair: z.int().min(0).max(10).default(0),
   /** Whether an empty result is given back as well. */
   repairEmpty: z.boolean().default(false),
@@ -57,7 +57,7 @@ export function describeStrategy(strategy: Strategy): string {
     examples === 0 ? "no examples" : of(examples, "example"),
     samples === 1
       ? "1 answer"
-      : `${samples} answers, ${vote === "result" ? "by vote" : "the first that works"}`,
+      : `${samples} answers${vote === "result" ? " by vote" : ", the first that works"}`,
     repair === 0 ? "no repair" : `${of(repair, "repair")}${repairEmpty ? ", of empty results too" : ""}`,
     `${reasoning === "none" ? "no" : reasoning} reasoning`,
     ...(maxTokens === undefined ? [] : [`at most ${maxTokens} tokens`]),

@@ -295,17 +295,34 @@ export const FIELD_DESCRIPTIONS = ROWS.flatMap(({ field, flags, description }) =
   field === "" ? [] : [[field, `${description} [${flags}]`] as const],
 );
 
+/** Fields that only edits depend on. */
+const OF_EDITS =
+  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|constrainEdits|kFold|spendAll|editTemperature)\b)/;
+
 /** Adds all options to a command; its help shows the basic ones, or every one. */
 export function addEvolveOptions(command: CommandUnknownOpts, isAll: boolean): void {
-  for (const { group, flags, description, values } of ROWS) {
-    const option = new Option(flags, description).helpGroup(group);
-    if (typeof values === "function")
-      option.argParser<unknown>((text, before) => values(text, before as Record<string, string> | undefined));
-    else if (values !== undefined) option.choices(values);
-    if (option.name() === "subject") option.conflicts("db");
+  for (const row of ROWS) {
+    const option = optionOf(row);
     if (!isAll && !BASIC.includes(option.name())) option.hideHelp();
     command.addOption(option);
   }
+}
+
+/** Adds the options of a run without edits. */
+export function addEvalOptions(command: CommandUnknownOpts): void {
+  for (const row of ROWS) {
+    const isForRuns = row.flags.startsWith("--resume") || row.flags === "--schema";
+    if (!OF_EDITS.test(row.field) && !isForRuns) command.addOption(optionOf(row));
+  }
+}
+
+function optionOf({ group, flags, description, values }: (typeof ROWS)[number]): Option {
+  const option = new Option(flags, description).helpGroup(group);
+  if (typeof values === "function")
+    option.argParser<unknown>((text, before) => values(text, before as Record<string, string> | undefined));
+  else if (values !== undefined) option.choices(values);
+  if (option.name() === "subject") option.conflicts("db");
+  return option;
 }
 
 /** The fields of the configuration that options give. @param options by their names, as commander has them */

@@ -10,6 +10,7 @@ const { version } = createRequire(import.meta.url)("../../package.json") as { ve
 const COMMANDS = {
   init: async () => (await import("./init.js")).initCommand(),
   evolve: async () => (await import("./evolve.js")).evolveCommand(),
+  eval: async () => (await import("./eval.js")).evalCommand(),
   ask: async () => (await import("./ask.js")).askCommand(),
   manual: async () => (await import("./manual.js")).manualCommand(),
   tree: async () => (await import("./tree.js")).treeCommand(),

@@ -7,6 +7,8 @@ export interface FinishedRun {
   readonly path: string;
   /** Runs of one method are put together, and those of two are compared. */
   readonly method: string;
+  /** Whether anything was edited: runs that only score may differ in their strategies, which their methods name. */
+  readonly hasEdits: boolean;
   /** Names task and seed: a pair of runs of two methods has the same. */
   readonly pair: string;
   /** What is drawn again for intervals over several: runs on one database are not independent. */
@@ -46,6 +48,9 @@ export interface Comparison {
   readonly methods: readonly MethodScores[];
   readonly differences: readonly MethodDifference[];
 }
+
+/** The name of the condition that runs without edits may differ in. */
+export const STRATEGY = "strategy";
 
 const SEED = 1;
 
@@ -90,8 +95,10 @@ function reasonsAgainst({ a, b, first, second }: Pair): string[] {
   if (paired.length < first.length || paired.length < second.length)
     reasons.push(`${a} and ${b} were not run on the same databases with the same seeds`);
   for (const [run, other] of paired) {
+    const areScores = !run.hasEdits && !other.hasEdits;
     for (const [name, value] of Object.entries(run.conditions))
-      if (other.conditions[name] !== value) reasons.push(`${a} and ${b} differ in the ${name}`);
+      if (!(areScores && name === STRATEGY) && other.conditions[name] !== value)
+        reasons.push(`${a} and ${b} differ in the ${name}`);
     if (run.answers !== other.answers)
       reasons.push(
         `${a} and ${b} did not get the same number of answers (${run.answers} and ${other.answers}: ${run.path})`,

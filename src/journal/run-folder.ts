@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../errors.js";
-import { makeFolder, replacedBy, replaceFile } from "../lib/files.js";
+import { makeFolder, readText, replacedBy, replaceFile } from "../lib/files.js";
 import { LOCK } from "../lib/folder-lock.js";
 import { readJson } from "../lib/json-file.js";
 import { readTextFile } from "../lib/text-file.js";
@@ -111,6 +111,16 @@ export class RunFolder {
 
   writeTree(json: string): void {
     replaceFile(this.treePath, json);
+  }
+
+  /** @throws LseError before the seed instructions are scored */
+  readBest(): string {
+    const text = readText(join(this.path, BEST));
+    if (text) return text;
+    throw new LseError(
+      `${join(this.path, BEST)}: not written yet`,
+      `The seed instructions are not scored: continue with \`lse evolve --resume ${this.path}\``,
+    );
   }
 
   /** The best instructions so far, as they go into a prompt. */

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { describeStrategy } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
-import type { FinishedRun } from "../evolve/compare.js";
+import { type FinishedRun, STRATEGY } from "../evolve/compare.js";
 import { METHODS } from "../evolve/methods.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
@@ -33,6 +33,7 @@ export function finishedRun(path: string): FinishedRun {
   return {
     path,
     method: methodOf(config),
+    hasEdits: evolve.rounds > 0,
     pair: `${database} seed ${evolve.seed}`,
     database,
     answers,
@@ -42,7 +43,7 @@ export function finishedRun(path: string): FinishedRun {
       holdout: scores.holdout.problems,
       "test problems": scores.test.problems,
       "sampling of answers": hashJson([sampling, samples]),
-      strategy: describeStrategy(strategy),
+      [STRATEGY]: describeStrategy(strategy),
       "temperature of edits": String(editTemperature ?? sampling.temperature),
     },
     testScores: chosen.test.means(),
@@ -52,6 +53,7 @@ export function finishedRun(path: string): FinishedRun {
 
 /** What a run is one of: its method, and the model that writes the edits where it is another one. */
 export function methodOf({ evolve, evolver }: RunConfig): string {
+  if (evolve.rounds === 0) return `no edits: ${describeStrategy(evolve.strategy)}`;
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );

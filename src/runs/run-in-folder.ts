@@ -1,5 +1,6 @@
 /** A run of evolution in its folder: the one loop of `lse evolve`, of a workspace, of collected runs and of scripts. */
 import { existsSync } from "node:fs";
+import { type ReliabilityRow, ratedAnswers, reliability } from "../answer/reliability.js";
 import { type Evolution, evolve } from "../evolve/evolve.js";
 import type { RunPlan } from "../evolve/plan.js";
 import { treeToJson } from "../evolve/tree-file.js";
@@ -55,6 +56,8 @@ export interface RunOutcome {
   readonly evolution: Evolution;
   readonly stopReason: string;
   readonly answers: number;
+  /** How often answers of the best node were right, by their confidence; empty where one answer is drawn for each. */
+  readonly reliability: readonly ReliabilityRow[];
   readonly generations: number;
   /** Completions that came from other runs, in this process. */
   readonly reused: number;
@@ -116,6 +119,7 @@ export async function runLocked(
     evolution,
     stopReason: journal.recall("done", "done")?.reason ?? "",
     answers: journal.count("answer"),
+    reliability: reliability(ratedAnswers(journal.all("answer"), evolution.tree.best().id)),
     generations: journal.count("generation"),
     reused: paid?.found ?? 0,
     usage: policy.usage,

@@ -1,6 +1,6 @@
 /** Asking a workspace's database a question with its manual. */
 import { existsSync } from "node:fs";
-import { type ReliabilityRow, reliability, rowFor } from "../answer/reliability.js";
+import { type ReliabilityRow, ratedAnswers, reliability, rowFor } from "../answer/reliability.js";
 import { LseError } from "../errors.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
@@ -78,11 +78,6 @@ export function agreementRecord(folder: Workspace, confidence: number): Reliabil
   const last = folder.runs().findLast((run) => isDone(folder, run));
   if (last === undefined) return null;
   const events = new SavedJournal(RunFolder.open(folder.runPath(last)).eventsPath);
-  const best = events.recall("done", "done")?.best;
-  const rated = [...events.all("answer")].flatMap(({ phase, node, confidence, outcome: { correct } }) =>
-    confidence !== undefined && node === best && (phase === "holdout" || phase === "test")
-      ? [{ confidence, correct }]
-      : [],
-  );
-  return rowFor(reliability(rated), confidence) ?? null;
+  const best = events.recall("done", "done")?.best ?? 0;
+  return rowFor(reliability(ratedAnswers(events.all("answer"), best)), confidence) ?? null;
 }

@@ -8,6 +8,7 @@ function run(method: string, scores: readonly number[], over: Partial<FinishedRu
     pair: "mini/test/0 seed 1",
     database: "mini/test/0",
     conditions: { "model that answers": "m" },
+    hasEdits: true,
     answers: 100,
     holdoutScores: new Map([1, 1, 1, 0].map((score, i) => [`h${i}`, score])),
     testScores: new Map(scores.map((score, i) => [`p${i}`, score])),
@@ -57,17 +58,31 @@ describe("a comparison", () => {
   it.each([
     [
       "another model",
-      run("b", [1, 0], { conditions: { "model that answers": "n" } }),
+      run("b", [1, 0], { conditions: { "model that answers": "n", strategy: "s" } }),
       /a and b differ in the model that answers/,
+    ],
+    [
+      "another strategy",
+      run("b", [1, 0], { conditions: { "model that answers": "m", strategy: "t" } }),
+      /a and b differ in the strategy/,
     ],
     ["another budget", run("b", [1, 0], { answers: 90 }), /same number of answers \(100 and 90: runs\/a\)/],
     ["another database", run("b", [1, 0], on("mini/test/1")), /same databases with the same seeds/],
     ["another seed", run("b", [1, 0], on("mini/test/0", 2)), /same databases with the same seeds/],
     ["no test", run("b", []), /runs\/b has no test/],
   ])("with %s is told apart", (_, other, reason) => {
-    const { comparable, reasons } = compareRuns([run("a", [1, 0]), other]);
+    const one = run("a", [1, 0], { conditions: { "model that answers": "m", strategy: "s" } });
+    const { comparable, reasons } = compareRuns([one, other]);
     expect(comparable).toBe(false);
     expect(reasons.join("\n")).toMatch(reason);
+  });
+
+  it("of runs without edits is one of their strategies", () => {
+    const scored = (name: string) =>
+      run(name, [1, 0], { conditions: { strategy: name, holdout: "h" }, hasEdits: false });
+    expect(compareRuns([scored("a"), scored("b")])).toMatchObject({ comparable: true, reasons: [] });
+    const other = run("b", [1, 0], { conditions: { strategy: "b", holdout: "i" }, hasEdits: false });
+    expect(compareRuns([scored("a"), other]).reasons).toEqual(["a and b differ in the holdout"]);
   });
 
   it("without tests still has the paper's numbers", () => {
