@@ -1,0 +1,96 @@
+/** Scores one way of answering on the test questions of a database. */
+import { answer, answerSeeds } from "#lse/answer/answer.js";
+import { PAPER_STRATEGY } from "#lse/answer/strategy.js";
+import { underStrategy } from "#lse/answer/under-strategy.js";
+import { deriveSeed, shuffled } from "#lse/lib/random.js";
+import type { LanguageModel } from "#lse/model.js";
+import type { Task } from "#lse/task.js";
+import { TEST_QUESTIONS, type Way } from "./cells.js";
+
+/** Questions of one call: more of them would make each attend to more. */
+const AT_ONCE = 10;
+
+/** The questions that are asked, and those that are solved, in a fixed order. */
+export interface Division {
+  readonly test: readonly string[];
+  readonly solved: readonly string[];
+}
+
+/** A seeded shuffle: the first questions are asked. It is the same for all models and ways. */
+export function divide({ id, problemIds }: Task): Division {
+  const order = shuffled(problemIds, deriveSeed("reproduce:real", id));
+  return { test: order.slice(0, TEST_QUESTIONS), solved: order.slice(TEST_QUESTIONS) };
+}
+
+/** One answer as results keep it. */
+export interface ScoredAnswer {
+  readonly problem: string;
+  readonly correct: boolean;
+  readonly sql: string;
+  readonly error: string | null;
+  readonly confidence: number | null;
+  readonly repaired: boolean;
+  readonly examples: readonly string[];
+}
+
+/** What a way reached, and what its calls took. */
+export interface Measured {
+  readonly answers: readonly ScoredAnswer[];
+  readonly seconds: number;
+  readonly tokensGenerated: number;
+  readonly promptTokensEvaluated: number;
+}
+
+/** @param onAnswers called with the number of answers that are done, after each call */
+export async function measure(
+  task: Task,
+  model: LanguageModel,
+  way: Way,
+  questions: number,
+  onAnswers: (count: number) => void,
+): Promise<Measured> {
+  const { test, solved } = divide(task);
+  const pool = solved.slice(0, way.solved);
+  const asked = underStrategy(way.withTwins ? withoutTwins(task) : task, way, pool);
+  const before = { ...model.usage };
+  const answers: ScoredAnswer[] = [];
+  for (let from = 0; from < questions; from += AT_ONCE) {
+    const problems = test.slice(from, Math.min(questions, from + AT_ONCE));
+    const given = await answer(asked, model, {
+      instructions: asked.seedInstructions,
+      asked: problems.map((problem) => ({ problem, sample: 0 })),
+      strategy: way.strategy,
+      sampling: way.sampling,
+      seedOf: answerSeeds(0, "test"),
+    });
+    for (const { problem, outcome, confidence, repaired, examples = [] } of given) {
+      const { correct, answer: sql, error } = outcome;
+      answers.push({
+        problem,
+        correct,
+        sql,
+        error,
+        examples,
+        confidence: confidence ?? null,
+        repaired: repaired === true,
+      });
+    }
+    onAnswers(problems.length);
+  }
+  const since = (name: "seconds" | "tokensGenerated" | "promptTokensEvaluated") =>
+    model.usage[name] - before[name];
+  return {
+    answers,
+    seconds: since("seconds"),
+    tokensGenerated: since("tokensGenerated"),
+    promptTokensEvaluated: since("promptTokensEvaluated"),
+  };
+}
+
+/** The same task, in which no two problems are twins. */
+function withoutTwins(task: Task): Task {
+  const { parts } = task;
+  if (parts === undefined) return task;
+  const own: Task = underStrategy(task, { strategy: PAPER_STRATEGY }, []);
+  return Object.assign(own, { parts: { ...parts, twinKeys: () => [] } });
+}

@@ -1,0 +1,179 @@
+/** What was measured, as files: scores with intervals, pairs beside the paper's way, all answers. */
+import { writeFileSync } from "node:fs";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { type ReliabilityRow, reliability } from "#lse/answer/reliability.js";
+import { describeStrategy } from "#lse/answer/strategy.js";
+import { bootstrapMean, type Interval, wilson } from "#lse/lib/statistics.js";
+import type { StoredCall } from "./call-store.js";
+import { WAYS } from "./cells.js";
+import type { Measured } from "./measure.js";
+
+/** A way of answering with a model on a database. */
+export interface Cell {
+  readonly database: string;
+  readonly model: string;
+  /** Name of the way. */
+  readonly strategy: string;
+  readonly measured: Measured;
+}
+
+/** A row of the results. */
+export interface CellRow {
+  readonly database: string;
+  readonly model: string;
+  readonly strategy: string;
+  readonly n: number;
+  readonly right: number;
+  /** right ∕ n, with Wilson's 95 % interval. */
+  readonly score: number;
+  readonly low: number;
+  readonly high: number;
+  /** Of all calls together. */
+  readonly seconds: number;
+  readonly tokensGenerated: number;
+  readonly promptTokensEvaluated: number;
+}
+
+/** How much more is right than in the paper's way, on the same questions, with a bootstrapped 95 % interval. */
+export interface Gain extends Interval {
+  /** "all": the mean of the databases, each of which counts the same. */
+  readonly database: string;
+  readonly model: string;
+  readonly strategy: string;
+  readonly n: number;
+}
+
+export interface Results {
+  /** What it was measured on. */
+  readonly machine: string;
+  readonly cells: readonly CellRow[];
+  readonly gains: readonly Gain[];
+  readonly strategies: Readonly<Record<string, string>>;
+  /** By model, of the way "workspace". */
+  readonly reliability: Readonly<Record<string, readonly ReliabilityRow[]>>;
+}
+
+const PAPER = "paper";
+const SEED = 1;
+
+export function resultsOf(cells: readonly Cell[], machine: string): Results {
+  const models = [...new Set(cells.map(({ model }) => model))];
+  return {
+    machine,
+    cells: cells.map(rowOf),
+    gains: gainsOf(cells),
+    strategies: Object.fromEntries(
+      Object.entries(WAYS).map(([name, { strategy, sampling }]) => [
+        name,
+        `${describeStrategy(strategy)}, temperature ${sampling.temperature}`,
+      ]),
+    ),
+    reliability: Object.fromEntries(models.map((model) => [model, reliabilityOf(cells, model)])),
+  };
+}
+
+function rowOf({ database, model, strategy, measured }: Cell): CellRow {
+  const { answers, seconds, tokensGenerated, promptTokensEvaluated } = measured;
+  const right = answers.filter(({ correct }) => correct).length;
+  const { mean: score, low, high } = wilson(right, answers.length);
+  const took = { seconds: Math.round(10 * seconds) / 10, tokensGenerated, promptTokensEvaluated };
+  return { database, model, strategy, n: answers.length, right, score, low, high, ...took };
+}
+
+function gainsOf(cells: readonly Cell[]): Gain[] {
+  const byName = new Map(cells.map((cell) => [nameOf(cell), cell]));
+  const gains: (Gain & { readonly values: readonly number[] })[] = [];
+  for (const cell of cells) {
+    const paper = byName.get(nameOf({ ...cell, strategy: PAPER }));
+    if (cell.strategy === PAPER || paper === undefined) continue;
+    const { database, model, strategy } = cell;
+    const values = differences(cell.measured, paper.measured);
+    gains.push({ database, model, strategy, n: values.length, ...bootstrapMean(values, SEED), values });
+  }
+  const all = [...groupBy(gains, ({ model, strategy }) => `${model}/${strategy}`).values()]
+    .filter((own) => own.length > 1)
+    .map((own): Gain => {
+      const { model, strategy } = own[0] as Gain;
+      const n = own.reduce((sum, gain) => sum + gain.n, 0);
+      return { database: "all", model, strategy, n, ...meanOf(own.map(({ values }) => values)) };
+    });
+  return [...gains.map(({ values, ...gain }) => gain), ...all];
+}
+
+/** The mean of the means of several lists, and its interval: questions are drawn again within each database. */
+function meanOf(lists: readonly (readonly number[])[]): Interval {
+  const each = lists.map((values) => bootstrapMean(values, SEED));
+  const mean = each.reduce((sum, own) => sum + own.mean, 0) / lists.length;
+  const half = (side: "low" | "high") =>
+    Math.sqrt(each.reduce((sum, own) => sum + (own[side] - own.mean) ** 2, 0)) / lists.length;
+  return { mean, low: mean - half("low"), high: mean + half("high") };
+}
+
+function differences(a: Measured, b: Measured): number[] {
+  const other = new Map(b.answers.map(({ problem, correct }) => [problem, Number(correct)]));
+  return a.answers.flatMap(({ problem, correct }) => {
+    const value = other.get(problem);
+    return value === undefined ? [] : [Number(correct) - value];
+  });
+}
+
+function reliabilityOf(cells: readonly Cell[], model: string): ReliabilityRow[] {
+  return reliability(
+    cells
+      .filter((cell) => cell.model === model && cell.strategy === "workspace")
+      .flatMap(({ measured }) => measured.answers)
+      .flatMap(({ confidence, correct }) => (confidence === null ? [] : [{ confidence, correct }])),
+  );
+}
+
+const nameOf = ({ database, model, strategy }: Omit<Cell, "measured">) => `${database}/${model}/${strategy}`;
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return groups;
+}
+
+/** All answers, and all calls of the models, as Parquet. */
+export async function writeParquet(
+  cells: readonly Cell[],
+  calls: readonly StoredCall[],
+  paths: { readonly answers: string; readonly calls: string },
+): Promise<void> {
+  const answers = cells.flatMap(({ measured, ...cell }) =>
+    measured.answers.map((answer) => ({ ...cell, ...answer })),
+  );
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    for (const [rows, path] of [
+      [answers, paths.answers],
+      [calls, paths.calls],
+    ] as const) {
+      const lines = `${path}.jsonl`;
+      writeFileSync(lines, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+      await connection.run(
+        `COPY (FROM read_json('${lines}', format = 'newline_delimited', maximum_object_size = 100000000))
+         TO '${path}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 19)`,
+      );
+    }
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
+
+/** The calls of an earlier measurement. */
+export async function readCalls(path: string): Promise<StoredCall[]> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    const reader = await connection.runAndReadAll(
+      `SELECT to_json(c)::VARCHAR FROM read_parquet('${path}') AS c`,
+    );
+    return reader.getRowsJS().map(([text]) => JSON.parse(String(text)) as StoredCall);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
