@@ -10,7 +10,9 @@ export const VIEWS = {
   nodes: "a version of the instructions",
   rounds: "a round: which node was chosen to be edited",
   edits: "an attempt at an edit; rejected is null where it was adopted",
-  answers: "an answer: its phase (batch, gate, holdout or test), score, SQL or letter, error, tokens",
+  answers:
+    "an answer: its phase (batch, gate, holdout or test), score, SQL or letter, error, tokens, confidence, examples",
+  readings: "a response that was looked at, each once: the answer in it, and why it cannot be used, or null",
   usage: "tokens by phase: batch, gate, holdout, test, edit",
 } as const;
 
@@ -31,6 +33,11 @@ const EVENT_COLUMNS = {
   outcome: "STRUCT(score DOUBLE, correct BOOLEAN, answer VARCHAR, error VARCHAR)",
   promptTokens: "BIGINT",
   tokens: "JSON",
+  completions: "INTEGER",
+  confidence: "DOUBLE",
+  repaired: "BOOLEAN",
+  examples: "VARCHAR[]",
+  reading: "STRUCT(answer VARCHAR, failure VARCHAR)",
   selected: "INTEGER",
   attempt: "INTEGER",
   rejected: "VARCHAR",
@@ -144,11 +151,15 @@ function viewsOver(folders: readonly string[]): string[] {
      FROM events WHERE type = 'edit'`,
     `CREATE VIEW answers AS SELECT run, node, phase, round, problem, sample, outcome.score AS score,
        outcome.correct AS correct, outcome.answer AS answer, outcome.error AS error, promptTokens AS prompt_tokens,
-       tokens::BIGINT AS tokens
+       tokens::BIGINT AS tokens, coalesce(completions, 1) AS completions, confidence,
+       coalesce(repaired, false) AS repaired, coalesce(examples, []) AS examples
      FROM events WHERE type = 'answer'`,
-    `CREATE VIEW usage AS SELECT run, phase, count(*) AS completions, sum(prompt_tokens) AS prompt_tokens, sum(tokens) AS tokens
-     FROM (SELECT run, phase, prompt_tokens, tokens FROM answers
-           UNION ALL SELECT run, 'edit', prompt_tokens, tokens FROM edits) GROUP BY ALL ORDER BY run, phase`,
+    `CREATE VIEW readings AS SELECT run, problem, reading.answer AS answer, reading.failure AS failure
+     FROM events WHERE type = 'reading'`,
+    `CREATE VIEW usage AS SELECT run, phase, sum(completions)::BIGINT AS completions,
+       sum(prompt_tokens) AS prompt_tokens, sum(tokens) AS tokens
+     FROM (SELECT run, phase, completions, prompt_tokens, tokens FROM answers
+           UNION ALL SELECT run, 'edit', 1, prompt_tokens, tokens FROM edits) GROUP BY ALL ORDER BY run, phase`,
   ];
 }
 

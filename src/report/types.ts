@@ -1,4 +1,5 @@
 /** What a page knows of its runs: one JSON document, written by `run-data.ts` and read by `page/`. */
+import type { ReliabilityRow } from "../answer/reliability.js";
 import type { Comparison } from "../evolve/compare.js";
 import type { CrossValidatedScore, TestScore } from "../journal/journal.js";
 
@@ -30,8 +31,14 @@ export interface RunData {
   readonly scores: readonly (readonly (number | null)[])[];
   /** By node and problem: what is shown of its answers, as an index into `answers`; −1 for nothing. */
   readonly shown: readonly (readonly number[])[];
-  /** Answers, each text once. */
+  /** Answers, each once. */
   readonly answers: readonly AnswerData[];
+  /** Solved problems that prompts showed, each once. */
+  readonly examples: readonly ExampleData[];
+  /** Answers that are drawn for each one that counts. */
+  readonly draws: number;
+  /** Of the best node's answers on holdout and test; empty where answers have no confidence. */
+  readonly reliability: readonly ReliabilityRow[];
   /** Attempts at an edit that were not adopted. */
   readonly rejected: readonly { readonly round: number; readonly parent: number; readonly why: string }[];
   readonly test: Omit<TestScore, "key"> | null;
@@ -61,17 +68,31 @@ export interface ProblemData {
   /** Empty where the task could not be opened. */
   readonly question: string;
   readonly gold: string;
+  /** What its prompt showed under every node, as indexes into `examples`; left out where that is nothing. */
+  readonly examples?: readonly number[];
+}
+
+export interface ExampleData {
+  readonly id: string;
+  /** Empty where the task could not be opened. */
+  readonly question: string;
 }
 
 export interface AnswerData {
   readonly answer: string;
   /** Null where it is right. */
   readonly error: string | null;
+  /** Share of the draws that agree with it; left out where there is one draw only. */
+  readonly confidence?: number;
+  /** Whether it came out of a repair; left out where it did not. */
+  readonly repaired?: true;
 }
 
 export interface PhaseData {
   /** "batch", "gate", "holdout", "test" or "edit". */
   readonly phase: string;
+  /** Answers that were graded, or attempts at edits. */
+  readonly asked: number;
   readonly completions: number;
   readonly promptTokens: number;
   readonly tokens: number;

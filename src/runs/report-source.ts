@@ -98,6 +98,7 @@ export class ReportSource implements AsyncDisposable {
       describe,
       task: task?.id ?? [config.task.name, config.task.db].filter((part) => part !== undefined).join("/"),
       method: methodOf(config),
+      draws: config.evolve.strategy.samples,
       settings: settingsOf(config),
     });
   }

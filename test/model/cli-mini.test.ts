@@ -156,7 +156,7 @@ describe("lse evolve --task mini", () => {
     expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining("The views are")]);
     expect(lse("export", path("run"), "--parquet", path("parquet")).status).toBe(0);
     expect(readdirSync(path("parquet")).sort()).toEqual(
-      ["answers", "edits", "nodes", "rounds", "runs", "usage"].map((view) => `${view}.parquet`),
+      ["answers", "edits", "nodes", "readings", "rounds", "runs", "usage"].map((view) => `${view}.parquet`),
     );
     expect(lse("compare", path("parquet")).stderr).toMatch(/parquet: no run here/);
   });

@@ -214,6 +214,63 @@ describe("the report of a run", () => {
     await close();
   });
 
+  it("says how each answer came about where several are drawn, and how far they can be trusted", async (context) => {
+    if (browser === null) return context.skip();
+    cpSync(path("long"), path("drawn"), { recursive: true });
+    const config = JSON.parse(readFileSync(path("drawn", "config.json"), "utf8"));
+    config.evolve.strategy = { examples: 2, samples: 8 };
+    writeFileSync(path("drawn", "config.json"), JSON.stringify(config));
+    const [asked, ...examples] = [...holdoutScores("long", 0).keys()].slice(0, 3) as [string, string, string];
+    const drawn = events("long").map((event) => {
+      if (event.type !== "answer") return event;
+      const confidence = event.outcome.correct ? 0.625 : 0.125;
+      return { ...event, confidence, ...(event.problem === asked ? { repaired: true, examples } : {}) };
+    });
+    writeFileSync(path("drawn", "events.jsonl"), drawn.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    const { page, complaints, close } = await openFile(report(path("drawn")));
+    const { best, problems } = JSON.parse((await page.locator("#data").textContent()) as string).runs[0];
+    const texts = new Map<string, string>(problems.map(({ id, question }: never) => [id, question]));
+
+    await page.locator('input[type="search"]').fill(texts.get(asked) as string);
+    await page.locator(".matrix tbody button").first().click();
+    const opened = page.locator(`[data-opened] [data-problem="${asked}"]`);
+    expect(await opened.locator("[data-example]").allTextContents()).toEqual(
+      examples.map((id) => `${id}: ${texts.get(id)}`),
+    );
+    const wasRight = holdoutScores("drawn", best).get(asked) === 1;
+    expect(await opened.locator("dt", { hasText: `Node ${best},` }).textContent()).toBe(
+      `Node ${best}, ${wasRight ? "100.0 % · 5 of 8 answers agree" : "0.0 % · no other of 8 answers agrees"} · repaired`,
+    );
+
+    const rated = events("drawn").flatMap((event) =>
+      event.type === "answer" && event.node === best && ["holdout", "test"].includes(event.phase)
+        ? [event.outcome.correct]
+        : [],
+    );
+    const right = rated.filter((correct) => correct).length;
+    expect(right).toBeLessThan(rated.length);
+    const rows = page.locator(".reliability tbody tr");
+    expect(await rows.first().innerText()).toMatch(
+      new RegExp(`^0–1 of 8\\s${rated.length - right}\\s0\\s0\\.0 % \\[0\\.0–`),
+    );
+    expect(await rows.last().innerText()).toMatch(
+      new RegExp(`^4–5 of 8\\s${right}\\s${right}\\s100\\.0 % \\[.*–100\\.0\\]$`),
+    );
+    expect(complaints).toEqual([]);
+    await close();
+  });
+
+  it("says nothing of draws, repairs and examples where there are none", async (context) => {
+    if (browser === null) return context.skip();
+    const { page, close } = await openFile(report(path("long")));
+    await page.locator(".matrix tbody button").first().click();
+    expect(await page.locator("[data-opened] dt").allTextContents()).toContainEqual(
+      expect.stringMatching(/^Node 0, [\d.]+ %$/),
+    );
+    expect(await page.locator("[data-examples], .reliability").count()).toBe(0);
+    await close();
+  });
+
   it("fits a phone, and is dark where that is wanted", async (context) => {
     if (browser === null) return context.skip();
     const file = report(path("long"));

@@ -109,6 +109,40 @@ describe("a query over a run", () => {
     ]);
   });
 
+  it("has what a strategy adds to answers, and what the others have instead", async () => {
+    const drawn = join(home, "drawn");
+    mkdirSync(drawn);
+    for (const name of ["config.json", "events.jsonl"]) copyFileSync(join(path, name), join(drawn, name));
+    {
+      using log = new JournalFile(join(drawn, "events.jsonl"));
+      log.record({
+        type: "answer",
+        key: "0/test/9/p1/0",
+        ...{ node: 0, phase: "test", round: 9, problem: "p1", sample: 0 },
+        outcome: { score: 1, correct: true, answer: "right", error: null },
+        ...{ promptTokens: 900, tokens: 90, completions: 9, confidence: 0.625, repaired: true },
+        examples: ["p2", "p'3"],
+      });
+      const reading = { answer: "SELECT x", result: null, failure: "no such column: x", isEmpty: false };
+      log.record({ type: "reading", key: "a", problem: "p1", reading });
+      const usable = { answer: "SELECT 1", result: "1", failure: null, isEmpty: false };
+      log.record({ type: "reading", key: "b", problem: "p1", reading: usable });
+    }
+    const columns = "completions, confidence, repaired, examples";
+    expect(await ask(`SELECT ${columns} FROM answers WHERE round = 9`, [drawn])).toEqual([
+      [9, 0.625, true, ["p2", "p'3"]],
+    ]);
+    expect(await ask(`SELECT DISTINCT ${columns} FROM answers`)).toEqual([[1, null, false, []]]);
+    expect(await ask("SELECT completions FROM usage WHERE phase = 'test'", [drawn])).toEqual([[10n + 9n]]);
+    expect(
+      await ask("SELECT run[-5:], problem, answer, failure FROM readings ORDER BY answer", [drawn]),
+    ).toEqual([
+      ["drawn", "p1", "SELECT 1", null],
+      ["drawn", "p1", "SELECT x", "no such column: x"],
+    ]);
+    expect(await ask("FROM readings")).toEqual([]);
+  });
+
   it("says what DuckDB says, and which views there are", async () => {
     await expect(ask("SELEC 1")).rejects.toThrow(/syntax error.*runs, nodes, rounds/s);
     await expect(ask("SELECT 1", [join(home, "none")])).rejects.toThrow(/none: no events\.jsonl/);

@@ -6,6 +6,7 @@ import { ComparisonSection } from "./comparison.js";
 import { counted, interval, percent, scored } from "./format.js";
 import { NodePanel } from "./node-panel.js";
 import { ProblemMatrix } from "./problem-matrix.js";
+import { Reliability } from "./reliability.js";
 import { Spending } from "./spending.js";
 import { TreeView } from "./tree-view.js";
 
@@ -63,6 +64,7 @@ function Run({ run, isOnly }: { run: RunData; isOnly: boolean }) {
       </section>
       <RoundScores run={run} selected={node.id} />
       <ProblemMatrix run={run} selected={node.id} onSelect={select} />
+      <Reliability run={run} />
       <Spending run={run} />
       <Rejected run={run} />
     </main>
@@ -83,10 +85,7 @@ function Heading({ run, isOnly }: { run: RunData; isOnly: boolean }) {
 
 function Figures({ run }: { run: RunData }) {
   const [seed, best] = [run.nodes[0], run.nodes[run.best]];
-  const answers = run.phases.reduce(
-    (sum, { phase, completions }) => sum + (phase === "edit" ? 0 : completions),
-    0,
-  );
+  const answers = run.phases.reduce((sum, { phase, asked }) => sum + (phase === "edit" ? 0 : asked), 0);
   return (
     <>
       <dl class="figures">

@@ -22,6 +22,13 @@ export const interval = ({ mean, low, high }: Interval): string =>
 export const scored = ({ score, standardError }: NodeData): string =>
   standardError === null ? percent(score) : `${percent(score)} ± ${(100 * standardError).toFixed(1)}`;
 
+/** How many of the draws agree with the answer that was taken. */
+export function agreement(confidence: number, draws: number): string {
+  const agreeing = Math.round(confidence * draws);
+  if (agreeing === 0) return `none of ${draws} answers could be used`;
+  return agreeing === 1 ? `no other of ${draws} answers agrees` : `${agreeing} of ${draws} answers agree`;
+}
+
 /** From the seed instructions to a node. */
 export function pathTo(run: RunData, id: number): NodeData[] {
   const path: NodeData[] = [];
