@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { Command } from "@commander-js/extra-typings";
 import { answer, answerSeeds, eachSample } from "#lse/answer/answer.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
+import { type Interval, wilson } from "#lse/lib/statistics.js";
 import { parseRules } from "#lse/mini/rules.js";
 import { parseAddress } from "#lse/mini/splits.js";
 import { MiniTask } from "#lse/mini/task.js";
@@ -87,14 +88,8 @@ say(
 say(`${answers} answers and edits in ${minutes.toFixed(1)} minutes. Look at them: npx lse report ${path}`);
 if (json) console.log(JSON.stringify({ seed: before, best: after, answers, minutes }));
 
-interface Share {
-  readonly mean: number;
-  readonly low: number;
-  readonly high: number;
-}
-
 /** The share of the test questions that is answered right under some instructions. */
-async function test(instructions: string): Promise<Share> {
+async function test(instructions: string): Promise<Interval> {
   const graded = await answer(task, model, {
     instructions,
     asked: eachSample(task.testIds, 1),
@@ -104,16 +99,7 @@ async function test(instructions: string): Promise<Share> {
   return wilson(graded.filter(({ outcome }) => outcome.correct).length, graded.length);
 }
 
-/** A share with its 95 % interval (Wilson 1927). */
-function wilson(right: number, total: number): Share {
-  const z = 1.96;
-  const mean = right / total;
-  const centre = (mean + z ** 2 / (2 * total)) / (1 + z ** 2 / total);
-  const half = (z / (1 + z ** 2 / total)) * Math.sqrt((mean * (1 - mean)) / total + (z / (2 * total)) ** 2);
-  return { mean, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
-}
-
-function percent({ mean, low, high }: Share): string {
+function percent({ mean, low, high }: Interval): string {
   const number = (value: number) => (100 * value).toFixed(0);
   return `${number(mean)} % [${number(low)}–${number(high)}]`;
 }

@@ -1,6 +1,6 @@
 /** A run's folder as what a page shows of it. Everything comes from its files; a run may still go on. */
 import { existsSync } from "node:fs";
-import { reliability } from "../answer/reliability.js";
+import { ratedAnswers, reliability } from "../answer/reliability.js";
 import { treeFromJson } from "../evolve/tree-file.js";
 import type { RunEvent } from "../journal/journal.js";
 import { SavedJournal } from "../journal/journal-file.js";
@@ -57,7 +57,7 @@ export function runData(source: RunSource): RunData {
     ...cells,
     ...texts,
     draws,
-    reliability: reliabilityOf(answers, best),
+    reliability: reliability(ratedAnswers(answers, best)),
     ended: done?.reason ?? null,
     best,
     rejected: [...events.all("edit")].flatMap(({ round, parent, rejected }) =>
@@ -122,15 +122,6 @@ function textsOf(
 }
 
 /** How far the best node's answers can be trusted: those that score it, and those of the test. */
-const reliabilityOf = (answers: readonly AnswerEvent[], best: number) =>
-  reliability(
-    answers
-      .filter(({ node, phase }) => node === best && (phase === "holdout" || phase === "test"))
-      .flatMap(({ confidence, outcome: { correct } }) =>
-        confidence === undefined ? [] : [{ confidence, correct }],
-      ),
-  );
-
 /** Scores and answers by node and problem. Of several samples the first wrong answer is shown, or else the first. */
 function cellsOf(answers: readonly AnswerEvent[], nodes: number, problems: readonly string[]) {
   const column = new Map(problems.map((id, i) => [id, i]));

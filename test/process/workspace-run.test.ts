@@ -18,7 +18,8 @@ const RULE = "- Add the number of the question.";
 function baker({ body }: Asked): Treatment {
   const [first, user] = (body.messages as { content: string }[]).map(({ content }) => content);
   if (user === undefined) return { text: `<prompt>${RULE}</prompt>` };
-  const number = /Question (\d+)\?/.exec(user)?.[1] ?? "0";
+  // Examples come before the question that is asked.
+  const number = [...user.matchAll(/Question (\d+)\?/g)].at(-1)?.[1] ?? "0";
   return {
     text: first?.includes(RULE)
       ? `<answer>SELECT count(*) + ${number} FROM cakes</answer>`
@@ -50,7 +51,10 @@ describe("a workspace's run", () => {
     let isHeld = true;
     await using slow = await ChatServer.start((asked, n) => (isHeld && n > 7 ? "hang" : baker(asked)));
     const { child, ended } = start(slow, "evolve", killed, ...OPTIONS);
-    while (slow.asked.length < 8) await sleep(10);
+    const events = join(killed, "runs", "001", "events.jsonl");
+    const paid = () =>
+      existsSync(events) ? readFileSync(events, "utf8").match(/^{"type":"generation"/gm) : null;
+    while ((paid()?.length ?? 0) < 7) await sleep(10);
     child.kill("SIGKILL");
     await ended;
     isHeld = false;
