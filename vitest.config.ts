@@ -32,6 +32,17 @@ export default defineConfig({
         extends: true,
         test: { name: "alone", include: ALONE, fileParallelism: false, sequence: { groupOrder: 3 } },
       },
+      {
+        extends: true,
+        // Real models, minutes a test: `npm run test:real`.
+        test: {
+          name: "real",
+          include: ["test/real/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 3_600_000,
+          sequence: { groupOrder: 4 },
+        },
+      },
     ],
   },
 });

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { LseError } from "../errors.js";
 import { defaultCacheFolder } from "../lib/cache-folder.js";
 import { carryOut, formatBytes, planDownload } from "./download.js";
-import { hubOf, listRepository, type RemoteFile } from "./hub.js";
+import { fileOf, hubOf, listRepository, type RemoteFile } from "./hub.js";
 import {
   type DataEntry,
   entryNamed,
@@ -68,13 +68,17 @@ export function wantedModel(name: string, quant?: string, to?: string): Wanted<M
   const entry = entryNamed(readModelManifest(), name, "models");
   const hub = hubOf(process.env);
   const chosen = quant ?? entry.quant;
+  const known = chosen.toLowerCase() === entry.quant.toLowerCase() ? entry.file : undefined;
   return {
     entry,
     quant: chosen,
     folder: resolve(to ?? cacheFolderOf("models", name)),
     page: `${hub.endpoint}/${entry.repository}`,
-    files: async (context) =>
-      filesOfQuant(entry, await listRepository(hub, entry.repository, context), chosen),
+    files:
+      known !== undefined
+        ? [fileOf(hub, entry.repository, known)]
+        : async (context) =>
+            filesOfQuant(entry, await listRepository(hub, entry.repository, context), chosen),
   };
 }
 

