@@ -7,8 +7,8 @@ import type { LanguageModel } from "#lse/model.js";
 import type { Task } from "#lse/task.js";
 import { TEST_QUESTIONS, type Way } from "./cells.js";
 
-/** Questions of one call: more of them would make each attend to more. */
-const AT_ONCE = 10;
+/** Questions of one call: few would leave the engine idle, and with many every token attends to more cells. */
+const atOnce = (samples: number): number => (samples === 1 ? 30 : 10);
 
 /** The questions that are asked, and those that are solved, in a fixed order. */
 export interface Division {
@@ -54,8 +54,9 @@ export async function measure(
   const asked = underStrategy(way.withTwins ? withoutTwins(task) : task, way, pool);
   const before = { ...model.usage };
   const answers: ScoredAnswer[] = [];
-  for (let from = 0; from < questions; from += AT_ONCE) {
-    const problems = test.slice(from, Math.min(questions, from + AT_ONCE));
+  const step = atOnce(way.strategy.samples);
+  for (let from = 0; from < questions; from += step) {
+    const problems = test.slice(from, Math.min(questions, from + step));
     const given = await answer(asked, model, {
       instructions: asked.seedInstructions,
       asked: problems.map((problem) => ({ problem, sample: 0 })),

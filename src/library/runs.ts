@@ -7,6 +7,15 @@ export {
   eachSample,
   scoreOf,
 } from "../answer/answer.js";
+export type { ReliabilityRow } from "../answer/reliability.js";
+export {
+  describeStrategy,
+  PAPER_STRATEGY,
+  type Strategy,
+  strategySchema,
+  WORKSPACE_STRATEGY,
+} from "../answer/strategy.js";
+export { type Asking, type StrategicTask, underStrategy } from "../answer/under-strategy.js";
 export {
   type Comparison,
   compareRuns,
@@ -40,13 +49,14 @@ export type { ReportData, RunData } from "../report/types.js";
 export { type CollectHooks, type CollectOptions, collect } from "../runs/collect.js";
 export { overrideConfig, type PartialConfig, runConfigSchema } from "../runs/config.js";
 export { openModels, type RunModels } from "../runs/open-models.js";
+export { evalConfig, evalWorkspaceConfig } from "../runs/eval.js";
 export { type DryRun, dryRun } from "../runs/run-budget.js";
 export type { RunHooks, RunInputs } from "../runs/run-in-folder.js";
 export { savedRuns } from "../runs/saved-runs.js";
 export { type TaskConfig, TaskPool } from "../runs/tasks.js";
 export { type WorkspaceHooks, type WorkspaceOutcome, workspaceConfig } from "../runs/workspace.js";
 export { measureManual } from "../runs/workspace-worth.js";
-export type { ProblemText, ValidationReport } from "../task.js";
+export type { ProblemText, PromptParts, Reading, Reasoning, ValidationReport } from "../task.js";
 export type { GivenTask } from "../task-file/checked-task.js";
 export { promptProblems } from "../task-file/prompt-problems.js";
 export { type Answered, ask, type FeedbackGiven } from "../workspace/ask.js";

@@ -51,7 +51,7 @@ function answeringConfig(folder: Workspace, model: string | undefined): RunConfi
       "Give one with `model.path`; lse evolve keeps it",
     );
   const { prompts, engine, evolve, timeout } = folder.config;
-  const usual = { evolve: formOf(prompts, engine).evolve };
+  const usual = { evolve: formOf(prompts, engine).settings(model ?? own.path) };
   const { evolve: chosen } = overrideConfig(usual, { evolve });
   const config = resolveConfig(
     {

@@ -106,7 +106,8 @@ async function prepare(
     ...(folder.runs().length === 0 ? {} : { reuse: folder.runsPath }),
     evolve,
   };
-  const usual: PartialConfig = { evolve: formOf(prompts, engine).evolve };
+  const { path: modelPath } = overrideConfig(own, over).model ?? {};
+  const usual: PartialConfig = { evolve: formOf(prompts, engine).settings(modelPath) };
   const chosen = overrideConfig(overrideConfig(usual, own), over);
   const { sampling, strategy } = resolveConfig(chosen, folder.configPath).evolve;
   const isSettled = sampling.temperature === 0 || strategy.samples > 1;

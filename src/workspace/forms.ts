@@ -15,6 +15,7 @@ import { extractTag } from "../lib/extract.js";
 import { actPrompt, evolverPrompt, miniReport, miniSystemPrompt } from "../mini/prompts.js";
 import { NO_RULES, parseRules, rulesText } from "../mini/rules.js";
 import type { ChatMessage } from "../model.js";
+import { isRemote } from "../runtime/remote/names.js";
 import type { Outcome } from "../task.js";
 import { queryOf } from "./answer.js";
 import type { Prompts } from "./folder.js";
@@ -37,8 +38,8 @@ export interface PromptForm {
   rules(instructions: string): RuleUnit[];
   /** Whether all rules are in one line. */
   readonly isOneLine: boolean;
-  /** Settings of evolution that differ from the paper's. */
-  readonly evolve: { readonly sampling?: object } & Readonly<Record<string, unknown>>;
+  /** Settings of runs that differ from the paper's. @param model path, or name at a service */
+  settings(model: unknown): { readonly sampling: object } & Readonly<Record<string, unknown>>;
 }
 
 export const formOf = (prompts: Prompts, engine: SqlEngine): PromptForm =>
@@ -63,11 +64,13 @@ const sqlForm = (dialect: Dialect): PromptForm => ({
   evolverPrompt: undefined,
   rules: ruleUnits,
   isOneLine: false,
-  evolve: {
-    strategy: WORKSPACE_STRATEGY,
+  settings: (model) => ({
+    // A service is paid for each answer, and the vote was measured with small models.
+    strategy:
+      typeof model === "string" && isRemote(model) ? { ...WORKSPACE_STRATEGY, samples: 1 } : WORKSPACE_STRATEGY,
     // Answers that differ enough to be counted; penalties would keep a query from naming a column twice.
     sampling: { temperature: 0.7, topK: 20, topP: 0.95, presencePenalty: 0 },
-  },
+  }),
 });
 
 /** The prompts that the models of the miniature world were trained on. They answer with the query itself. */
@@ -90,11 +93,11 @@ const MINI: PromptForm = {
   },
   isOneLine: true,
   // They were trained without penalties, and do best with their likeliest answers and nearly likeliest edits.
-  evolve: {
+  settings: () => ({
     ucbC: 0.3,
     editTemperature: 0.5,
     sampling: { temperature: 0, topK: 0, topP: 1, presencePenalty: 0, maxTokens: 160 },
-  },
+  }),
 };
 
 /** Without comments, because the models do not know their words. */

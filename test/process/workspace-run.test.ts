@@ -30,7 +30,7 @@ function baker({ body }: Asked): Treatment {
 const start = (server: ChatServer, ...options: string[]) =>
   besideLse({ OPENAI_BASE_URL: `${server.url}/v1` }, ...options);
 
-const OPTIONS = ["--model", "openai:small", "--rounds", "1", "--samples", "1", "--seed", "5", "--json"];
+const OPTIONS = ["--model", "openai:small", "--rounds", "1", "--draws", "8", "--seed", "5", "--json"];
 
 /** A workspace in a folder of its own, with its database beside it. */
 async function workspace(name: string): Promise<string> {
