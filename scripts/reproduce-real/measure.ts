@@ -1,7 +1,9 @@
 /** Scores one way of answering on the test questions of a database. */
 import { answer, answerSeeds } from "#lse/answer/answer.js";
+import { attempt } from "#lse/answer/attempt.js";
 import { PAPER_STRATEGY } from "#lse/answer/strategy.js";
 import { underStrategy } from "#lse/answer/under-strategy.js";
+import { choose } from "#lse/answer/vote.js";
 import { deriveSeed, shuffled } from "#lse/lib/random.js";
 import type { LanguageModel } from "#lse/model.js";
 import type { Task } from "#lse/task.js";
@@ -41,6 +43,55 @@ export interface Measured {
   readonly promptTokensEvaluated: number;
 }
 
+/** What a vote of fewer draws would have reached, from the draws of a way without repair. @returns right answers by draws */
+export async function rightByDraws(
+  task: Task,
+  model: LanguageModel,
+  way: Way,
+  questions: number,
+): Promise<number[]> {
+  const { samples } = way.strategy;
+  const right = Array.from({ length: samples }, () => 0);
+  const { asked, batches } = askedBy(task, way, questions);
+  for (const problems of batches)
+    await attempt(asked, model, {
+      questions: problems.map((problem) => ({
+        problem,
+        messages: asked.prompt(problem, asked.seedInstructions),
+        seed: seedOf(problem),
+        sample: 0,
+      })),
+      strategy: way.strategy,
+      sampling: way.sampling,
+      onAttempt: async (index, { draws }) => {
+        for (let count = 1; count <= samples; count++) {
+          const some = draws.slice(0, count);
+          const { chosen } = choose(
+            some.map(({ reading }) => reading ?? { answer: "", result: null }),
+            "result",
+          );
+          const { correct } = await task.grade(problems[index] as string, some[chosen]?.response ?? "");
+          if (correct) right[count - 1] = (right[count - 1] ?? 0) + 1;
+        }
+      },
+    });
+  return right;
+}
+
+const seedOf = answerSeeds(0, "test");
+
+/** The task as it is asked in this way, and its questions by calls. */
+function askedBy(task: Task, way: Way, questions: number) {
+  const { test, solved } = divide(task);
+  const pool = solved.slice(0, way.solved);
+  const asked = underStrategy(way.withTwins ? withoutTwins(task) : task, way, pool);
+  const step = atOnce(way.strategy.samples);
+  const batches = Array.from({ length: Math.ceil(questions / step) }, (_, i) =>
+    test.slice(i * step, Math.min(questions, (i + 1) * step)),
+  );
+  return { asked, batches };
+}
+
 /** @param onAnswers called with the number of answers that are done, after each call */
 export async function measure(
   task: Task,
@@ -49,20 +100,16 @@ export async function measure(
   questions: number,
   onAnswers: (count: number) => void,
 ): Promise<Measured> {
-  const { test, solved } = divide(task);
-  const pool = solved.slice(0, way.solved);
-  const asked = underStrategy(way.withTwins ? withoutTwins(task) : task, way, pool);
+  const { asked, batches } = askedBy(task, way, questions);
   const before = { ...model.usage };
   const answers: ScoredAnswer[] = [];
-  const step = atOnce(way.strategy.samples);
-  for (let from = 0; from < questions; from += step) {
-    const problems = test.slice(from, Math.min(questions, from + step));
+  for (const problems of batches) {
     const given = await answer(asked, model, {
       instructions: asked.seedInstructions,
       asked: problems.map((problem) => ({ problem, sample: 0 })),
       strategy: way.strategy,
       sampling: way.sampling,
-      seedOf: answerSeeds(0, "test"),
+      seedOf,
     });
     for (const { problem, outcome, confidence, repaired, examples = [] } of given) {
       const { correct, answer: sql, error } = outcome;

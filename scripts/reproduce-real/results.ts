@@ -15,6 +15,8 @@ export interface Cell {
   /** Name of the way. */
   readonly strategy: string;
   readonly measured: Measured;
+  /** Right answers if 1, 2, … of its draws had been voted on; for votes without repair. */
+  readonly rightByDraws?: readonly number[];
 }
 
 /** A row of the results. */
@@ -32,6 +34,7 @@ export interface CellRow {
   readonly seconds: number;
   readonly tokensGenerated: number;
   readonly promptTokensEvaluated: number;
+  readonly rightByDraws?: readonly number[];
 }
 
 /** How much more is right than in the paper's way, on the same questions, with a bootstrapped 95 % interval. */
@@ -72,12 +75,13 @@ export function resultsOf(cells: readonly Cell[], machine: string): Results {
   };
 }
 
-function rowOf({ database, model, strategy, measured }: Cell): CellRow {
+function rowOf({ database, model, strategy, measured, rightByDraws }: Cell): CellRow {
   const { answers, seconds, tokensGenerated, promptTokensEvaluated } = measured;
   const right = answers.filter(({ correct }) => correct).length;
   const { mean: score, low, high } = wilson(right, answers.length);
   const took = { seconds: Math.round(10 * seconds) / 10, tokensGenerated, promptTokensEvaluated };
-  return { database, model, strategy, n: answers.length, right, score, low, high, ...took };
+  const votes = rightByDraws === undefined ? {} : { rightByDraws };
+  return { database, model, strategy, n: answers.length, right, score, low, high, ...took, ...votes };
 }
 
 function gainsOf(cells: readonly Cell[]): Gain[] {
@@ -126,7 +130,8 @@ function reliabilityOf(cells: readonly Cell[], model: string): ReliabilityRow[] 
   );
 }
 
-const nameOf = ({ database, model, strategy }: Omit<Cell, "measured">) => `${database}/${model}/${strategy}`;
+const nameOf = ({ database, model, strategy }: Omit<Cell, "measured" | "rightByDraws">) =>
+  `${database}/${model}/${strategy}`;
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
@@ -140,8 +145,8 @@ export async function writeParquet(
   calls: readonly StoredCall[],
   paths: { readonly answers: string; readonly calls: string },
 ): Promise<void> {
-  const answers = cells.flatMap(({ measured, ...cell }) =>
-    measured.answers.map((answer) => ({ ...cell, ...answer })),
+  const answers = cells.flatMap(({ database, model, strategy, measured }) =>
+    measured.answers.map((answer) => ({ database, model, strategy, ...answer })),
   );
   const instance = await DuckDBInstance.create(":memory:");
   const connection = await instance.connect();

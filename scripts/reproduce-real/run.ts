@@ -17,7 +17,7 @@ import { Progress } from "#lse/terminal/progress.js";
 import { textTable } from "#lse/terminal/text-table.js";
 import { CallStore, StoredModel } from "./call-store.js";
 import { DATABASES, type Database, MODELS, type ModelName, QUICK, TEST_QUESTIONS, WAYS } from "./cells.js";
-import { measure } from "./measure.js";
+import { measure, rightByDraws } from "./measure.js";
 import { type Cell, type CellRow, readCalls, resultsOf, writeParquet } from "./results.js";
 
 /** Tokens of a prompt with eight examples, its answer and a repair. */
@@ -118,7 +118,10 @@ async function measureCell(
   });
   const way = WAYS[name] as (typeof WAYS)[string];
   const measured = await measure(task, policy, way, plan.questions, (count) => progress.advance(count));
-  return { database, model, strategy: name, measured };
+  const cell = { database, model, strategy: name, measured };
+  const { samples, repair } = way.strategy;
+  if (samples === 1 || repair > 0) return cell;
+  return { ...cell, rightByDraws: await rightByDraws(task, policy, way, plan.questions) };
 }
 
 async function openModel(name: ModelName): Promise<LanguageModel> {

@@ -6,7 +6,7 @@ import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { validateGold } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
-import { type Tables, tablesOf } from "./name-hints.js";
+import { type Names, namesOf } from "./name-hints.js";
 import {
   BIRD_SEED_INSTRUCTIONS,
   birdReport,
@@ -63,7 +63,7 @@ export class BirdTask implements Task {
   readonly seedInstructions = BIRD_SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
   readonly parts: PromptParts;
-  readonly #tables: Tables;
+  readonly #names: Names;
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
 
   /** @throws LseError for missing or malformed files, or an unknown database */
@@ -106,7 +106,7 @@ export class BirdTask implements Task {
     this.fingerprint = fingerprint;
     this.problemIds = questions.map(({ id }) => id);
     this.#questions = new Map(questions.map((question) => [question.id, question]));
-    this.#tables = tablesOf(schema);
+    this.#names = namesOf(schema);
     this.parts = {
       ...sqlPromptParts("SQLite"),
       question: (problemId) => fullQuestion(this.#question(problemId)),
@@ -140,7 +140,7 @@ export class BirdTask implements Task {
     const answer = this.#answerIn(response);
     const { dbId } = this.#question(problemId);
     const run = () => this.own.accuracy.run(dbId, answer);
-    return await readQuery(answer, { run, tables: this.#tables, noAnswer: this.#noAnswer });
+    return await readQuery(answer, { run, names: this.#names, noAnswer: this.#noAnswer });
   }
 
   report(problemId: string, outcome: Outcome): string {

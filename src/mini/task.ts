@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
+import { NO_NAMES } from "../bird/name-hints.js";
 import { readQuery } from "../bird/reading.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
@@ -110,7 +111,7 @@ export class MiniTask implements Task {
     const answer = queryIn(response);
     const { dbId } = this.#asBird(this.problem(problemId));
     const run = () => this.grader.accuracy.run(dbId, answer);
-    return await readQuery(answer, { run, tables: new Map(), noAnswer: "the response is empty" });
+    return await readQuery(answer, { run, names: NO_NAMES, noAnswer: "the response is empty" });
   }
 
   report(problemId: string, { answer, correct }: Outcome): string {

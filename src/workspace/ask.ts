@@ -1,7 +1,7 @@
 /** Answers a question with the manual, and records feedback on the answer. */
 import { type Attempt, attempt, type Subject } from "../answer/attempt.js";
 import type { Strategy } from "../answer/strategy.js";
-import { tablesOf } from "../bird/name-hints.js";
+import { namesOf } from "../bird/name-hints.js";
 import type { QuestionText } from "../bird/prompts.js";
 import { readQuery } from "../bird/reading.js";
 import { type SqlExecutor, type SqlFailure, type SqlTable, sameRows } from "../bird/sql/executor.js";
@@ -59,11 +59,11 @@ export async function ask(
   new AskedLog(folder.askedPath);
   // Fails for a database that cannot be used, before anything is generated.
   await executor.execute(folder.databasePath, "SELECT 1");
-  const tables = tablesOf(folder.schema());
+  const names = namesOf(folder.schema());
   const read = async (response: string) => {
     const answer = form.answerOf(response);
     const run = () => executor.execute(folder.databasePath, answer);
-    return await readQuery(answer, { run, tables, noAnswer: NO_QUERY });
+    return await readQuery(answer, { run, names, noAnswer: NO_QUERY });
   };
   const subject: Subject = {
     ...(form.parts === undefined ? {} : { parts: { repair: form.parts.repair } }),

@@ -67,7 +67,9 @@ const sqlForm = (dialect: Dialect): PromptForm => ({
   settings: (model) => ({
     // A service is paid for each answer, and the vote was measured with small models.
     strategy:
-      typeof model === "string" && isRemote(model) ? { ...WORKSPACE_STRATEGY, samples: 1 } : WORKSPACE_STRATEGY,
+      typeof model === "string" && isRemote(model)
+        ? { ...WORKSPACE_STRATEGY, samples: 1 }
+        : WORKSPACE_STRATEGY,
     // Answers that differ enough to be counted; penalties would keep a query from naming a column twice.
     sampling: { temperature: 0.7, topK: 20, topP: 0.95, presencePenalty: 0 },
   }),

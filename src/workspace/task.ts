@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
-import { type Tables, tablesOf } from "../bird/name-hints.js";
+import { type Names, namesOf } from "../bird/name-hints.js";
 import { fullQuestion, sqlSolution } from "../bird/prompts.js";
 import { readQuery } from "../bird/reading.js";
 import { twinKeysOf } from "../bird/twins.js";
@@ -37,7 +37,7 @@ export class WorkspaceTask implements Task {
   readonly testIds: readonly string[];
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly parts?: PromptParts;
-  readonly #tables: Tables;
+  readonly #names: Names;
   readonly #questions: ReadonlyMap<string, WorkspaceQuestion>;
 
   /** @throws LseError for files that cannot be used, the database among them */
@@ -78,7 +78,7 @@ export class WorkspaceTask implements Task {
     this.holdoutIds = having("holdout");
     this.testIds = having("test");
     this.#questions = new Map(questions.map((question) => [question.id, question]));
-    this.#tables = tablesOf(problems.schema);
+    this.#names = namesOf(problems.schema);
     if (this.form.parts !== undefined)
       this.parts = {
         ...this.form.parts,
@@ -118,7 +118,7 @@ export class WorkspaceTask implements Task {
   async read(_: string, response: string): Promise<Reading> {
     const answer = this.form.answerOf(response);
     const run = () => this.accuracy.run(this.problems.name, answer);
-    return await readQuery(answer, { run, tables: this.#tables, noAnswer: NO_QUERY });
+    return await readQuery(answer, { run, names: this.#names, noAnswer: NO_QUERY });
   }
 
   report(problemId: string, outcome: Outcome): string {

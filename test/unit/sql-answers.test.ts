@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nameHint, tablesOf } from "#lse/bird/name-hints.js";
+import { nameHint, namesOf } from "#lse/bird/name-hints.js";
 import { twinKeysOf } from "#lse/bird/twins.js";
 
 const SCHEMA = `CREATE TABLE superhero (
@@ -12,7 +12,8 @@ const SCHEMA = `CREATE TABLE superhero (
 
 CREATE TABLE "hero power" (
     hero_id integer,
-    "power name" text -- the power's name
+    "power name" text, -- the power's name
+    FOREIGN KEY (hero_id) REFERENCES superhero
 );
 
 CREATE TABLE publisher (
@@ -48,41 +49,68 @@ describe("twins", () => {
 });
 
 describe("hints for names that do not exist", () => {
-  const tables = tablesOf(SCHEMA);
+  const names = namesOf(SCHEMA);
+  const hint = (error: string, sql: string) => nameHint(`SQLite: ${error}`, sql, names);
 
-  it("know the columns of each table of a schema", () => {
-    expect([...tables]).toEqual([
+  it("know the columns and keys of each table of a schema", () => {
+    expect([...names.columns]).toEqual([
       ["superhero", ["id", "superhero_name", "publisher_id"]],
       ["hero power", ["hero_id", "power name"]],
       ["publisher", ["id", "publisher_name"]],
     ]);
+    expect(names.keys).toEqual([
+      { table: "superhero", column: "publisher_id", toTable: "publisher", toColumn: "id" },
+      { table: "hero power", column: "hero_id", toTable: "superhero", toColumn: "id" },
+    ]);
   });
 
-  it("say where a column is, by the alias of its table", () => {
+  it("say where a column is and how to join its table, by the names that the query has for tables", () => {
     const sql = "SELECT T1.publisher_name FROM superhero AS T1";
-    expect(nameHint("SQLite: no such column: T1.publisher_name", sql, tables)).toBe(
-      "superhero (T1) has no column publisher_name here; it is in publisher: join that table.",
+    const join = "JOIN publisher ON T1.publisher_id = publisher.id";
+    expect(hint("no such column: T1.publisher_name", sql)).toBe(
+      `superhero (T1) has no column publisher_name: publisher has it (${join}).`,
     );
-    expect(nameHint("SQLite: no such column: publisher_name", sql, tables)).toBe(
-      "There is no column publisher_name here; it is in publisher: join that table.",
+    expect(hint("no such column: publisher_name", "SELECT publisher_name FROM superhero WHERE 1")).toBe(
+      "There is no column publisher_name: publisher has it (JOIN publisher ON superhero.publisher_id = publisher.id).",
+    );
+  });
+
+  it("go by way of a table between, and by keys in both directions", () => {
+    expect(hint("no such column: p.publisher_name", 'SELECT p.publisher_name FROM "hero power" p')).toBe(
+      "hero power (p) has no column publisher_name: publisher has it (JOIN superhero ON p.hero_id = superhero.id JOIN publisher ON superhero.publisher_id = publisher.id).",
+    );
+    expect(hint("no such column: s.hero_id", "SELECT s.hero_id FROM superhero s")).toBe(
+      'superhero (s) has no column hero_id: hero power has it (JOIN "hero power" ON "hero power".hero_id = s.id).',
+    );
+  });
+
+  it("name the table of the query that has the column", () => {
+    const sql = "SELECT s.publisher_name FROM superhero s JOIN publisher AS p ON s.publisher_id = p.id";
+    expect(hint("no such column: s.publisher_name", sql)).toBe(
+      "superhero (s) has no column publisher_name: publisher has it (p.…).",
     );
   });
 
   it("name the nearest column, and those of the table that is meant", () => {
-    expect(
-      nameHint("SQLite: no such column: s.hero_name", "SELECT s.hero_name FROM superhero s", tables),
-    ).toBe(
+    expect(hint("no such column: s.hero_name", "SELECT s.hero_name FROM superhero s")).toBe(
       "superhero (s) has no column hero_name; the nearest name is superhero_name. The columns of superhero are id, superhero_name, publisher_id.",
     );
   });
 
   it("name the nearest table", () => {
-    expect(nameHint("SQLite: no such table: superheroes", "SELECT 1 FROM superheroes", tables)).toBe(
+    expect(hint("no such table: superheroes", "SELECT 1 FROM superheroes")).toBe(
       "There is no table superheroes; the nearest name is superhero. The tables are superhero, hero power, publisher.",
     );
   });
 
+  it("understand DuckDB's words", () => {
+    const error = 'Binder Error: Table "s" does not have a column named "publisher_name"';
+    expect(nameHint(error, "SELECT s.publisher_name FROM superhero s", names)).toMatch(
+      /^superhero \(s\) has no column publisher_name: publisher has it/,
+    );
+  });
+
   it("have nothing to say of other failures", () => {
-    expect(nameHint('SQLite: near "FRM": syntax error', "SELECT 1 FRM x", tables)).toBe("");
+    expect(hint('near "FRM": syntax error', "SELECT 1 FRM x")).toBe("");
   });
 });
