@@ -133,7 +133,7 @@ function reliabilityOf(cells: readonly Cell[], model: string): ReliabilityRow[] 
 const nameOf = ({ database, model, strategy }: Omit<Cell, "measured" | "rightByDraws">) =>
   `${database}/${model}/${strategy}`;
 
-function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
   return groups;

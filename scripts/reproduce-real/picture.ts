@@ -1,0 +1,86 @@
+/**
+ * Draws docs/strategies.png: the score of each way of answering against the seconds that a question takes.
+ *
+ *   npm run reproduce:picture
+ */
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { readJson } from "#lse/lib/json-file.js";
+import { mean, wilson } from "#lse/lib/statistics.js";
+import { launchBrowser } from "../../test/browser.js";
+import { type CellRow, groupBy, type Results } from "./results.js";
+
+const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const { cells } = readJson(at("bench/results/real-strategies.json")) as Results;
+
+/** A way of answering with a model, over the databases that it was measured on. */
+interface Point {
+  readonly model: string;
+  readonly strategy: string;
+  readonly seconds: number;
+  readonly score: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const databases = new Set(cells.map(({ database }) => database)).size;
+const groups = groupBy(cells, ({ model, strategy }) => `${model} ${strategy}`);
+const points = [...groups.values()]
+  .filter((own) => own.length === databases)
+  .map((own): Point => {
+    const [{ model, strategy }] = own as [CellRow, ...CellRow[]];
+    const questions = own.reduce((sum, { n }) => sum + n, 0);
+    const score = mean(own.map(({ right, n }) => right / n));
+    const { low, high } = wilson(score * questions, questions);
+    return {
+      model,
+      strategy,
+      score,
+      low,
+      high,
+      seconds: own.reduce((sum, { seconds }) => sum + seconds, 0) / questions,
+    };
+  });
+
+const { outputFiles } = await build({
+  stdin: { contents: 'export * from "@observablehq/plot"', resolveDir: at(".") },
+  bundle: true,
+  format: "iife",
+  globalName: "Plot",
+  write: false,
+});
+const browser = await launchBrowser();
+if (browser === null) process.exit();
+const page = await browser.newPage({ viewport: { width: 900, height: 560 } });
+await page.setContent('<body style="margin: 12px; background: white"></body>');
+await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
+await page.evaluate(draw as never, points as never);
+await page.screenshot({ path: at("docs/strategies.png") });
+await browser.close();
+
+/** Runs in the page. */
+function draw(points: readonly Point[]): void {
+  // biome-ignore lint/suspicious/noExplicitAny: the page's own variable
+  const { Plot, document } = globalThis as any;
+  document.body.append(
+    Plot.plot({
+      ...{ width: 876, height: 536, marginLeft: 50, marginBottom: 44, style: { fontSize: "13px" } },
+      x: {
+        type: "log",
+        label: "seconds a question, two cores →",
+        tickFormat: (value: number) => String(value),
+      },
+      y: {
+        label: "↑ questions answered right, % (bars: 95 % intervals)",
+        grid: true,
+        transform: (value: number) => 100 * value,
+      },
+      color: { legend: true },
+      marks: [
+        Plot.ruleX(points, { x: "seconds", y1: "low", y2: "high", stroke: "model", strokeOpacity: 0.5 }),
+        Plot.dot(points, { x: "seconds", y: "score", fill: "model", r: 5 }),
+        Plot.text(points, { x: "seconds", y: "score", text: "strategy", dx: 8, textAnchor: "start" }),
+      ],
+    }),
+  );
+}
