@@ -104,7 +104,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--samples <count>",
       "evolve.samples",
-      "completions per holdout or test problem (1; the paper takes 8)",
+      "answers per holdout or test problem (1; the paper takes 8)",
       integer(1),
     ],
     [
