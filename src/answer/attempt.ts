@@ -59,8 +59,7 @@ const ROOM_FOR_REPAIR = 64;
 
 /**
  * Answers all questions: one call of the model for all draws, and one for each round of repair. A question is repaired
- * if fewer than half of its draws can be used: each of the others is given back with what is wrong with it, and the vote
- * is taken again.
+ * if none of its draws can be used: each is given back with what is wrong with it, and the vote is taken again.
  * Rejects with what the model, `read` or `onAttempt` reject with.
  */
 export async function attempt(
@@ -167,7 +166,7 @@ class Pending {
   /** Makes conversations that ask for repairs. @returns false if none is needed, or none fits the context */
   repair({ parts }: Subject, model: LanguageModel): boolean {
     const faulty = this.#draws.filter(({ reading }) => reading !== null && this.#isFaulty(reading));
-    if (parts === undefined || 2 * faulty.length <= this.#draws.length) return false;
+    if (parts === undefined || faulty.length < this.#draws.length) return false;
     this.open = faulty.filter((draw) => {
       const { messages, response, repaired } = draw;
       const reading = draw.reading as Reading;

@@ -9,10 +9,7 @@ export const strategySchema = z.strictObject({
   examples: z.int().min(0).max(100).default(0),
   /** Answers that are drawn for each question, of which one is taken. */
   samples: z.int().min(1).max(100).default(1),
-  /**
-   * How often answers that cannot be used, such as queries that fail, are given back to the model with what is wrong: if
-   * they are more than half of the draws.
-   */
+  /** How often answers are given back to the model with what is wrong, if none can be used, such as queries that fail. */
   repair: z.int().min(0).max(10).default(0),
   /** Whether empty results count among those. */
   repairEmpty: z.boolean().default(false),

@@ -20,6 +20,9 @@ export interface Names {
 /** No names, for tasks whose models know no hints. */
 export const NO_NAMES: Names = { columns: new Map(), keys: [] };
 
+/** A column that more tables have is not looked for. */
+const MOST_PLACES = 3;
+
 /** A name, quoted in one of SQL's ways (\x60 is the backtick) or not. */
 const NAME = String.raw`(?:"(?:[^"]|"")*"|\x60[^\x60]*\x60|\[[^\]]*\]|[\p{L}_][\p{L}\p{N}_$]*)`;
 const TABLE = new RegExp(
@@ -88,7 +91,11 @@ export function nameHint(error: string, sql: string, names: Names): string {
     named === undefined
       ? "There is"
       : `${named.table}${same(named.alias, named.table) ? "" : ` (${named.alias})`} has`;
+  if (named !== undefined && isIn.includes(named.table))
+    return `${named.table} is called ${named.alias} in this query: write ${named.alias}.${wrong}.`;
   const others = isIn.filter((name) => name !== named?.table);
+  // Every table may have an id: then the place of one says nothing.
+  if (others.length > MOST_PLACES) return `${place} no column ${wrong}.`;
   if (others.length > 0)
     return `${place} no column ${wrong}: ${others.map((name) => whereIs(name, used, names)).join("; ")}.`;
   const near =

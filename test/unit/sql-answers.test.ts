@@ -91,6 +91,12 @@ describe("hints for names that do not exist", () => {
     );
   });
 
+  it("say by what name the query has to call a table", () => {
+    expect(hint("no such column: superhero.id", "SELECT superhero.id FROM superhero AS s")).toBe(
+      "superhero is called s in this query: write s.id.",
+    );
+  });
+
   it("name the nearest column, and those of the table that is meant", () => {
     expect(hint("no such column: s.hero_name", "SELECT s.hero_name FROM superhero s")).toBe(
       "superhero (s) has no column hero_name; the nearest name is superhero_name. The columns of superhero are id, superhero_name, publisher_id.",
