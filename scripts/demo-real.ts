@@ -50,7 +50,7 @@ say(
 );
 const before = await answers("the paper's way: one answer after reasoning", WAYS.paper as Way);
 const after = await answers(
-  "with 4 similar solved questions, a vote of 8, and repair",
+  "with 4 similar solved questions as examples, a vote of 5, and repair",
   WAYS.workspace as Way,
 );
 for (const [i, problem] of test.slice(0, QUESTIONS).entries()) {
@@ -70,7 +70,7 @@ async function answers(name: string, way: Way) {
 }
 
 function lineOf({ correct, sql, error, confidence }: ScoredAnswer): string {
-  const agreeing = confidence === null ? "" : ` (${Math.round(8 * confidence)} of 8 agree)`;
+  const agreeing = confidence === null ? "" : ` (${Math.round(5 * confidence)} of 5 agree)`;
   const why = error?.startsWith("SQLite:") ? ` ${error}` : "";
   const text = sql === "" ? "(no query)" : printableLine(sql.replace(/\s+/g, " "));
   return styleText(correct ? "green" : "red", `${correct ? "✓" : "✗"} ${text}`) + agreeing + why;

@@ -37,12 +37,15 @@ const GREEDY: Sampling = { ...PAPER, temperature: 0, topK: 0, topP: 1, presenceP
 /** As a workspace has it (workspace/forms.ts). */
 const VARIED: Sampling = { ...PAPER, topP: 0.95, presencePenalty: 0 };
 
+/** Draws of votes on their own: what fewer would have reached is in the results, too. */
+const VOTE = 8;
+
 const one = (over: Partial<Strategy>): Way => ({
   strategy: strategySchema.parse({ reasoning: "none", ...over }),
   sampling: GREEDY,
 });
 const vote = (over: Partial<Strategy>): Way => ({
-  strategy: strategySchema.parse({ reasoning: "none", samples: 8, ...over }),
+  strategy: strategySchema.parse({ reasoning: "none", samples: VOTE, ...over }),
   sampling: VARIED,
 });
 const workspace = (over: Omit<Way, "strategy" | "sampling"> = {}): Way => ({
@@ -56,6 +59,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
   paper: { strategy: PAPER_STRATEGY, sampling: PAPER },
   workspace: workspace(),
   "4 examples, vote": vote({ examples: 4 }),
+  "4 examples, vote, repair": vote({ examples: 4, repair: 1 }),
   "no examples": one({}),
   "no examples, repair": one({ repair: 1 }),
   "4 examples": one({ examples: 4 }),

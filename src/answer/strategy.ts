@@ -28,7 +28,7 @@ export const PAPER_STRATEGY: Strategy = Object.freeze(strategySchema.parse({}));
 
 /** What was measured to be best for one's own database with a small model (docs/strategies.md). */
 export const WORKSPACE_STRATEGY: Strategy = Object.freeze(
-  strategySchema.parse({ examples: 4, samples: 8, repair: 1, reasoning: "none" }),
+  strategySchema.parse({ examples: 4, samples: 5, repair: 1, reasoning: "none" }),
 );
 
 const USUAL_TOKENS: { readonly [name in Reasoning]: number } = { none: 256, brief: 512, full: Infinity };

@@ -87,6 +87,7 @@ export class StrategicTask implements Task {
       examples,
       question: parts.question(problemId),
       request: parts.request(this.strategy.reasoning),
+      reasoning: this.strategy.reasoning,
     });
   }
 

@@ -32,6 +32,7 @@ export function askedPrompt(folder: Workspace, question: QuestionText, strategy:
     })),
     question: fullQuestion(question),
     request: parts.request(strategy.reasoning),
+    reasoning: strategy.reasoning,
   });
   return { messages, instructions, examples: examples.map((example) => example.question) };
 }

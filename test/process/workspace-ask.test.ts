@@ -28,7 +28,7 @@ const SOLVED = `
 async function asked(
   name: string,
   words: (request: GenerateRequest) => string,
-  strategy: Strategy = WORKSPACE_STRATEGY,
+  strategy: Strategy = { ...WORKSPACE_STRATEGY, samples: 8 },
 ) {
   const own = Workspace.open(await bakery(folder.path(name), SOLVED));
   await using executor = openExecutor(own);
@@ -55,8 +55,9 @@ describe("a question to a workspace", () => {
     );
     expect(requests).toHaveLength(8);
     expect(requests[0]?.sampling).toMatchObject({ temperature: 0.7, maxTokens: 256 });
-    const prompt = requests[0]?.messages.at(-1)?.content ?? "";
+    const prompt = requests[0]?.messages.map(({ content }) => content).join("\n") ?? "";
     expect(prompt).toMatch(/How many cakes[\s\S]*What does the Sacher cost\?\n<answer>SELECT price/);
+    expect(requests[0]?.messages.at(-1)?.content).toBe("Question: What does the Linzer cost?");
     // Rows without a query show nothing about writing one.
     expect(prompt).not.toContain("Which towns?");
     expect(entry).toEqual(logged);

@@ -175,13 +175,25 @@ describe("repair", () => {
 });
 
 describe("examples", () => {
-  it("are the most similar of the pool, the most similar one last, with what is shared before them", async () => {
+  it("are the most similar of the pool, the most similar one last, as earlier turns after what is shared", async () => {
     const { requests } = await answered(() => "", { examples: 2, reasoning: "none" });
-    const [system, user] = requests[0]?.messages ?? [];
-    expect(system?.content).toBe("SYSTEM i");
-    expect(user?.content).toMatch(
-      /^Solved questions:\n\nwhat is p\d+ plus \d\nsum of p\d+\n\nwhat is p\d+ plus 1\nsum of p\d+\n\nThe question to answer:\nwhat is p1 plus 1\n\nanswer after none thought$/,
-    );
+    const messages = requests[0]?.messages ?? [];
+    expect(messages.map(({ role }) => role)).toEqual([
+      ...["system", "user", "assistant", "user", "assistant", "user"],
+    ]);
+    expect(messages[0]?.content).toBe("SYSTEM i");
+    // Examples show the form: the question needs no request.
+    expect(messages.at(-1)?.content).toBe("what is p1 plus 1");
+    expect(messages[3]?.content).toMatch(/^what is p\d+ plus 1$/);
+    const id = /p\d+/.exec(messages[3]?.content ?? "")?.[0];
+    expect(messages[4]?.content).toBe(`sum of ${id}`);
+    for (const [given, ending] of [
+      [{ examples: 1, reasoning: "brief" }, "answer after brief thought"],
+      [{ reasoning: "none" }, "answer after none thought"],
+    ] as const) {
+      const { requests } = await answered(() => "", given);
+      expect(requests[0]?.messages.at(-1)?.content).toBe(`what is p1 plus 1\n\n${ending}`);
+    }
   });
 
   it("never are the problem itself or a twin of it, whatever the pool has", () => {
