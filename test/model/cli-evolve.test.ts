@@ -249,6 +249,14 @@ it("every option has its place in the configuration", () => {
     "1",
     "--max-tokens",
     "70",
+    "--draws",
+    "4",
+    "--vote",
+    "first",
+    "--answer-tokens",
+    "60",
+    "--instructions",
+    path("own.md"),
     "--stop-answers",
     "500",
     "--stop-tokens",
@@ -296,6 +304,7 @@ it("every option has its place in the configuration", () => {
     "--evolver-adapter",
     path("a.gguf"),
   ];
+  writeFileSync(path("own.md"), "Be right.\n");
   const { stdout, stderr } = lse("evolve", ...place, ...evolve, "--dry-run", "--json");
   expect(stderr).toBe("");
   expect(JSON.parse(stdout).config).toEqual({
@@ -347,7 +356,28 @@ it("every option has its place in the configuration", () => {
         maxTokens: 70,
         stop: [],
       },
+      strategy: {
+        examples: 0,
+        samples: 4,
+        repair: 0,
+        repairEmpty: false,
+        vote: "first",
+        reasoning: "full",
+        maxTokens: 60,
+      },
+      instructions: "Be right.",
     },
+  });
+  // A task that is tested on another one has no examples for it, and the rest goes with them.
+  const shown = ["--examples", "3", "--repair", "2", "--repair-empty", "--reasoning", "brief"];
+  const sizes = ["--holdout", "6", "--batch", "4", "--test", "1"];
+  const other = lse(
+    ...["evolve", "--data", path("data"), "--db", "bakery", "--model", path("model.gguf")],
+    ...[...sizes, ...shown, "--dry-run", "--json"],
+  );
+  expect(other.stderr).toBe("");
+  expect(JSON.parse(other.stdout).config.evolve.strategy).toEqual({
+    ...{ examples: 3, samples: 1, repair: 2, repairEmpty: true, vote: "result", reasoning: "brief" },
   });
 });
 
