@@ -17,7 +17,7 @@ const html = escaped.replace(ESCAPE, (_, code: string) =>
 );
 const page = await browser.newPage({ viewport: { width: 1100, height: 400 } });
 await page.setContent(
-  `<pre style="margin: 0; padding: 16px; background: #1e2127; color: #dcdfe4; font: 13px/1.45 monospace; white-space: pre-wrap">${html}</pre>`,
+  `<body style="margin: 0"><pre style="margin: 0; padding: 16px; background: #1e2127; color: #dcdfe4; font: 13px/1.45 monospace; white-space: pre-wrap">${html}</pre>`,
 );
 await page.screenshot({ path: out, fullPage: true });
 await browser.close();
