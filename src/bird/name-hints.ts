@@ -24,7 +24,7 @@ export const NO_NAMES: Names = { columns: new Map(), keys: [] };
 const MOST_PLACES = 3;
 
 /** A name, quoted in one of SQL's ways (\x60 is the backtick) or not. */
-const NAME = String.raw`(?:"(?:[^"]|"")*"|\x60[^\x60]*\x60|\[[^\]]*\]|[\p{L}_][\p{L}\p{N}_$]*)`;
+const NAME = String.raw`(?:"(?:[^"]|"")*"|\x60[^\x60]*\x60|\[[^\][]*\]|[\p{L}_][\p{L}\p{N}_$]*)`;
 const TABLE = new RegExp(
   String.raw`CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?((?:${NAME}\s*\.\s*)?${NAME})\s*\(`,
   "giu",
@@ -68,7 +68,7 @@ export function namesOf(schema: string): Names {
  */
 export function nameHint(error: string, sql: string, names: Names): string {
   const tables = [...names.columns.keys()];
-  const table = /no such table: ([^\s]+)|Table with name (\S+) does not exist/.exec(error);
+  const table = /no such table: (.+)|Table with name (\S+) does not exist/.exec(error);
   if (table !== null) {
     const wrong = unquoted((table[1] ?? table[2] ?? "").replace(/^main\./, ""));
     const meant = nearest(wrong, tables);
@@ -91,8 +91,12 @@ export function nameHint(error: string, sql: string, names: Names): string {
     named === undefined
       ? "There is"
       : `${named.table}${same(named.alias, named.table) ? "" : ` (${named.alias})`} has`;
-  if (named !== undefined && isIn.includes(named.table))
+  if (named !== undefined && isIn.includes(named.table)) {
+    // Only a part of the query that is nested deeper, or beside this one, has that table.
+    if (same(named.alias, owner ?? ""))
+      return `${named.alias} is not known there: only the part of the query that names it after FROM or JOIN can use its columns.`;
     return `${named.table} is called ${named.alias} in this query: write ${named.alias}.${wrong}.`;
+  }
   const others = isIn.filter((name) => name !== named?.table);
   // Every table may have an id: then the place of one says nothing.
   if (others.length > MOST_PLACES) return `${place} no column ${wrong}.`;
@@ -143,17 +147,20 @@ function joinOf({ table, alias }: Used, other: string, keys: readonly Key[]): st
   return undefined;
 }
 
+/** Words of SQL that may come after a table. */
+const NO_ALIAS =
+  "ON|WHERE|JOIN|INNER|OUTER|LEFT|RIGHT|FULL|CROSS|NATURAL|USING|GROUP|HAVING|WINDOW|ORDER|LIMIT|OFFSET|UNION|INTERSECT|EXCEPT";
+
 /** The tables that a query names after FROM and JOIN, with their aliases. */
 function usedTables(sql: string, { columns }: Names): Used[] {
   const known = new Map([...columns.keys()].map((name) => [name.toLowerCase(), name]));
-  const named = new RegExp(String.raw`(?:FROM|JOIN|,)\s+(${NAME})(?:\s+(?:AS\s+)?(${NAME}))?`, "giu");
+  const named = new RegExp(
+    String.raw`(?:FROM|JOIN|,)\s+(${NAME})(?:\s+(?:AS\s+)?(?!(?:${NO_ALIAS})\b)(${NAME}))?`,
+    "giu",
+  );
   return [...sql.matchAll(named)].flatMap(([, name = "", alias]) => {
     const table = known.get(unquoted(name).toLowerCase());
-    if (table === undefined) return [];
-    const isWord =
-      alias !== undefined &&
-      /^(ON|WHERE|JOIN|INNER|LEFT|GROUP|ORDER|LIMIT|USING|CROSS|NATURAL)$/i.test(alias);
-    return [{ table, alias: alias === undefined || isWord ? table : unquoted(alias) }];
+    return table === undefined ? [] : [{ table, alias: alias === undefined ? table : unquoted(alias) }];
   });
 }
 
