@@ -46,6 +46,24 @@ describe("twins", () => {
     expect(isTwin(of(3, "Ann"), of(5, "O''Neill"))).toBe(true);
     expect(isTwin(["a", "SELECT a FROM t1"], ["b", "SELECT a FROM t2"])).toBe(false);
   });
+
+  it("may have quotes in names and comments, and values in double quotes", () => {
+    const of = (before: string, value: string): [string, string] => [
+      `${value} of ${before}?`,
+      `SELECT ${before} FROM t WHERE b = ${value}`,
+    ];
+    for (const before of [
+      `"patient's age"`,
+      "`patient's age`",
+      "[patient's age]",
+      "a /* don't */",
+      "a -- it's\n",
+    ])
+      expect(isTwin(of(before, "'Ann'"), of(before, "'Bob'"))).toBe(true);
+    expect(isTwin(["a", "SELECT a FROM t -- one"], ["b", "SELECT a FROM t /* two */"])).toBe(true);
+    expect(isTwin(["a", `SELECT a FROM t WHERE b = "x"`], ["b", `SELECT a FROM t WHERE b = "y"`])).toBe(true);
+    expect(isTwin(["a", `SELECT "x" FROM t`], ["b", `SELECT "y" FROM t`])).toBe(false);
+  });
 });
 
 describe("hints for names that do not exist", () => {
@@ -97,6 +115,30 @@ describe("hints for names that do not exist", () => {
     );
   });
 
+  it("do not take a word of SQL for what the query calls a table", () => {
+    const words = (before: string) =>
+      hint("no such column: superhero.x", `SELECT superhero.x FROM superhero ${before} SELECT 1`);
+    for (const before of ["UNION", "HAVING 1 UNION", "except", "OFFSET 1; "])
+      expect(words(before)).toMatch(/^superhero has no column x;/);
+    expect(
+      hint(
+        "no such column: superhero.publisher_name",
+        "SELECT superhero.publisher_name FROM superhero JOIN publisher ON 1",
+      ),
+    ).toBe("superhero has no column publisher_name: publisher has it (publisher.…).");
+  });
+
+  it("do not say to write what the query has already, where that part of it does not know the table", () => {
+    expect(hint("no such column: T1.id", "SELECT T1.id FROM (SELECT T1.id FROM superhero AS T1)")).toBe(
+      "T1 is not known there: only the part of the query that names it after FROM or JOIN can use its columns.",
+    );
+  });
+
+  it("are quick for queries and messages of any length", () => {
+    const long = `SELECT 1 FROM ${", [".repeat(300_000)}`;
+    expect(hint("no such column: superhero_nam", long)).toMatch(/the nearest name is superhero_name/);
+  });
+
   it("name the nearest column, and those of the table that is meant", () => {
     expect(hint("no such column: s.hero_name", "SELECT s.hero_name FROM superhero s")).toBe(
       "superhero (s) has no column hero_name; the nearest name is superhero_name. The columns of superhero are id, superhero_name, publisher_id.",
@@ -106,6 +148,9 @@ describe("hints for names that do not exist", () => {
   it("name the nearest table", () => {
     expect(hint("no such table: superheroes", "SELECT 1 FROM superheroes")).toBe(
       "There is no table superheroes; the nearest name is superhero. The tables are superhero, hero power, publisher.",
+    );
+    expect(hint("no such table: hero powers", 'SELECT 1 FROM "hero powers"')).toMatch(
+      /^There is no table hero powers; the nearest name is hero power\./,
     );
   });
 
