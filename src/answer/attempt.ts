@@ -187,8 +187,10 @@ class Pending {
   result(): Attempt {
     // A repair that fails is worse than the empty result that it was asked for.
     for (const draw of this.#draws) {
-      const usable = draw.repaired.findLast(({ reading }) => reading.result !== null);
-      if (draw.reading?.result === null && usable !== undefined) Object.assign(draw, usable);
+      const { reading, repaired } = draw;
+      const usable = repaired.findLastIndex(({ reading }) => reading.result !== null);
+      // What came after it counts no more, so that an answer is not called repaired that is the first one.
+      if (reading?.result === null && usable >= 0) Object.assign(draw, repaired.splice(usable)[0]);
     }
     return {
       ...this.#choice(),

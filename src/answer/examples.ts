@@ -18,11 +18,15 @@ export interface ExampleQuery {
   readonly count: number;
 }
 
+/** Longer ones are no words of a language, such as a sequence of DNA. */
+const LONGEST_WORD = 50;
+
 /** Words of which one begins the other, or that differ in a fifth of their letters, count a little too ("heroes"). */
 const SEARCH: SearchOptions = {
   combineWith: "OR",
   prefix: (term) => term.length > 4,
-  fuzzy: 0.2,
+  // Near words are looked for in a table of the word's length squared.
+  fuzzy: (term) => (term.length <= LONGEST_WORD ? 0.2 : false),
 };
 
 /**

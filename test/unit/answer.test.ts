@@ -171,6 +171,8 @@ describe("repair", () => {
     const { answers, requests } = await answered(words, { repair: 1, repairEmpty: true });
     expect(requests).toHaveLength(2);
     expect(answers[0]?.response).toBe("0");
+    // It is the first answer, which no repair has brought.
+    expect(answers[0]).not.toHaveProperty("repaired");
   });
 });
 
@@ -227,6 +229,13 @@ describe("examples", () => {
     const index = new ExampleIndex(solved);
     expect(index.similarTo({ text: "Three?", twinKeys: [], count: 2 })).toEqual(["one", "three"]);
     expect(index.similarTo({ text: "four", twinKeys: [], count: 5 })).toEqual(["three", "two", "one"]);
+  });
+
+  it("are found for questions with words of any length", () => {
+    const long = "acgt".repeat(25_000);
+    const index = new ExampleIndex([long, "gene"].map((text) => ({ id: text, text, twinKeys: [] })));
+    expect(index.similarTo({ text: long, twinKeys: [], count: 1 })).toEqual([long]);
+    expect(index.similarTo({ text: `genes ${long}t`, twinKeys: [], count: 1 })).toEqual(["gene"]);
   });
 
   it("are refused with one line where a task has no parts", () => {
