@@ -9,6 +9,8 @@ export interface FinishedRun {
   readonly method: string;
   /** Whether anything was edited: runs that only score may differ in their strategies, which their methods name. */
   readonly hasEdits: boolean;
+  /** Names the instructions that it started from. */
+  readonly instructions: string;
   /** Names task and seed: a pair of runs of two methods has the same. */
   readonly pair: string;
   /** What is drawn again for intervals over several: runs on one database are not independent. */
@@ -58,7 +60,8 @@ const SEED = 1;
  * Compares methods, in the order in which they first come. Intervals are bootstrapped: over problems where all runs are
  * of one database, over databases otherwise.
  */
-export function compareRuns(runs: readonly FinishedRun[]): Comparison {
+export function compareRuns(given: readonly FinishedRun[]): Comparison {
+  const runs = given.map((run) => toldApart(run, given));
   const methods = [...groupBy(runs, ({ method }) => method)];
   const pairs = methods.flatMap(([a, first], i) =>
     methods.slice(i + 1).map(([b, second]) => ({ a, b, first, second })),
@@ -76,6 +79,15 @@ export function compareRuns(runs: readonly FinishedRun[]): Comparison {
       return values.length === 0 ? [] : [{ a, b, ...bootstrapMean(values, SEED) }];
     }),
   };
+}
+
+/** Runs that score different instructions in the same way are no repetitions of one another: their methods name them. */
+function toldApart(run: FinishedRun, all: readonly FinishedRun[]): FinishedRun {
+  const { method, pair, hasEdits, instructions } = run;
+  const isAlone = all.every(
+    (other) => other.method !== method || other.pair !== pair || other.instructions === instructions,
+  );
+  return hasEdits || isAlone ? run : { ...run, method: `${method}, instructions ${instructions}` };
 }
 
 interface Pair {

@@ -34,6 +34,7 @@ export function finishedRun(path: string): FinishedRun {
     path,
     method: methodOf(config),
     hasEdits: evolve.rounds > 0,
+    instructions: hashJson(events.recall("node", "0")?.instructions ?? "").slice(0, 8),
     pair: `${database} seed ${evolve.seed}`,
     database,
     answers,

@@ -9,6 +9,7 @@ function run(method: string, scores: readonly number[], over: Partial<FinishedRu
     database: "mini/test/0",
     conditions: { "model that answers": "m" },
     hasEdits: true,
+    instructions: "seed",
     answers: 100,
     holdoutScores: new Map([1, 1, 1, 0].map((score, i) => [`h${i}`, score])),
     testScores: new Map(scores.map((score, i) => [`p${i}`, score])),
@@ -32,6 +33,18 @@ describe("a comparison", () => {
     // Both are right or wrong together where they agree: the interval of the difference does not go below 0.
     expect(difference?.low).toBe(0);
     expect(difference?.high).toBe(1);
+  });
+
+  it("of two scores by one strategy tells their instructions apart", () => {
+    const scored = (instructions: string, scores: number[]) =>
+      run("no edits", scores, { hasEdits: false, instructions });
+    const { comparable, differences } = compareRuns([scored("old", [0, 0]), scored("new", [1, 1])]);
+    expect(comparable).toBe(true);
+    expect(differences).toMatchObject([
+      { a: "no edits, instructions old", b: "no edits, instructions new", mean: -1 },
+    ]);
+    const again = [scored("old", [0, 0]), { ...scored("new", [1, 1]), ...on("other") }];
+    expect(compareRuns(again).methods.map(({ method }) => method)).toEqual(["no edits"]);
   });
 
   it("over databases draws databases, of which each is the mean of its seeds", () => {
