@@ -44,9 +44,9 @@ export async function dryRun(config: RunConfig, gpu?: GpuName): Promise<DryRun> 
   };
 }
 
-/** The plan of a run: in a workspace the old manual answers the test, too. @throws as `planRun` */
+/** The plan of a run: in a workspace the old manual answers the test, too, if there may be a new one. @throws as `planRun` */
 export const planOf = (task: Task, model: LanguageModel | null, config: RunConfig): RunPlan =>
-  planRun(task, model, config.evolve, config.task.name === "own");
+  planRun(task, model, config.evolve, config.task.name === "own" && config.evolve.rounds > 0);
 
 /** @throws LseError for a limit of cost that limits nothing: a service's model has no price, or no service is asked */
 export function requirePrices(config: RunConfig): void {
