@@ -166,7 +166,9 @@ export class CheckedTask implements Task {
     } catch (cause) {
       return this.#fail("read", `failed on a response to "${problemId}": ${messageOf(cause)}`, { cause });
     }
-    if (readingSchema.safeParse(reading).success) return reading as Reading;
+    // Its fields alone, as data: it is kept in the journal.
+    const { data } = readingSchema.safeParse(reading);
+    if (data !== undefined) return data;
     return this.#fail(
       "read",
       `has to return answer, result and failure (null or a text) and isEmpty for "${problemId}"`,
