@@ -87,7 +87,8 @@ export async function ask(
       : executor.fetch(folder.databasePath, sql, MOST_ROWS);
   const sql = form.answerOf(response);
   const result = await rowsOf(sql);
-  const [, second] = groups;
+  const taken = draws[chosen]?.reading?.result;
+  const second = groups.find(({ shown }) => draws[shown]?.reading?.result !== taken);
   const others = second === undefined ? undefined : form.answerOf(draws[second.shown]?.response ?? "");
   const other =
     second === undefined || others === undefined
