@@ -86,6 +86,19 @@ describe("a question to a workspace", () => {
     );
   });
 
+  it("whose first answer is taken is shown beside the most frequent one", async () => {
+    const { logged } = await asked(
+      "first",
+      ({ sample }) => (sample === 0 ? byName(450) : byName(300)),
+      strategySchema.parse({ samples: 3, vote: "first" }),
+    );
+    expect(logged).toMatchObject({
+      sql: "SELECT price FROM cakes WHERE price = 450",
+      confidence: 1 / 3,
+      other: { sql: "SELECT price FROM cakes WHERE price = 300", share: 2 / 3 },
+    });
+  });
+
   it("whose queries all fail is repaired with the names that there are, and says so", async () => {
     const own = strategySchema.parse({ repair: 1, reasoning: "none" });
     const { requests, logged, text } = await asked(

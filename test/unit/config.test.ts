@@ -3,6 +3,10 @@ import { describe, expect, it } from "vitest";
 import { FIELD_DESCRIPTIONS, fieldsOf, withFlags } from "#lse/cli/evolve-options.js";
 import { overrideConfig, resolveConfig } from "#lse/runs/config.js";
 import { configSchema } from "#lse/runs/config-schema.js";
+import { evalConfig } from "#lse/runs/eval.js";
+import { planOf } from "#lse/runs/run-budget.js";
+import { CheckedTask } from "#lse/task-file/checked-task.js";
+import { NumberTask } from "../fakes.js";
 
 describe("a configuration", () => {
   it("has the published JSON schema: `npm run config-schema` writes it", () => {
@@ -29,6 +33,50 @@ describe("a configuration", () => {
       evolve: { rounds: 3, sampling: { topK: 7, topP: 0.5 } },
       model: { path: "a" },
       reuse: "runs",
+    });
+  });
+});
+
+describe("an evaluation", () => {
+  const fields = { task: { name: "own", data: "problems.json" }, model: { path: "a.gguf" } };
+
+  it("of a run has the run's test, none of its stops but the limit of cost, and no evolver", () => {
+    const evolve = { batch: 7, holdout: 8, stop: { answers: 3, cost: 2 } };
+    const config = evalConfig({ ...fields, evolver: { model: "b.gguf" }, evolve }, "x.json");
+    expect(config.evolve).toMatchObject({ rounds: 0, batch: 7, holdout: 8 });
+    expect(config.evolve.stop).toEqual({ cost: 2 });
+    expect(config.evolver).toEqual({});
+    expect(evalConfig(fields, "x.json").evolve.batch).toBe(1);
+  });
+
+  it("of a workspace's manual asks the test once: there is no new manual to compare", () => {
+    const task = new NumberTask(30);
+    const evolve = { holdout: 10, test: 5 };
+    const { budget } = planOf(task, null, evalConfig({ ...fields, evolve }, "x.json"));
+    expect([budget.answers, budget.comparisonAnswers]).toEqual([15, 0]);
+    const run = planOf(task, null, resolveConfig({ ...fields, evolve: { ...evolve, batch: 3 } }, "x.json"));
+    expect(run.budget.comparisonAnswers).toBe(5);
+  });
+});
+
+describe("what a user's task says of an answer", () => {
+  it("is kept as data, whatever it is made of", async () => {
+    class Said {
+      readonly rows = [1n];
+      get answer() {
+        return "a";
+      }
+      get result() {
+        return "b";
+      }
+      readonly failure = null;
+      readonly isEmpty = false;
+    }
+    const given = Object.assign(new NumberTask(3), { read: async () => new Said() });
+    const task = new CheckedTask(given, { id: "t", fingerprint: "f", origin: "t.js", gradeMs: 1000 });
+    const reading = await task.read?.("p1", "x");
+    expect(JSON.parse(JSON.stringify(reading))).toEqual({
+      ...{ answer: "a", result: "b", failure: null, isEmpty: false },
     });
   });
 });
