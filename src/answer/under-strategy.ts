@@ -27,8 +27,8 @@ export function underStrategy(
   if (task.parts === undefined && (needsParts(strategy) || strategy.repair > 0)) {
     const field = strategy.examples > 0 ? "examples" : strategy.reasoning !== "full" ? "reasoning" : "repair";
     throw new LseError(
-      `${task.id} has no parts of prompts, which \`evolve.strategy.${field}\` needs`,
-      "Leave it out; the file of a task may give it `parts`",
+      `${task.id}: \`evolve.strategy.${field}\` does not work with this task, whose prompts cannot be put together anew`,
+      "Leave it out; it works with tasks that have `parts` and are not tested on another database",
     );
   }
   return new StrategicTask(task, strategy, instructions, pool);

@@ -104,7 +104,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--samples <count>",
       "evolve.samples",
-      "answers per holdout or test problem (1; the paper takes 8)",
+      "answers per holdout or test problem that are scored (1; the paper takes 8)",
       integer(1),
     ],
     [
@@ -161,13 +161,13 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--examples <count>",
       "evolve.strategy.examples",
-      "solved problems of the pool that a prompt shows, the most similar ones (0)",
+      "solved problems to show in each prompt, the most similar ones, never of holdout or test (0)",
       integer(0, 100),
     ],
     [
       "--draws <count>",
       "evolve.strategy.samples",
-      "answers drawn for each question, of which one is taken (1)",
+      "ask the model so many times for each answer, and take one: --vote says which (1)",
       integer(1, 100),
     ],
     [

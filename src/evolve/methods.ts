@@ -106,7 +106,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
 /** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>
   rounds === 0
-    ? "it was to score the instructions alone"
+    ? "nothing was to be edited"
     : METHODS[method].hasFixedRounds
       ? "all rounds were done"
       : `the answers of ${rounds} rounds were used`;

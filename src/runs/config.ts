@@ -129,7 +129,7 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
   if (evolve.rounds === 0 && evolve.schedule === "reference")
     throw new LseError(
       `${origin}: field evolve.rounds: the published code's order of steps scores no instructions before its first round`,
-      "Take the schedule algorithm1",
+      "Take the schedule algorithm1, and give the instructions of such a run in `evolve.instructions`",
     );
   if (evolve.strategy.samples > 1 && evolve.sampling.temperature === 0)
     throw new LseError(

@@ -105,11 +105,13 @@ export async function timeOn(gpu: GpuName, budgets: readonly Budget[], config: R
   const { path } = config.model;
   const sum = (of: (budget: Budget) => number) => budgets.reduce((total, budget) => total + of(budget), 0);
   const completions = sum(({ completionsAtMost, edits }) => completionsAtMost + edits);
+  const { samples } = config.evolve.strategy;
+  const prompts = sum(({ answers, edits }) => answers * samples + edits);
   const time = gpuTime(gpu, await modelToRun(path), {
     completions,
     promptTokens: sum(({ promptTokensEvaluated }) => promptTokensEvaluated),
-    promptLength: sum(({ promptTokens }) => promptTokens) / completions,
-    maxTokens: config.evolve.sampling.maxTokens,
+    promptLength: sum(({ promptTokens }) => promptTokens) / prompts,
+    maxTokens: sum(({ generatedTokensAtMost }) => generatedTokensAtMost) / completions,
   });
   if (time !== null) return time;
   throw new LseError(`${path} does not fit into a ${gpu}'s memory`, "Name a larger GPU, or a quantised file");

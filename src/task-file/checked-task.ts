@@ -27,6 +27,7 @@ export function taskProblem(given: unknown): string | null {
   const task = given as Partial<Record<keyof GivenTask, unknown>>;
   const missing = METHODS.find((name) => typeof task[name] !== "function");
   if (missing !== undefined) return `the task has no method ${missing}`;
+  if (task.read !== undefined && typeof task.read !== "function") return "read is not a method";
   if (task.parts !== undefined) {
     const given = task.parts as Partial<Record<keyof PromptParts, unknown>> | null;
     const lacking = PARTS.find((name) => typeof given?.[name] !== "function");

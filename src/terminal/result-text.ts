@@ -61,7 +61,7 @@ export function resultText({
     ...(crossValidation === null ? [] : [crossValidationText(crossValidation)]),
     test === null
       ? "There was no test: expect less on new problems."
-      : `On ${test.problems} test problems that nothing else has seen: ${intervalText(test)} (95 % interval).`,
+      : `On ${test.problems} test problems${isEval ? "" : " that nothing else has seen"}: ${intervalText(test)} (95 % interval).`,
     ...(reliability.length === 0 ? [] : ["", reliabilityText(reliability), ""]),
     (isEval
       ? `${count(answers)} answers. `
@@ -87,7 +87,7 @@ function reliabilityText(rows: readonly ReliabilityRow[]): string {
     `${row.right} of ${row.answers}`,
     `${percent(row.mean)} [${percent(row.low)}, ${percent(row.high)}]`,
   ]);
-  return textTable([["draws that agree", "right", "95 % interval"], ...lines]);
+  return textTable([["agreement of draws", "right", "95 % interval"], ...lines]);
 }
 
 const crossValidationText = ({ folds, mean, deviation, nodes }: CrossValidatedScore) =>

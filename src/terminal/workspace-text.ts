@@ -59,11 +59,13 @@ export function answerText(
       record === null
         ? ""
         : ` In the last run ${record.right} of ${record.answers} answers with such agreement were right.`;
-    lines.push(confidence < SURE ? `Not sure: only ${agreeing}.${known}` : `${agreeing}.${known}`);
+    const doubt =
+      confidence === 0 ? `None of the ${draws} queries works.` : `Not sure: only ${agreeing}.${known}`;
+    lines.push(confidence < SURE ? doubt : `${agreeing}.${known}`);
     if (confidence < SURE && other !== null)
       lines.push(
         "",
-        `It may also mean this (${Math.round(other.share * draws)} of ${draws}):`,
+        `${Math.round(other.share * draws)} of ${draws} read the question in another way:`,
         printable(other.sql),
         "",
         ...rowsText(other.result, most),

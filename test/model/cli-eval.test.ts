@@ -55,7 +55,7 @@ describe("lse eval", () => {
     expect(again.stdout).toMatch(
       /^The instructions score 0\.\d+ .* on the holdout \(no examples, 6 answers by vote, no repair, full reasoning\)\./,
     );
-    expect(again.stdout).toMatch(/draws that agree +right +95 % interval/);
+    expect(again.stdout).toMatch(/agreement of draws +right +95 % interval/);
     expect(answersOf("two")).toEqual(answers);
   });
 
@@ -102,7 +102,7 @@ describe("lse eval", () => {
   });
 
   it.each([
-    [["--examples", "2"], /has no parts of prompts, which --examples needs\. Leave it out/],
+    [["--examples", "2"], /mini\/test\/1: --examples does not work with this task, .*\. Leave it out/],
     [
       ["--draws", "4", "--temperature", "0"],
       /--draws: at temperature 0 all answers to a question are the same/,

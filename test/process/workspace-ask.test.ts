@@ -82,7 +82,7 @@ describe("a question to a workspace", () => {
       ({ sample }) => [300, 300, 300, 450, 450, 520].map(byName)[sample] ?? query("SELECT"),
     );
     expect(text).toMatch(
-      /price = 300\n[\s\S]*Not sure: only 3 of 8 answers agree\.\n\nIt may also mean this \(2 of 8\):\n.*price = 450\n/,
+      /price = 300\n[\s\S]*Not sure: only 3 of 8 answers agree\.\n\n2 of 8 read the question in another way:\n.*price = 450\n/,
     );
   });
 

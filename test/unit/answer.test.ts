@@ -257,7 +257,7 @@ describe("examples", () => {
       [{ repair: 1 }, "repair"],
     ] as const)
       expect(() => underStrategy(new NumberTask(5), { strategy: strategy(over) }, [])).toThrow(
-        new RegExp(`^numbers has no parts of prompts, which \`evolve.strategy.${field}\` needs\\.`),
+        new RegExp(`^numbers: \`evolve.strategy.${field}\` does not work with this task`),
       );
   });
 });
