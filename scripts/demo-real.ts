@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { styleText } from "node:util";
 import { Command } from "@commander-js/extra-typings";
+import { WORKSPACE_STRATEGY } from "#lse/answer/strategy.js";
 import { BirdTask } from "#lse/bird/task.js";
 import { LseError } from "#lse/errors.js";
 import { printableLine } from "#lse/lib/printable.js";
@@ -70,7 +71,8 @@ async function answers(name: string, way: Way) {
 }
 
 function lineOf({ correct, sql, error, confidence }: ScoredAnswer): string {
-  const agreeing = confidence === null ? "" : ` (${Math.round(5 * confidence)} of 5 agree)`;
+  const { samples } = WORKSPACE_STRATEGY;
+  const agreeing = confidence === null ? "" : ` (${Math.round(samples * confidence)} of ${samples} agree)`;
   const why = error?.startsWith("SQLite:") ? ` ${error}` : "";
   const text = sql === "" ? "(no query)" : printableLine(sql.replace(/\s+/g, " "));
   return styleText(correct ? "green" : "red", `${correct ? "✓" : "✗"} ${text}`) + agreeing + why;
