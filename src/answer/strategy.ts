@@ -26,7 +26,7 @@ export type Strategy = z.infer<typeof strategySchema>;
 /** The paper's: no examples, one answer, no repair, full reasoning. */
 export const PAPER_STRATEGY: Strategy = Object.freeze(strategySchema.parse({}));
 
-/** What was measured to be best for one's own database with a small model (docs/strategies.md). */
+/** For one's own database and a small model, by a first measurement (docs/strategies.md says of how much). */
 export const WORKSPACE_STRATEGY: Strategy = Object.freeze(
   strategySchema.parse({ examples: 4, samples: 5, repair: 1, reasoning: "none" }),
 );
