@@ -29,6 +29,8 @@ export interface Reading {
   readonly failure: string | null;
   /** Whether there is nothing in the result, such as a query's without rows. */
   readonly isEmpty: boolean;
+  /** A response in its place that can be used, which the task found by itself, such as a query with a join that was missing. */
+  readonly mended?: string | undefined;
 }
 
 /** The parts of a task's prompts, for strategies that put them together in their own way. */

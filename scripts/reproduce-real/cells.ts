@@ -37,43 +37,43 @@ const GREEDY: Sampling = { ...PAPER, temperature: 0, topK: 0, topP: 1, presenceP
 /** As a workspace has it (workspace/forms.ts). */
 const VARIED: Sampling = { ...PAPER, topP: 0.95, presencePenalty: 0 };
 
-/** Draws of votes on their own: what fewer would have reached is in the results, too. */
-const VOTE = 8;
-
-const one = (over: Partial<Strategy>): Way => ({
+const one = (over: Partial<Strategy>, about: Omit<Way, "strategy" | "sampling"> = {}): Way => ({
   strategy: strategySchema.parse({ reasoning: "none", ...over }),
   sampling: GREEDY,
+  ...about,
 });
+/** As many draws as a workspace has, so that these ways share their calls; what fewer would have reached is counted, too. */
 const vote = (over: Partial<Strategy>): Way => ({
-  strategy: strategySchema.parse({ reasoning: "none", samples: VOTE, ...over }),
+  strategy: strategySchema.parse({ reasoning: "none", samples: WORKSPACE_STRATEGY.samples, ...over }),
   sampling: VARIED,
-});
-const workspace = (over: Omit<Way, "strategy" | "sampling"> = {}): Way => ({
-  strategy: WORKSPACE_STRATEGY,
-  sampling: VARIED,
-  ...over,
 });
 
-/** In the order in which they are measured. */
+/** In the order in which they are measured. Ways that differ in `mend` alone share all of their calls. */
 export const WAYS: Readonly<Record<string, Way>> = {
   paper: { strategy: PAPER_STRATEGY, sampling: PAPER },
-  workspace: workspace(),
+  "paper, joins": { strategy: { ...PAPER_STRATEGY, mend: true }, sampling: PAPER },
+  workspace: { strategy: WORKSPACE_STRATEGY, sampling: VARIED },
   "4 examples, vote": vote({ examples: 4 }),
+  "4 examples, vote, joins": vote({ examples: 4, mend: true }),
   "4 examples, vote, repair": vote({ examples: 4, repair: 1 }),
   "no examples": one({}),
+  "no examples, joins": one({ mend: true }),
   "no examples, repair": one({ repair: 1 }),
   "4 examples": one({ examples: 4 }),
+  "4 examples, joins": one({ examples: 4, mend: true }),
   "4 examples, repair": one({ examples: 4, repair: 1 }),
   "no examples, vote": vote({}),
+  "no examples, vote, joins": vote({ mend: true }),
   "no examples, vote, repair": vote({ repair: 1 }),
   "2 examples": one({ examples: 2 }),
+  "2 examples, joins": one({ examples: 2, mend: true }),
   "8 examples": one({ examples: 8 }),
-  "workspace, twins allowed": workspace({ withTwins: true }),
-  "workspace, 0 solved": workspace({ solved: 0 }),
-  "workspace, 5 solved": workspace({ solved: 5 }),
-  "workspace, 10 solved": workspace({ solved: 10 }),
-  "workspace, 20 solved": workspace({ solved: 20 }),
-  "workspace, 40 solved": workspace({ solved: 40 }),
+  "8 examples, joins": one({ examples: 8, mend: true }),
+  "4 examples, joins, twins allowed": one({ examples: 4, mend: true }, { withTwins: true }),
+  "4 examples, joins, 5 solved": one({ examples: 4, mend: true }, { solved: 5 }),
+  "4 examples, joins, 10 solved": one({ examples: 4, mend: true }, { solved: 10 }),
+  "4 examples, joins, 20 solved": one({ examples: 4, mend: true }, { solved: 20 }),
+  "4 examples, joins, 40 solved": one({ examples: 4, mend: true }, { solved: 40 }),
   "brief reasoning": one({ reasoning: "brief" }),
 };
 

@@ -23,11 +23,11 @@ export interface Question {
 
 /** One of the answers to a question, after its repairs. */
 export interface Draw {
-  /** The model's last words. */
+  /** The model's last words, or what the task made of them where it mended them. */
   readonly response: string;
   /** Null where nothing depends on it. */
   readonly reading: Reading | null;
-  /** What was given back to the model before, with the reason; the first answer comes first. */
+  /** What the model said before it was given back or mended, with the reason; the first answer comes first. */
   readonly repaired: readonly { readonly response: string; readonly reading: Reading }[];
 }
 
@@ -74,13 +74,16 @@ export async function attempt(
   for (let repairs = strategy.repair; open.length > 0; repairs--) {
     const draws = open.flatMap((pending) => pending.open.map((draw) => ({ pending, draw })));
     const arrived: Promise<void>[] = [];
-    const again = new Set<Pending>();
+    const faulty = new Set<Pending>();
     const take = async (i: number, completion: Completion) => {
       const { pending, draw } = draws[i] as (typeof draws)[number];
       const { problem } = pending.question;
       const reading = needsReading(strategy) ? await look(problem, completion.text) : null;
-      if (!pending.take(draw, completion, reading)) return;
-      if (repairs > 0 && pending.repair(subject, model)) again.add(pending);
+      const mended = strategy.mend ? reading?.mended : undefined;
+      const again =
+        mended === undefined ? undefined : { response: mended, reading: await look(problem, mended) };
+      if (!pending.take(draw, completion, reading, again)) return;
+      if (repairs > 0 && pending.repair(subject, model)) faulty.add(pending);
       else watched(ended, onAttempt(pending.index, pending.result()));
     };
     await model.generate(
@@ -95,7 +98,7 @@ export async function attempt(
     );
     await Promise.all(arrived);
     // In the order of the questions, whichever was looked at first: a call is the same each time.
-    open = open.filter((pending) => again.has(pending));
+    open = open.filter((pending) => faulty.has(pending));
   }
   await Promise.all(ended);
 }
@@ -153,9 +156,15 @@ class Pending {
   }
 
   /** @returns whether all draws that were asked for are there */
-  take(draw: OpenDraw, completion: Completion, reading: Reading | null): boolean {
-    draw.response = completion.text;
-    draw.reading = reading;
+  take(
+    draw: OpenDraw,
+    completion: Completion,
+    reading: Reading | null,
+    mended: { readonly response: string; readonly reading: Reading } | undefined,
+  ): boolean {
+    const response = completion.text;
+    if (mended !== undefined && reading !== null) draw.repaired.push({ response, reading });
+    Object.assign(draw, mended ?? { response, reading });
     this.#completions++;
     this.#promptTokens += completion.promptTokens;
     this.#tokens += completion.generatedTokens;

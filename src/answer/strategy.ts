@@ -9,6 +9,8 @@ export const strategySchema = z.strictObject({
   examples: z.int().min(0).max(100).default(0),
   /** Answers that are drawn for each question, of which one is taken. */
   samples: z.int().min(1).max(100).default(1),
+  /** Whether answers that cannot be used are put right without the model where the task knows how: queries get the joins they lack. */
+  mend: z.boolean().default(false),
   /** How often answers are given back to the model with what is wrong, if none can be used, such as queries that fail. */
   repair: z.int().min(0).max(10).default(0),
   /** Whether empty results count among those. */
@@ -28,7 +30,7 @@ export const PAPER_STRATEGY: Strategy = Object.freeze(strategySchema.parse({}));
 
 /** For one's own database and a small model, by a first measurement (docs/strategies.md says of how much). */
 export const WORKSPACE_STRATEGY: Strategy = Object.freeze(
-  strategySchema.parse({ examples: 4, samples: 5, repair: 1, reasoning: "none" }),
+  strategySchema.parse({ examples: 4, samples: 5, mend: true, repair: 1, reasoning: "none" }),
 );
 
 const USUAL_TOKENS: { readonly [name in Reasoning]: number } = { none: 256, brief: 512, full: Infinity };
@@ -43,7 +45,8 @@ export function answerSampling(sampling: Sampling, { reasoning, maxTokens }: Str
 export const completionsAtMost = ({ samples, repair }: Strategy): number => samples * (1 + repair);
 
 /** Whether answers have to be looked at one by one before one of them is graded. */
-export const needsReading = ({ samples, repair }: Strategy): boolean => samples > 1 || repair > 0;
+export const needsReading = ({ samples, mend, repair }: Strategy): boolean =>
+  samples > 1 || mend || repair > 0;
 
 /** Whether prompts are put together from a task's parts rather than by the task. */
 export const needsParts = ({ examples, reasoning }: Strategy): boolean =>
@@ -51,13 +54,14 @@ export const needsParts = ({ examples, reasoning }: Strategy): boolean =>
 
 /** A strategy in words, such as "4 examples, 8 answers by vote, 1 repair, no reasoning". */
 export function describeStrategy(strategy: Strategy): string {
-  const { examples, samples, repair, repairEmpty, vote, reasoning, maxTokens } = strategy;
+  const { examples, samples, mend, repair, repairEmpty, vote, reasoning, maxTokens } = strategy;
   const of = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
   return [
     examples === 0 ? "no examples" : of(examples, "example"),
     samples === 1
       ? "1 answer"
       : `${samples} answers${vote === "result" ? " by vote" : ", the first that works"}`,
+    ...(mend ? ["missing joins added"] : []),
     repair === 0 ? "no repair" : `${of(repair, "repair")}${repairEmpty ? ", of empty results too" : ""}`,
     `${reasoning === "none" ? "no" : reasoning} reasoning`,
     ...(maxTokens === undefined ? [] : [`at most ${maxTokens} tokens`]),

@@ -1,66 +1,10 @@
 /** What a query that fails on a name may have meant: where a column is and how to get there, or the nearest name. */
 import { nearest } from "../lib/nearest.js";
 import { unquoted } from "./ddl.js";
-
-/** A foreign key of one column. */
-interface Key {
-  readonly table: string;
-  readonly column: string;
-  readonly toTable: string;
-  readonly toColumn: string;
-}
-
-/** The names of a database. */
-export interface Names {
-  /** The columns of each table, by its name. */
-  readonly columns: ReadonlyMap<string, readonly string[]>;
-  readonly keys: readonly Key[];
-}
-
-/** No names, for tasks whose models know no hints. */
-export const NO_NAMES: Names = { columns: new Map(), keys: [] };
+import { joinsTo, missingColumn, NAME, type Names, same } from "./names.js";
 
 /** A column that more tables have is not looked for. */
 const MOST_PLACES = 3;
-
-/** A name, quoted in one of SQL's ways (\x60 is the backtick) or not. */
-const NAME = String.raw`(?:"(?:[^"]|"")*"|\x60[^\x60]*\x60|\[[^\][]*\]|[\p{L}_][\p{L}\p{N}_$]*)`;
-const TABLE = new RegExp(
-  String.raw`CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?((?:${NAME}\s*\.\s*)?${NAME})\s*\(`,
-  "giu",
-);
-const COLUMN = new RegExp(String.raw`^\s*(${NAME})`, "u");
-const CONSTRAINT = /^\s*(CONSTRAINT|CHECK|PRIMARY|UNIQUE|FOREIGN)\b/i;
-const FOREIGN_KEY = new RegExp(
-  String.raw`FOREIGN\s+KEY\s*\(\s*(${NAME})\s*\)\s*REFERENCES\s+(${NAME})\s*(?:\(\s*(${NAME})\s*\))?`,
-  "iu",
-);
-
-/** The names in a schema as prompts show it: CREATE TABLE statements, a column or a constraint a line. */
-export function namesOf(schema: string): Names {
-  const columns = new Map<string, string[]>();
-  const keys: (Omit<Key, "toColumn"> & { readonly toColumn: string | undefined })[] = [];
-  for (const { 1: quoted = "", index, 0: head } of schema.matchAll(TABLE)) {
-    const end = schema.indexOf("\n);", index);
-    const lines = schema.slice(index + head.length, end < 0 ? undefined : end).split("\n");
-    const table = unquoted(quoted);
-    const own = lines.filter((line) => !CONSTRAINT.test(line) && !/^\s*--/.test(line));
-    columns.set(table, own.flatMap((line) => COLUMN.exec(line)?.[1] ?? []).map(unquoted));
-    for (const line of lines) {
-      const [, column, to, toColumn] = FOREIGN_KEY.exec(line) ?? [];
-      if (column === undefined || to === undefined) continue;
-      keys.push({ table, column: unquoted(column), toTable: unquoted(to), toColumn });
-    }
-  }
-  return {
-    columns,
-    // Without a column the key is meant, which nearly always comes first.
-    keys: keys.flatMap(({ toColumn, ...key }) => {
-      const meant = toColumn === undefined ? columns.get(key.toTable)?.[0] : unquoted(toColumn);
-      return meant === undefined ? [] : [{ ...key, toColumn: meant }];
-    }),
-  };
-}
 
 /**
  * What to say to a model whose query failed on a name, such as "hero_power (T2) has no column power_name: superpower has
@@ -74,14 +18,10 @@ export function nameHint(error: string, sql: string, names: Names): string {
     const meant = nearest(wrong, tables);
     return `There is no table ${wrong}${meant === undefined ? "" : `; the nearest name is ${meant}`}. The tables are ${tables.join(", ")}.`;
   }
-  const column =
-    /no such column: (?:(.+)\.)?(.+?)$/m.exec(error) ??
-    /Table "(.+?)" does not have a column named "(.+?)"/.exec(error) ??
-    /Referenced column()? "(.+?)" not found/.exec(error);
+  const column = missingColumn(error);
   if (column === null) return "";
-  const wrong = unquoted(column[2] ?? "");
+  const { owner, name: wrong } = column;
   const used = usedTables(sql, names);
-  const owner = column[1] === undefined ? undefined : unquoted(column[1]);
   const named =
     owner === undefined
       ? undefined
@@ -118,33 +58,17 @@ interface Used {
 }
 
 /** "superpower has it (JOIN …)": with the way there, over at most one more table, if foreign keys know it. */
-function whereIs(table: string, used: readonly Used[], { keys }: Names): string {
+function whereIs(table: string, used: readonly Used[], { columns, keys }: Names): string {
   const there = used.find((own) => own.table === table);
   if (there !== undefined) return `${table} has it (${there.alias}.…)`;
-  const direct = used.flatMap((own) => joinOf(own, table, keys) ?? [])[0];
-  if (direct !== undefined) return `${table} has it (${direct})`;
-  const between = keys.flatMap((key) =>
-    key.table === table ? [key.toTable] : key.toTable === table ? [key.table] : [],
-  );
-  for (const middle of between)
-    for (const own of used) {
-      const first = joinOf(own, middle, keys);
-      const second = joinOf({ table: middle, alias: middle }, table, keys);
-      if (first !== undefined && second !== undefined) return `${table} has it (${first} ${second})`;
-    }
-  return `${table} has it`;
-}
-
-/** The join from a table of the query to another one, by a foreign key of either. */
-function joinOf({ table, alias }: Used, other: string, keys: readonly Key[]): string | undefined {
-  for (const key of keys) {
-    const to = sqlName(other);
-    if (key.table === table && key.toTable === other)
-      return `JOIN ${to} ON ${sqlName(alias)}.${sqlName(key.column)} = ${to}.${sqlName(key.toColumn)}`;
-    if (key.table === other && key.toTable === table)
-      return `JOIN ${to} ON ${to}.${sqlName(key.column)} = ${sqlName(alias)}.${sqlName(key.toColumn)}`;
+  const direct = used.flatMap((own) => joinsTo(table, own, keys))[0];
+  if (direct !== undefined) return `${table} has it (${direct.text})`;
+  for (const between of columns.keys()) {
+    const first = used.flatMap((own) => joinsTo(between, own, keys))[0];
+    const second = joinsTo(table, { table: between, alias: between }, keys)[0];
+    if (first !== undefined && second !== undefined) return `${table} has it (${first.text} ${second.text})`;
   }
-  return undefined;
+  return `${table} has it`;
 }
 
 /** Words of SQL that may come after a table. */
@@ -163,7 +87,3 @@ function usedTables(sql: string, { columns }: Names): Used[] {
     return table === undefined ? [] : [{ table, alias: alias === undefined ? table : unquoted(alias) }];
   });
 }
-
-const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
-
-const sqlName = (name: string) => (/^[A-Za-z_]\w*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);

@@ -6,7 +6,7 @@ import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { validateGold } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
-import { type Names, namesOf } from "./name-hints.js";
+import { type Names, namesOf } from "./names.js";
 import {
   BIRD_SEED_INSTRUCTIONS,
   birdReport,
@@ -139,7 +139,7 @@ export class BirdTask implements Task {
   async read(problemId: string, response: string): Promise<Reading> {
     const answer = this.#answerIn(response);
     const { dbId } = this.#question(problemId);
-    const run = () => this.own.accuracy.run(dbId, answer);
+    const run = (sql: string) => this.own.accuracy.run(dbId, sql);
     return await readQuery(answer, { run, names: this.#names, noAnswer: this.#noAnswer });
   }
 

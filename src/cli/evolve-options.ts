@@ -176,6 +176,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
       "which of several answers is taken: one with the most frequent result, or the first that works (result)",
       ["result", "first"],
     ],
+    ["--mend", "evolve.strategy.mend", "add the joins that a query lacks, where foreign keys say which"],
     [
       "--repair <count>",
       "evolve.strategy.repair",

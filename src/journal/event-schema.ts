@@ -56,6 +56,7 @@ export const EVENT_FIELDS: { readonly [Type in RunEvent["type"]]: z.ZodType } = 
       result: text.nullable(),
       failure: text.nullable(),
       isEmpty: z.boolean(),
+      mended: text.optional(),
     }),
   }),
   round: z.looseObject({ round: int, selected: int }),

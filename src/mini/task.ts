@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
-import { NO_NAMES } from "../bird/name-hints.js";
+import { NO_NAMES } from "../bird/names.js";
 import { readQuery } from "../bird/reading.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";

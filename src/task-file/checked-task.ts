@@ -59,6 +59,7 @@ const readingSchema = z.object({
   result: z.string().nullable(),
   failure: z.string().nullable(),
   isEmpty: z.boolean(),
+  mended: z.string().optional(),
 });
 
 function isMessage(message: unknown): boolean {
@@ -172,7 +173,7 @@ export class CheckedTask implements Task {
     if (data !== undefined) return data;
     return this.#fail(
       "read",
-      `has to return answer, result and failure (null or a text) and isEmpty for "${problemId}"`,
+      `has to return answer, result and failure (null or a text), isEmpty and perhaps mended for "${problemId}"`,
     );
   }
 

@@ -1,7 +1,7 @@
 /** Answers a question with the manual, and records feedback on the answer. */
 import { type Attempt, attempt, type Subject } from "../answer/attempt.js";
 import type { Strategy } from "../answer/strategy.js";
-import { namesOf } from "../bird/name-hints.js";
+import { namesOf } from "../bird/names.js";
 import type { QuestionText } from "../bird/prompts.js";
 import { readQuery } from "../bird/reading.js";
 import { type SqlExecutor, type SqlFailure, type SqlTable, sameRows } from "../bird/sql/executor.js";
@@ -62,7 +62,7 @@ export async function ask(
   const names = namesOf(folder.schema());
   const read = async (response: string) => {
     const answer = form.answerOf(response);
-    const run = () => executor.execute(folder.databasePath, answer);
+    const run = (sql: string) => executor.execute(folder.databasePath, sql);
     return await readQuery(answer, { run, names, noAnswer: NO_QUERY });
   };
   const subject: Subject = {

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
-import { type Names, namesOf } from "../bird/name-hints.js";
+import { type Names, namesOf } from "../bird/names.js";
 import { fullQuestion, sqlSolution } from "../bird/prompts.js";
 import { readQuery } from "../bird/reading.js";
 import { twinKeysOf } from "../bird/twins.js";
@@ -117,7 +117,7 @@ export class WorkspaceTask implements Task {
 
   async read(_: string, response: string): Promise<Reading> {
     const answer = this.form.answerOf(response);
-    const run = () => this.accuracy.run(this.problems.name, answer);
+    const run = (sql: string) => this.accuracy.run(this.problems.name, sql);
     return await readQuery(answer, { run, names: this.#names, noAnswer: NO_QUERY });
   }
 

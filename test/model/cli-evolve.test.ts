@@ -359,6 +359,7 @@ it("every option has its place in the configuration", () => {
       strategy: {
         examples: 0,
         samples: 4,
+        mend: false,
         repair: 0,
         repairEmpty: false,
         vote: "first",
@@ -369,7 +370,7 @@ it("every option has its place in the configuration", () => {
     },
   });
   // A task that is tested on another one has no examples for it, and the rest goes with them.
-  const shown = ["--examples", "3", "--repair", "2", "--repair-empty", "--reasoning", "brief"];
+  const shown = ["--examples", "3", "--mend", "--repair", "2", "--repair-empty", "--reasoning", "brief"];
   const sizes = ["--holdout", "6", "--batch", "4", "--test", "1"];
   const other = lse(
     ...["evolve", "--data", path("data"), "--db", "bakery", "--model", path("model.gguf")],
@@ -377,7 +378,7 @@ it("every option has its place in the configuration", () => {
   );
   expect(other.stderr).toBe("");
   expect(JSON.parse(other.stdout).config.evolve.strategy).toEqual({
-    ...{ examples: 3, samples: 1, repair: 2, repairEmpty: true, vote: "result", reasoning: "brief" },
+    ...{ examples: 3, samples: 1, mend: true, repair: 2, repairEmpty: true, vote: "result", reasoning: "brief" },
   });
 });
 

@@ -22,7 +22,10 @@ import { NumberTask, ScriptedModel } from "../fakes.js";
 
 const strategy = (over: Partial<Strategy>) => strategySchema.parse(over);
 
-/** Questions "what is pI plus J", whose answers are numbers; "x" cannot be used, and "0" is an empty result. */
+/**
+ * Questions "what is pI plus J", whose answers are numbers; "x" cannot be used, "x: 7" means "7", and "0" is an empty
+ * result.
+ */
 class SumTask extends NumberTask {
   readings = 0;
   readonly parts: PromptParts = {
@@ -40,7 +43,9 @@ class SumTask extends NumberTask {
 
   async read(_: string, response: string): Promise<Reading> {
     this.readings++;
-    if (response.startsWith("x")) return { answer: response, result: null, failure: "bad x", isEmpty: false };
+    const mended = /^x: (.+)/.exec(response)?.[1];
+    if (response.startsWith("x"))
+      return { answer: response, result: null, failure: "bad x", isEmpty: false, mended };
     return { answer: response, result: response.trim(), failure: null, isEmpty: response === "0" };
   }
 }
@@ -173,6 +178,38 @@ describe("repair", () => {
     expect(answers[0]?.response).toBe("0");
     // It is the first answer, which no repair has brought.
     expect(answers[0]).not.toHaveProperty("repaired");
+  });
+});
+
+describe("mending", () => {
+  const words = (request: GenerateRequest) => ["x: 7", "x", "7"][request.sample] ?? "";
+
+  it("takes what the task makes of an answer that cannot be used, before the vote and before any repair", async () => {
+    const { answers, requests } = await answered(words, { samples: 3, mend: true, repair: 1 });
+    expect(requests).toHaveLength(3);
+    expect(answers[0]).toMatchObject({ response: "7", confidence: 2 / 3, completions: 3 });
+    const one = await answered(words, { mend: true, repair: 1 });
+    expect(one.requests).toHaveLength(1);
+    expect(one.answers[0]).toMatchObject({ response: "7", repaired: true, completions: 1 });
+  });
+
+  it("is done where the strategy says so alone", async () => {
+    const { answers } = await answered(words, { samples: 2 });
+    expect(answers[0]).toMatchObject({ response: "x: 7", confidence: 0 });
+    expect(describeStrategy(strategy({ mend: true }))).toBe(
+      "no examples, 1 answer, missing joins added, no repair, full reasoning",
+    );
+  });
+
+  it("is done to repairs, too, and an empty result of it is given back like others", async () => {
+    const repaired = (request: GenerateRequest) =>
+      lastWords(request).startsWith("it failed") ? "x: 5" : "x1";
+    const one = await answered(repaired, { mend: true, repair: 1 });
+    expect(one.answers[0]).toMatchObject({ response: "5", completions: 2 });
+    const empty = (request: GenerateRequest) => (lastWords(request) === "nothing came out" ? "x" : "x: 0");
+    const two = await answered(empty, { mend: true, repair: 1, repairEmpty: true });
+    expect(two.requests).toHaveLength(2);
+    expect(two.answers[0]).toMatchObject({ response: "0", repaired: true });
   });
 });
 

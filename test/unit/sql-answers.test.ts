@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { nameHint, namesOf } from "#lse/bird/name-hints.js";
+import { nameHint } from "#lse/bird/name-hints.js";
+import { namesOf } from "#lse/bird/names.js";
 import { twinKeysOf } from "#lse/bird/twins.js";
 
 const SCHEMA = `CREATE TABLE superhero (
