@@ -378,7 +378,15 @@ it("every option has its place in the configuration", () => {
   );
   expect(other.stderr).toBe("");
   expect(JSON.parse(other.stdout).config.evolve.strategy).toEqual({
-    ...{ examples: 3, samples: 1, mend: true, repair: 2, repairEmpty: true, vote: "result", reasoning: "brief" },
+    ...{
+      examples: 3,
+      samples: 1,
+      mend: true,
+      repair: 2,
+      repairEmpty: true,
+      vote: "result",
+      reasoning: "brief",
+    },
   });
 });
 

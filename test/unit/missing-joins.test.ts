@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { addMissingJoin } from "#lse/bird/missing-joins.js";
 import { namesOf } from "#lse/bird/names.js";
 import { readQuery } from "#lse/bird/reading.js";
+import type { SqlResult } from "#lse/bird/sql/executor.js";
 
 const SCHEMA = `CREATE TABLE hero (
     id integer,
@@ -170,11 +171,10 @@ describe("the reading of a query", () => {
   const look = {
     names,
     noAnswer: "no query",
-    run: async (sql: string) => {
+    run: async (sql: string): Promise<SqlResult> => {
       const error = errorOf(sql);
-      return error === null
-        ? { ok: true as const, digest: sql, rows: 1, preview: "", seconds: 0 }
-        : { ok: false as const, kind: "error" as never, error, seconds: 0 };
+      if (error !== null) return { ok: false, kind: "syntax", error, seconds: 0 };
+      return { ok: true, digest: sql, rows: 1, preview: "", volatile: [], seconds: 0, peakRssMb: 0 };
     },
   };
 
