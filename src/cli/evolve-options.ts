@@ -1,7 +1,7 @@
 /** The options of `lse evolve`, a row each: flags, the field of the configuration that it sets, description, values. */
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { METHOD_NAMES } from "../evolve/config.js";
+import { EDIT_KIND_NAMES, METHOD_NAMES } from "../evolve/config.js";
 import { readText } from "../lib/files.js";
 import type { PartialConfig } from "../runs/config.js";
 import { GPUS } from "../runtime/gpu-time.js";
@@ -141,6 +141,12 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     ["--ucb-c <weight>", "evolve.ucbC", "weight of exploration in ucb and ucb-se (2)", decimal(0)],
     ["--tries <count>", "evolve.tries", "attempts at a valid edit in a round (3)", integer(1)],
     [
+      "--edits <kind>",
+      "evolve.edits",
+      "rewrite: new instructions as a whole; delta: changes of numbered rules (rewrite)",
+      EDIT_KIND_NAMES,
+    ],
+    [
       "--constrain-edits",
       "evolve.constrainEdits",
       "a grammar makes the evolver write its tags; fast engine only",
@@ -211,6 +217,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
       decimal(0),
     ],
     ["--edit-temperature <value>", "evolve.editTemperature", "of edits only (that of answers)", decimal(0)],
+    ["--edit-tokens <count>", "evolve.editMaxTokens", "longest edit (as long as answers may be)", integer(1)],
     ["--top-k <count>", "evolve.sampling.topK", "0 keeps all tokens (20)", integer(0)],
     ["--top-p <share>", "evolve.sampling.topP", "1 keeps all tokens (0.8)", decimal(0, 1)],
     ["--min-p <share>", "evolve.sampling.minP", "0 drops no token (0)", decimal(0, 1)],
@@ -298,7 +305,7 @@ export const FIELD_DESCRIPTIONS = ROWS.flatMap(({ field, flags, description }) =
 
 /** Fields that only edits depend on. */
 const OF_EDITS =
-  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|constrainEdits|kFold|spendAll|editTemperature)\b)/;
+  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
 
 /** Adds all options to a command; its help shows the basic ones, or every one. */
 export function addEvolveOptions(command: CommandUnknownOpts, isAll: boolean): void {

@@ -10,6 +10,10 @@ const positive = z.int().min(1);
 export const METHOD_NAMES = ["ucb", "ucb-se", "best", "chain", "pareto", "textgrad", "gepa"] as const;
 export type Method = (typeof METHOD_NAMES)[number];
 
+/** What an edit may be; what each is stands in edit-kinds.ts. */
+export const EDIT_KIND_NAMES = ["rewrite", "delta"] as const;
+export type EditKindName = (typeof EDIT_KIND_NAMES)[number];
+
 export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).default(PAPER_SAMPLING.temperature),
   topK: z.int().min(0).default(PAPER_SAMPLING.topK),
@@ -62,11 +66,18 @@ export const evolveConfigSchema = z.strictObject({
   stop: stopSchema.prefault({}),
   /** Attempts at a valid edit in a round, before the round is given up. */
   tries: positive.default(3),
-  /** Whether a grammar makes the evolver write its tags; see `EDIT_GRAMMAR`. */
+  /**
+   * What an edit is: new instructions as a whole (the paper's), or a few changes of numbered rules, which small models
+   * write more easily.
+   */
+  edits: z.enum(EDIT_KIND_NAMES).default("rewrite"),
+  /** Whether a grammar makes the evolver write the tags of such an edit. */
   constrainEdits: z.boolean().default(false),
   seed: z.int().min(0).default(0),
   /** Temperature of edits; that of answers if it is left out. */
   editTemperature: z.number().min(0).optional(),
+  /** Longest edit in tokens; that of answers, `sampling.maxTokens`, if it is left out. */
+  editMaxTokens: positive.optional(),
   sampling: samplingSchema.prefault({}),
   /** How each question is answered; the defaults are the paper's way. */
   strategy: strategySchema.prefault({}),
@@ -75,3 +86,7 @@ export const evolveConfigSchema = z.strictObject({
 });
 
 export type EvolveConfig = z.infer<typeof evolveConfigSchema>;
+
+/** Longest edit in tokens. */
+export const editTokensOf = ({ editMaxTokens, sampling }: Pick<EvolveConfig, "editMaxTokens" | "sampling">) =>
+  editMaxTokens ?? sampling.maxTokens;

@@ -4,26 +4,19 @@ import type { Answer } from "../answer/answer.js";
 import { deriveSeed } from "../lib/random.js";
 import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
-import type { EvolveConfig } from "./config.js";
-import type { evolverMessages } from "./evolver-prompt.js";
-import { judgeEdit } from "./judge-edit.js";
+import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
+import { EDIT_KINDS, type EditKind } from "./edit-kinds.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
 
-/**
- * What a constrained edit keeps to, as GBNF: any text, the instructions between the tags, and nothing more. Small
- * models forget the tags or write them twice. Text before them may not have `<p`, nor the instructions `</p`.
- */
-export const EDIT_GRAMMAR = `root ::= thoughts "<prompt>" instructions "</prompt>"
-thoughts ::= ([^<] | "<" [^p])*
-instructions ::= ([^<] | "<" [^/p] | "</" [^p])+`;
-
 /** How edits are drawn. */
-export function editSamplingOf({ sampling, editTemperature, constrainEdits }: EvolveConfig): Sampling {
+export function editSamplingOf(config: EvolveConfig): Sampling {
+  const { sampling, editTemperature, constrainEdits, edits } = config;
   return {
     ...sampling,
+    maxTokens: editTokensOf(config),
     temperature: editTemperature ?? sampling.temperature,
-    ...(constrainEdits ? { grammar: EDIT_GRAMMAR } : {}),
+    ...(constrainEdits ? { grammar: EDIT_KINDS[edits].grammar } : {}),
   };
 }
 
@@ -67,20 +60,22 @@ export interface WriterParts {
   readonly sampling: Sampling;
   /** As in `EditRules`. */
   readonly unusable: (instructions: string) => string | null;
+  /** What an edit is, for methods that leave it open. */
+  readonly edits: EditKindName;
 }
 
-/** The paper's way: one prompt, one answer, the new instructions between prompt tags. */
+/** The paper's way: one prompt, one answer that is the edit. */
 export class LseWriter implements EditWriter {
   constructor(
     private readonly parts: WriterParts,
-    private readonly messagesFor: typeof evolverMessages,
+    private readonly kind: Pick<EditKind, "messages" | "judge">,
   ) {}
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
     const { evolver, sampling, task } = this.parts;
     const limit = evolverPromptLimit(evolver.contextSize, sampling.maxTokens);
     const fits = (messages: readonly ChatMessage[]) => evolver.countTokens(messages) <= limit;
-    return this.messagesFor(task, parent.instructions, batch, fits);
+    return this.kind.messages(task, parent.instructions, batch, fits);
   }
 
   async propose(
@@ -92,8 +87,8 @@ export class LseWriter implements EditWriter {
     const { unusable } = this.parts;
     const completion = await complete(this.parts, messages, editSeed(at, "edit"), signal);
     const { text, promptTokens, generatedTokens: tokens } = completion;
-    const rules = { parent: parent.instructions, tag: "prompt", unusable };
-    const { instructions, reason: rejected } = judgeEdit(completion, rules);
+    const rules = { parent: parent.instructions, unusable };
+    const { instructions, reason: rejected } = this.kind.judge(completion, rules);
     const replies = [{ role: "assistant" as const, content: text }];
     return { instructions, rejected, replies, promptTokens, tokens };
   }

@@ -64,6 +64,7 @@ export async function evolve(
     task,
     sampling: editSamplingOf(config),
     unusable,
+    edits: config.edits,
   });
   const { choose } = method;
   const run = new Run({ task, policy, choose, writer, config, split: plan.split, journal, prices, signal });

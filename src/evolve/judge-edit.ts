@@ -19,10 +19,13 @@ export interface JudgedEdit {
 export interface EditRules {
   /** The instructions that were to be edited. */
   readonly parent: string;
-  /** The tag that the new ones stand in. */
-  readonly tag: string;
   /** Why well-formed instructions cannot be used all the same, such as their length; null when they can. */
   readonly unusable: (instructions: string) => string | null;
+}
+
+/** Where new instructions stand in an answer. */
+export interface RewriteForm {
+  readonly tag: string;
   /** What is more than so many characters is dropped. */
   readonly maxChars?: number;
 }
@@ -30,12 +33,18 @@ export interface EditRules {
 /** Takes the new instructions out of an evolver's answer and says whether they can be used. */
 export function judgeEdit(
   { text, finishReason, generatedTokens }: Pick<Completion, "text" | "finishReason" | "generatedTokens">,
-  { parent, tag, unusable, maxChars }: EditRules,
+  { tag, maxChars, ...rules }: EditRules & RewriteForm,
 ): JudgedEdit {
   const instructions = extractTag(text, tag).trim().slice(0, maxChars);
   const invalid = (reason: string): JudgedEdit => ({ instructions, verdict: "invalid", reason });
   if (finishReason === "length") return invalid(`cut off after ${generatedTokens} tokens`);
   if (instructions === "") return invalid(`no <${tag}>…</${tag}> in the answer`);
+  return judgeInstructions(instructions, rules);
+}
+
+/** Says whether new instructions can be used in place of their parent. */
+export function judgeInstructions(instructions: string, { parent, unusable }: EditRules): JudgedEdit {
+  const invalid = (reason: string): JudgedEdit => ({ instructions, verdict: "invalid", reason });
   if (instructions.length < MIN_INSTRUCTIONS_CHARS)
     return invalid(`only ${instructions.length} characters long`);
   if (inOneLine(instructions) === inOneLine(parent))

@@ -1,8 +1,8 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
-import type { EvolveConfig, Method } from "./config.js";
+import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
+import { EDIT_KINDS } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
-import { evolverMessages } from "./evolver-prompt.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
 import { chooseFromFrontier } from "./pareto.js";
 import { referenceRound } from "./reference/round.js";
@@ -32,7 +32,9 @@ export interface MethodRow {
   readonly hasFixedRounds: boolean;
   /** Whether there is a published order of steps for it (`schedule: "reference"`). */
   readonly hasReferenceOrder: boolean;
-  /** Whether its edits stand between the tags that `EDIT_GRAMMAR` is for. */
+  /** The kinds of edits that it leaves a choice of. */
+  readonly edits: readonly EditKindName[];
+  /** Whether there are grammars for its edits. */
   readonly canConstrainEdits: boolean;
 }
 
@@ -57,13 +59,14 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   label,
   selection,
   choose: bySelection(selection),
-  writer: (parts) => new LseWriter(parts, evolverMessages),
+  writer: (parts) => new LseWriter(parts, EDIT_KINDS[parts.edits]),
   playRound: lseRound,
   answersPerRound: answersOfPaperRound,
   isOver: ({ config }, rounds) => rounds === config.rounds,
   roundsFor: (rounds) => rounds,
   hasFixedRounds: true,
   hasReferenceOrder: true,
+  edits: EDIT_KIND_NAMES,
   canConstrainEdits: true,
 });
 
@@ -84,6 +87,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
   textgrad: {
     ...paperLike(() => "TextGrad", "accepted"),
     writer: (parts) => new TextGradWriter(parts),
+    edits: ["rewrite"],
     hasReferenceOrder: false,
     canConstrainEdits: false,
   },
@@ -91,7 +95,8 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     ...paperLike(() => "GEPA", "best"),
     selection: "pareto",
     choose: fromFrontier,
-    writer: (parts) => new LseWriter(parts, reflectionMessages),
+    writer: (parts) => new LseWriter(parts, { ...EDIT_KINDS.rewrite, messages: reflectionMessages }),
+    edits: ["rewrite"],
     playRound: gepaRound,
     // A round asks about its batch twice; only an edit that passes goes on to the holdout.
     answersPerRound: ({ batch, holdout, samples }) => 2 * batch + holdout * samples,

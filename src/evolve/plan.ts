@@ -5,7 +5,7 @@ import { underStrategy } from "../answer/under-strategy.js";
 import { LseError } from "../errors.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
-import type { EvolveConfig } from "./config.js";
+import { type EvolveConfig, editTokensOf } from "./config.js";
 import { answersOfPaperRound, METHODS } from "./methods.js";
 import { type RoomCheck, roomIn } from "./room.js";
 import { type Split, splitProblems } from "./split.js";
@@ -59,6 +59,11 @@ export function planRun(
   config: EvolveConfig,
   isCompared = false,
 ): RunPlan {
+  if (config.edits !== "rewrite" && given.evolverPrompt !== undefined)
+    throw new LseError(
+      `${given.id}: \`evolve.edits\` does not work with this task, whose evolvers know a prompt of its own`,
+      "Leave it out",
+    );
   const split = splitProblems(given, config);
   const task = underStrategy(given, config, split.pool);
   const test = split.test.length * config.samples;
@@ -126,7 +131,7 @@ function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnsw
     ),
     promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
     editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
-    generatedTokensAtMost: answerTokens + rounds * sampling.maxTokens,
+    generatedTokensAtMost: answerTokens + rounds * editTokensOf(config),
     answerTokensAtMost: answerTokens,
   };
 }

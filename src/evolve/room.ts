@@ -2,8 +2,8 @@
 import { answerSampling } from "../answer/strategy.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
-import type { EvolveConfig } from "./config.js";
-import { evolverMessages } from "./evolver-prompt.js";
+import { type EvolveConfig, editTokensOf } from "./config.js";
+import { EDIT_KINDS } from "./edit-kinds.js";
 
 /** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
 const MIN_ROOM_TOKENS = 64;
@@ -26,8 +26,9 @@ export type RoomCheck = (instructions: string) => string | null;
  */
 export function roomIn(
   task: Task,
-  { sampling, strategy }: Pick<EvolveConfig, "sampling" | "strategy">,
+  config: Pick<EvolveConfig, "sampling" | "strategy" | "edits" | "editMaxTokens">,
 ): (model: Pick<LanguageModel, "contextSize" | "countTokens">) => RoomCheck {
+  const { sampling, strategy, edits } = config;
   const promptLength = (id: string) =>
     task.prompt(id, "").reduce((sum, { content }) => sum + content.length, 0);
   const longest = [...task.problemIds, ...(task.testIds ?? [])].reduce((a, b) =>
@@ -39,10 +40,10 @@ export function roomIn(
   return (model) => {
     const longestAnswer = answerSampling(sampling, strategy).maxTokens;
     const answerLimit = model.contextSize - Math.min(MIN_ROOM_TOKENS, longestAnswer);
-    const editLimit = evolverPromptLimit(model.contextSize, sampling.maxTokens) - MIN_ROOM_TOKENS;
+    const editLimit = evolverPromptLimit(model.contextSize, editTokensOf(config)) - MIN_ROOM_TOKENS;
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);
-      const edit = evolverMessages(task, instructions, [], () => true);
+      const edit = EDIT_KINDS[edits].messages(task, instructions, [], () => true);
       return (
         tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
         tooLong("the evolver's prompt", model.countTokens(edit), editLimit)

@@ -7,6 +7,7 @@
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
+import { EDIT_KINDS } from "./edit-kinds.js";
 import {
   complete,
   type EditAttempt,
@@ -16,7 +17,6 @@ import {
   LseWriter,
   type WriterParts,
 } from "./edit-writer.js";
-import { evolverMessages } from "./evolver-prompt.js";
 import { judgeEdit } from "./judge-edit.js";
 import { evolverPromptLimit } from "./room.js";
 import { cut } from "./summary.js";
@@ -36,7 +36,7 @@ export class TextGradWriter implements EditWriter {
   readonly #single: LseWriter;
 
   constructor(private readonly parts: WriterParts) {
-    this.#single = new LseWriter(parts, evolverMessages);
+    this.#single = new LseWriter(parts, EDIT_KINDS.rewrite);
   }
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
@@ -72,7 +72,7 @@ export class TextGradWriter implements EditWriter {
       critique.text.length,
     );
     const rewrite = await complete(this.parts, asked, editSeed(at, "rewrite"), signal);
-    const rules = { parent: parent.instructions, tag: TAG, unusable, maxChars: MAX_INSTRUCTIONS_CHARS };
+    const rules = { parent: parent.instructions, unusable, tag: TAG, maxChars: MAX_INSTRUCTIONS_CHARS };
     const { instructions, reason: rejected } = judgeEdit(rewrite, rules);
     return {
       instructions,

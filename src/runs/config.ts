@@ -119,6 +119,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Leave edits unconstrained, or take another method",
     );
   }
+  if (!METHODS[evolve.method].edits.includes(evolve.edits)) {
+    throw new LseError(
+      `${origin}: field evolve.edits: ${METHODS[evolve.method].label(evolve)} has a way of its own to write edits`,
+      "Leave it out, or take another method",
+    );
+  }
   if (evolve.schedule === "reference" && !METHODS[evolve.method].hasReferenceOrder) {
     const others = METHOD_NAMES.filter((name) => METHODS[name].hasReferenceOrder);
     throw new LseError(

@@ -58,7 +58,8 @@ export function methodOf({ evolve, evolver }: RunConfig): string {
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );
-  return `${METHODS[evolve.method].label(evolve)}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
+  const kind = evolve.edits === "rewrite" ? "" : `, ${evolve.edits} edits`;
+  return `${METHODS[evolve.method].label(evolve)}${kind}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 
 /** Scores by problem. */

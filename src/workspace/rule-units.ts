@@ -1,4 +1,5 @@
 /** Splits a manual into its rules, so that each can be left out on its own. */
+import { parseManual, printManual } from "../evolve/manual.js";
 
 /** One rule of a manual. */
 export interface RuleUnit {
@@ -10,11 +11,23 @@ export interface RuleUnit {
 const BULLET = /^\s*(?:[-*+•]|\d+[.)])\s/;
 const HEADING = /^#{1,6}\s/;
 
+/** The numbered rules of a manual, after those of the text above them. */
+export function ruleUnits(instructions: string): RuleUnit[] {
+  const { head, rules } = parseManual(instructions);
+  return [
+    ...unitsOf(head).map(({ text, without }) => ({ text, without: printManual({ head: without, rules }) })),
+    ...rules.map((rule, i) => ({
+      text: `${i + 1}. ${rule}`,
+      without: printManual({ head, rules: rules.toSpliced(i, 1) }),
+    })),
+  ];
+}
+
 /**
  * The rules of instructions in plain text or Markdown: each item of a list with the lines that belong to it, and
  * each other paragraph. Headings are not rules; they stay.
  */
-export function ruleUnits(instructions: string): RuleUnit[] {
+function unitsOf(instructions: string): RuleUnit[] {
   const lines = instructions.split("\n");
   const starts: number[] = [];
   const owner: (number | null)[] = [];

@@ -160,6 +160,18 @@ describe("lse evolve", () => {
     expect(existsSync(path("constrained-exact"))).toBe(false);
   });
 
+  it("--edits delta changes rules, and a grammar keeps a model to the changes that there are", () => {
+    const options = ["--edits", "delta", "--edit-tokens", "400", "--constrain-edits", "--context", "2048"];
+    expect(lse("evolve", ...OPTIONS, ...options, "--out", path("delta"))).toMatchObject({ status: 0 });
+    const tree = JSON.parse(read("delta", "tree.json"));
+    const [root, ...others] = tree.nodes;
+    expect(others.length).toBeGreaterThan(0);
+    for (const { instructions } of others) expect(instructions).toContain("\n\nRules:\n1. ");
+    expect(root.instructions).not.toContain("Rules:");
+    expect(read("delta", "events.jsonl")).not.toContain('"rejected":"no <add>');
+    expect(lse("evolve", "--resume", path("delta")).status).toBe(0);
+  });
+
   it("--test-db tests the chosen instructions on another database", () => {
     const options = ["--rounds", "1", "--test-db", "library", "--test", "2"];
     expect(lse("evolve", ...OPTIONS, ...options, "--out", path("transfer"))).toMatchObject({ status: 0 });
@@ -230,6 +242,10 @@ it("every option has its place in the configuration", () => {
     "--spend-all",
     "--tries",
     "4",
+    "--edits",
+    "delta",
+    "--edit-tokens",
+    "33",
     "--constrain-edits",
     "--seed",
     "9",
@@ -343,9 +359,11 @@ it("every option has its place in the configuration", () => {
       kFold: 2,
       spendAll: true,
       tries: 4,
+      edits: "delta",
       constrainEdits: true,
       seed: 9,
       editTemperature: 0.4,
+      editMaxTokens: 33,
       stop: { answers: 500, tokens: 600, minutes: 7, score: 0.8, stagnation: 2 },
       sampling: {
         temperature: 0.3,
@@ -499,6 +517,11 @@ describe("what a user gets wrong", () => {
       "a grammar for other tags",
       () => [...OPTIONS, "--method", "textgrad", "--constrain-edits"],
       /TextGrad's/,
+    ],
+    [
+      "a kind of edits for another method",
+      () => [...OPTIONS, "--method", "gepa", "--edits", "delta"],
+      /GEPA has a way of its own to write edits/,
     ],
     ["a bad task", () => change("--task", "chess"), /--task.*bird, mini/s],
   ])("%s: an error with the next step, no stack, exit code 1", (name, options, message) => {

@@ -12,7 +12,7 @@ import type { ModelSpec } from "#lse/train/model/spec.js";
 import { adamW } from "#lse/train/optimizer/groups.js";
 import { CONSTANT } from "#lse/train/optimizer/schedule.js";
 import { advantages, ESTIMATORS, type ScoredEdit } from "#lse/train/rl/advantages.js";
-import { editStates, statesOf } from "#lse/train/rl/edit-states.js";
+import { type EditState, editStates, statesOf } from "#lse/train/rl/edit-states.js";
 import { figuresOf, learn } from "#lse/train/rl/learn.js";
 import { rollOut } from "#lse/train/rl/rollouts.js";
 import { answersByInstructions, ScriptedModel } from "../fakes.js";
@@ -87,6 +87,19 @@ describe("rollouts", () => {
     expect(figures.improvement).toBeCloseTo(0.25 / 4);
     expect(figures.reward).toBeCloseTo((0.25 - 2) / 6);
     expect(figures.distinct).toBeCloseTo(5 / 6);
+  });
+
+  it("make the changes that an edit of rules has", async () => {
+    const state = editStates([savedRun("a", [2, 1])], "reverse", 1)[0] as EditState;
+    const evolver = new ScriptedModel(
+      ({ sample }) => ["<add>known: 0 1 2</add>", edit("0 1 2")][sample] ?? "",
+    );
+    const policy = new ScriptedModel(answersByInstructions);
+    const run = { ...state.run, config: { ...state.run.config, edits: "delta" as const } };
+    const plan = { states: [{ ...state, run }], rollouts: 2, sampling, seed: 1, round: 1 };
+    const { rollouts } = await rollOut(plan, { evolver, policy }, new MemoryJournal());
+    expect(rollouts.map(({ isValid }) => isValid)).toEqual([true, false]);
+    expect(rollouts[0]?.instructions).toBe(`${state.instructions}\n\nRules:\n1. known: 0 1 2`);
   });
 
   it("score an edit with its own run's problems, and treat one that leaves no room as invalid", async () => {

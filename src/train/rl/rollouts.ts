@@ -1,6 +1,6 @@
 /** Edits of saved nodes by the evolver as it is now, and what they are worth. */
 import { answer, answerSeeds, eachSample, scoreOf } from "../../answer/answer.js";
-import { judgeEdit } from "../../evolve/judge-edit.js";
+import { EDIT_KINDS } from "../../evolve/edit-kinds.js";
 import { roomIn } from "../../evolve/room.js";
 import type { Journal } from "../../journal/journal.js";
 import { deriveSeed } from "../../lib/random.js";
@@ -112,8 +112,8 @@ export async function scoreEdits(
 ): Promise<{ scored: RatedEdit[]; asked: number }> {
   const unusable = roomChecks(written, policy);
   const edits = written.map(({ state, completion }) => {
-    const rules = { parent: state.instructions, tag: "prompt", unusable: unusable(state.run) };
-    return { state, ...judgeEdit(completion, rules) };
+    const rules = { parent: state.instructions, unusable: unusable(state.run) };
+    return { state, ...EDIT_KINDS[state.run.config.edits].judge(completion, rules) };
   });
   const changed = edits.filter(({ verdict }) => verdict === "usable");
   const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));

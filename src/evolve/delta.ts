@@ -1,0 +1,134 @@
+/**
+ * Edits of single rules: the evolver adds, replaces or deletes a few of them. A small model that cannot rewrite a whole
+ * manual in one answer can write a sentence.
+ */
+import type { Answer } from "../answer/answer.js";
+import type { ChatMessage, Completion } from "../model.js";
+import type { Task } from "../task.js";
+import { type EditRules, type JudgedEdit, judgeInstructions } from "./judge-edit.js";
+import { normalForm, parseManual, printManual } from "./manual.js";
+
+/** Changes of one edit; what comes after them is left out. */
+const MOST_CHANGES = 3;
+const RULE_CHARS = { least: 10, most: 400 };
+
+/**
+ * What a constrained edit keeps to, as GBNF: a few words of thought, then one to three changes. A rule is one line, in
+ * which `<` compares or does not stand.
+ */
+export const DELTA_GRAMMAR = `root ::= thoughts change (space change)? (space change)?
+thoughts ::= [^<]{0,600}
+space ::= [ \\n]{0,2}
+change ::= "<add>" rule "</add>" | "<replace rule=\\"" number "\\">" rule "</replace>" | "<delete rule=\\"" number "\\"/>"
+number ::= [1-9] [0-9]?
+rule ::= ([^<\\n] | "<" [ =>0-9]){${RULE_CHARS.least},${RULE_CHARS.most}}`;
+
+/**
+ * The message that asks for changes. It shows the rules and what went wrong, and nothing else of the model's prompt:
+ * small models copy what they are shown. Reports that do not fit are left out from the end.
+ * @param fits whether messages leave room enough in the context
+ */
+export function deltaMessages(
+  task: Task,
+  instructions: string,
+  batch: readonly Answer[],
+  fits: (messages: readonly ChatMessage[]) => boolean,
+): ChatMessage[] {
+  const wrong = batch.filter(({ outcome }) => !outcome.correct);
+  const reports = (wrong.length > 0 ? wrong : batch).map(({ problem, outcome }) =>
+    task.report(problem, outcome),
+  );
+  for (;;) {
+    const done = `${batch.length - wrong.length} of ${batch.length} were right.`;
+    const messages = [{ role: "user" as const, content: deltaPrompt(instructions, reports, done) }];
+    if (reports.length === 0 || fits(messages)) return messages;
+    reports.pop();
+  }
+}
+
+function deltaPrompt(instructions: string, reports: readonly string[], done: string): string {
+  const { head, rules } = parseManual(instructions);
+  const numbered = rules.map((rule, i) => `${i + 1}. ${rule}`).join("\n");
+  const changes = [
+    "<add>a new rule</add>",
+    ...(rules.length === 0
+      ? []
+      : [`<replace rule="1">what rule 1 should say</replace>`, `<delete rule="1"/>`]),
+  ];
+  return `A language model answers questions under the instructions and rules below. You see how it did on some questions, and you change the rules so that it does better on new questions of the same kind.
+
+# Its instructions
+${head}
+
+# Its rules
+${rules.length === 0 ? "There are none yet." : numbered}
+
+# How it did
+${done}
+
+${reports.join("\n\n")}
+
+# What to write
+Say in one or two sentences what the wrong answers have in common. Then write one to three changes of the rules, in ${changes.length === 1 ? "this form" : "these forms"}:
+${changes.join("\n")}
+A rule is one sentence. It says where a fact is found, how two things belong together, or what a word in a question means, and it holds for many questions. It never repeats a question or its answer.`;
+}
+
+const CHANGE =
+  /<add>([\s\S]*?)<\/add>|<replace rule="(\d+)">([\s\S]*?)<\/replace>|<delete rule="(\d+)"\s*\/>/g;
+
+/** A change that was written. `rule` counts from 1. */
+interface Change {
+  readonly rule: number | null;
+  /** Null: the rule is deleted. */
+  readonly text: string | null;
+}
+
+/** Makes the changes that an evolver's answer has, and says whether what comes of them can be used. */
+export function judgeDelta(
+  { text, finishReason, generatedTokens }: Pick<Completion, "text" | "finishReason" | "generatedTokens">,
+  rules: EditRules,
+): JudgedEdit {
+  const changes = changesIn(text);
+  const invalid = (reason: string): JudgedEdit => ({ instructions: "", verdict: "invalid", reason });
+  if (changes.length === 0)
+    return invalid(
+      finishReason === "length"
+        ? `cut off after ${generatedTokens} tokens, before any change`
+        : "no <add>, <replace> or <delete> in the answer",
+    );
+  const changed = changedRules(parseManual(rules.parent).rules, changes);
+  if (typeof changed === "string") return invalid(changed);
+  return judgeInstructions(printManual({ ...parseManual(rules.parent), rules: changed }), rules);
+}
+
+/** The first changes of an answer; one that is cut off in the middle is none. */
+const changesIn = (text: string): Change[] =>
+  [...text.matchAll(CHANGE)].slice(0, MOST_CHANGES).map(([, added, replaced, replacement, deleted]) => ({
+    rule: replaced !== undefined || deleted !== undefined ? Number(replaced ?? deleted) : null,
+    text: deleted === undefined ? oneRule(added ?? replacement ?? "") : null,
+  }));
+
+/** In one line, without the number or bullet that models like to write. */
+const oneRule = (text: string) =>
+  text
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/^(?:\d+[.)]|[-*•]) /, "");
+
+/** The rules after the changes, or why there are none. Numbers are those of before. */
+function changedRules(before: readonly string[], changes: readonly Change[]): string[] | string {
+  const kept: (string | null)[] = [...before];
+  const added: string[] = [];
+  for (const { rule, text } of changes) {
+    if (rule !== null && (rule < 1 || rule > before.length)) return `there is no rule ${rule}`;
+    if (text !== null && (text.length < RULE_CHARS.least || text.length > RULE_CHARS.most))
+      return `a rule of ${text.length} characters`;
+    if (rule !== null) kept[rule - 1] = text;
+    else if (text !== null) added.push(text);
+  }
+  const rules = [...kept.filter((rule) => rule !== null), ...added];
+  const forms = rules.map(normalForm);
+  const twice = rules.find((_, i) => forms.indexOf(forms[i] as string) < i);
+  return twice === undefined ? rules : `a rule that is there already: ${twice}`;
+}

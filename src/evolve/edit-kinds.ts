@@ -1,0 +1,42 @@
+/** What an edit is: new instructions as a whole (the paper's), or changes of numbered rules. */
+import type { Answer } from "../answer/answer.js";
+import type { ChatMessage, Completion } from "../model.js";
+import type { Task } from "../task.js";
+import type { EditKindName } from "./config.js";
+import { DELTA_GRAMMAR, deltaMessages, judgeDelta } from "./delta.js";
+import { evolverMessages } from "./evolver-prompt.js";
+import { type EditRules, type JudgedEdit, judgeEdit } from "./judge-edit.js";
+
+/** How an edit is asked for, and what its answer means. */
+export interface EditKind {
+  /** What a constrained answer keeps to, as GBNF. */
+  readonly grammar: string;
+  /** @param fits whether messages leave room enough in the context; what does not fit is left out */
+  messages(
+    task: Task,
+    instructions: string,
+    batch: readonly Answer[],
+    fits: (messages: readonly ChatMessage[]) => boolean,
+  ): ChatMessage[];
+  judge(
+    completion: Pick<Completion, "text" | "finishReason" | "generatedTokens">,
+    rules: EditRules,
+  ): JudgedEdit;
+}
+
+/**
+ * Any text, the instructions between the tags, and nothing more: small models forget the tags or write them twice. Text
+ * before them may not have `<p`, nor the instructions `</p`.
+ */
+const REWRITE_GRAMMAR = `root ::= thoughts "<prompt>" instructions "</prompt>"
+thoughts ::= ([^<] | "<" [^p])*
+instructions ::= ([^<] | "<" [^/p] | "</" [^p])+`;
+
+export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind } = {
+  rewrite: {
+    grammar: REWRITE_GRAMMAR,
+    messages: evolverMessages,
+    judge: (completion, rules) => judgeEdit(completion, { tag: "prompt", ...rules }),
+  },
+  delta: { grammar: DELTA_GRAMMAR, messages: deltaMessages, judge: judgeDelta },
+};

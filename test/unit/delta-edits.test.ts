@@ -1,0 +1,157 @@
+import { describe, expect, it } from "vitest";
+import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
+import { judgeDelta } from "#lse/evolve/delta.js";
+import { evolve } from "#lse/evolve/evolve.js";
+import { type Manual, parseManual, printManual } from "#lse/evolve/manual.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
+import { uniformStream } from "#lse/lib/random.js";
+import type { GenerateRequest } from "#lse/model.js";
+import { ruleUnits } from "#lse/workspace/rule-units.js";
+import { NumberTask, ScriptedModel } from "../fakes.js";
+
+const MANUAL = "Answer well.\n\nRules:\n1. the first rule\n2. the second rule";
+
+describe("a manual", () => {
+  it("is a text with numbered rules below it, and reads back as it was printed", () => {
+    const manual: Manual = { head: "Answer well.", rules: ["the first rule", "the second rule"] };
+    expect(printManual(manual)).toBe(MANUAL);
+    expect(parseManual(MANUAL)).toEqual(manual);
+    expect(parseManual(printManual({ head: "", rules: ["alone"] }))).toEqual({ head: "", rules: ["alone"] });
+    expect(parseManual("")).toEqual({ head: "", rules: [] });
+  });
+
+  it("loses nothing of any text", () => {
+    const draw = uniformStream(3);
+    const parts = ["Rules:", "\n", "\n\n", "1. a", "2. b", "2.  c", "- d", "head", " ", "10. e", ""];
+    for (let i = 0; i < 3000; i++) {
+      const text = Array.from({ length: 8 }, () => parts[Math.floor(draw() * parts.length)]).join("");
+      expect(printManual(parseManual(text))).toBe(text);
+    }
+  });
+
+  it("can be left one rule at a time", () => {
+    expect(ruleUnits(MANUAL)).toEqual([
+      { text: "Answer well.", without: "Rules:\n1. the first rule\n2. the second rule" },
+      { text: "1. the first rule", without: "Answer well.\n\nRules:\n1. the second rule" },
+      { text: "2. the second rule", without: "Answer well.\n\nRules:\n1. the first rule" },
+    ]);
+  });
+
+  it("in another layout is a text without rules", () => {
+    for (const text of ["Rules:\n2. from two", `${MANUAL}\nand more`, "x Rules:\n1. a", `${MANUAL}\n`])
+      expect(parseManual(text)).toEqual({ head: text, rules: [] });
+  });
+});
+
+const judge = (text: string, parent = MANUAL, finishReason: "stop" | "length" = "stop") =>
+  judgeDelta({ text, finishReason, generatedTokens: 9 }, { parent, unusable: () => null });
+const rulesAfter = (text: string, parent?: string) => parseManual(judge(text, parent).instructions).rules;
+
+describe("a change of rules", () => {
+  it("adds, replaces and deletes by the numbers of before, in one edit", () => {
+    expect(
+      rulesAfter(
+        `They fail. <delete rule="1"/> <add>a third rule</add>\n<replace rule="2">the second, better</replace>`,
+      ),
+    ).toEqual(["the second, better", "a third rule"]);
+    expect(judge("<add>a third rule</add>")).toMatchObject({ verdict: "usable", reason: null });
+    expect(judge("<add>- 1. in the first\nplace</add>", "Only a text.").instructions).toBe(
+      "Only a text.\n\nRules:\n1. 1. in the first place",
+    );
+    expect(judge(`<delete rule="1"/><delete rule="2"/>`).instructions).toBe("Answer well.");
+  });
+
+  it("is one of three at most, and one that is cut off is none", () => {
+    const four = ["one one one", "two two two", "three three", "four four four"];
+    expect(rulesAfter(four.map((rule) => `<add>${rule}</add>`).join(""), "Head of it.")).toEqual(
+      four.slice(0, 3),
+    );
+    const cut = "<add>a third rule</add><add>a fourth ru";
+    expect(judge(cut, MANUAL, "length")).toMatchObject({ verdict: "usable" });
+    expect(judge("<add>a fourth ru", MANUAL, "length").reason).toBe(
+      "cut off after 9 tokens, before any change",
+    );
+  });
+
+  it.each([
+    ["nothing", "I would not change it.", /no <add>, <replace> or <delete>/],
+    ["a rule that there is not", `<replace rule="3">another rule</replace>`, /there is no rule 3/],
+    ["rule 0", `<delete rule="0"/>`, /there is no rule 0/],
+    ["too short a rule", "<add>short</add>", /a rule of 5 characters/],
+    ["too long a rule", `<add>${"long ".repeat(100)}</add>`, /a rule of 499 characters/],
+    ["the same rule in another order", "<add>Rule: the FIRST!</add>", /there already: Rule: the FIRST!/],
+  ])("%s is not usable", (_, text, reason) => {
+    expect(judge(text)).toMatchObject({ verdict: "invalid" });
+    expect(judge(text).reason).toMatch(reason);
+  });
+
+  it("to the same words changes nothing", () => {
+    expect(judge(`<replace rule="1">the first rule</replace>`)).toMatchObject({ verdict: "same" });
+  });
+
+  it("is judged by its room like any edit", () => {
+    const rules = { parent: MANUAL, unusable: () => "too long for the context" };
+    const stop = { finishReason: "stop" as const, generatedTokens: 9 };
+    expect(judgeDelta({ text: "<add>a third rule</add>", ...stop }, rules)).toMatchObject({
+      verdict: "invalid",
+      reason: "too long for the context",
+    });
+  });
+});
+
+describe("evolution by changes of rules", () => {
+  const config = (over: Partial<EvolveConfig> = {}) =>
+    evolveConfigSchema.parse({
+      ...{ rounds: 3, batch: 4, holdout: 10, seed: 7, sampling: { maxTokens: 50 }, edits: "delta" },
+      ...over,
+    });
+  const isDelta = ({ messages }: GenerateRequest) => messages[0]?.content.includes("# Its rules") === true;
+  /** Answers more problems the more rules there are, and adds one with the numbers that were answered wrong. */
+  const learner = () =>
+    new ScriptedModel((request) => {
+      const [system, user] = request.messages;
+      const { rules } = parseManual(system?.content ?? "");
+      if (!isDelta(request)) return Number(user?.content.slice(1)) % 3 < rules.length ? "right" : "wrong";
+      const failed = [...(request.messages[0]?.content.matchAll(/p(\d+) answered wrong/g) ?? [])];
+      return `They were unknown. <add>known too: ${failed.map(([, number]) => number).join(" ")}</add>`;
+    });
+
+  it("grows rules below the seed instructions, and shows the evolver what went wrong alone", async () => {
+    const model = learner();
+    const { tree, records } = await evolve(new NumberTask(40), model, config(), new MemoryJournal());
+    const [root, first] = tree.nodes;
+    expect(parseManual(first?.instructions ?? "").head).toBe(root?.instructions);
+    expect(tree.best().score).toBeGreaterThan(root?.score ?? 1);
+    const rules = tree.nodes.map(({ instructions }) => parseManual(instructions).rules.length);
+    expect(Math.max(...rules)).toBeGreaterThan(1);
+    const prompt = records[0]?.selfEvolvePrompt?.[0]?.content ?? "";
+    expect(prompt).toContain("There are none yet.");
+    expect(prompt).not.toContain("SYSTEM");
+    expect(prompt).not.toContain("answered right");
+    expect(prompt).not.toContain("<replace");
+    const later = model.requests.filter(isDelta).at(-1)?.messages[0]?.content ?? "";
+    expect(later).toMatch(/\n1\. known too: [\d ]+\n/);
+    expect(later).toContain(`<delete rule="1"/>`);
+  });
+
+  it("gives edits a length of their own, which leaves the prompt the more room", async () => {
+    const model = learner();
+    await evolve(new NumberTask(40), model, config({ editMaxTokens: 9 }), new MemoryJournal());
+    for (const request of model.requests) expect(request.sampling.maxTokens).toBe(isDelta(request) ? 9 : 50);
+    const small = () => new ScriptedModel(() => "x", 1300);
+    const shown = async (over: Partial<EvolveConfig>) => {
+      const long = config({ batch: 25, sampling: config({}).sampling, ...over });
+      const { records } = await evolve(new NumberTask(60), small(), long, new MemoryJournal());
+      return (records[0]?.selfEvolvePrompt?.[0]?.content.match(/answered x/g) ?? []).length;
+    };
+    expect(await shown({ editMaxTokens: 10 })).toBeGreaterThan(await shown({ editMaxTokens: 300 }));
+  });
+
+  it("is refused for a task whose evolvers know a prompt of its own", async () => {
+    class OwnTask extends NumberTask {
+      evolverPrompt = () => "own";
+    }
+    const running = evolve(new OwnTask(40), learner(), config(), new MemoryJournal());
+    await expect(running).rejects.toThrow(/`evolve\.edits` does not work with this task/);
+  });
+});
