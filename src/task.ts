@@ -99,6 +99,11 @@ export interface Task extends AsyncDisposable {
   readonly parts?: PromptParts;
   /** The solved problems that the prompt of a problem shows, the most similar one last; none if left out. */
   examplesFor?(problemId: string): readonly string[];
+  /**
+   * What of a single problem a rule quotes, such as its question, its gold answer or a value that no other has; null for
+   * a rule that may be in a manual. Left out: rules may say anything.
+   */
+  quoted?(rule: string): string | null;
   /** One problem as the evolver sees it: question, answer, gold answer, verdict, error. */
   report(problemId: string, outcome: Outcome): string;
   /** One problem as a report shows it to people. */

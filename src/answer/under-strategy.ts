@@ -44,6 +44,7 @@ export class StrategicTask implements Task {
   readonly seedInstructions: string;
   readonly parts?: PromptParts;
   readonly read?: NonNullable<Task["read"]>;
+  readonly quoted?: NonNullable<Task["quoted"]>;
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly #index: ExampleIndex;
@@ -58,13 +59,14 @@ export class StrategicTask implements Task {
     this.id = task.id;
     this.fingerprint = task.fingerprint;
     this.problemIds = task.problemIds;
-    const { parts, holdoutIds, testIds, read, describe, evolverPrompt } = task;
+    const { parts, holdoutIds, testIds, read, quoted, describe, evolverPrompt } = task;
     const own = strategy.reasoning === "full" ? undefined : parts?.seedInstructions(strategy.reasoning);
     this.seedInstructions = instructions ?? own ?? task.seedInstructions;
     if (parts !== undefined) this.parts = parts;
     if (holdoutIds !== undefined) this.holdoutIds = holdoutIds;
     if (testIds !== undefined) this.testIds = testIds;
     if (read !== undefined) this.read = read.bind(task);
+    if (quoted !== undefined) this.quoted = quoted.bind(task);
     if (describe !== undefined) this.describe = describe.bind(task);
     if (evolverPrompt !== undefined) this.evolverPrompt = evolverPrompt.bind(task);
     const searched = strategy.examples === 0 || parts === undefined ? [] : solvedProblems(parts, pool);

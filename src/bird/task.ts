@@ -16,6 +16,7 @@ import {
   sqlSolution,
   userPrompt,
 } from "./prompts.js";
+import { Quotes } from "./quoted.js";
 import { readQuery } from "./reading.js";
 import { cutRepetition, extractFenced } from "./response.js";
 import { readSchema } from "./schema.js";
@@ -64,6 +65,7 @@ export class BirdTask implements Task {
   readonly problemIds: readonly string[];
   readonly parts: PromptParts;
   readonly #names: Names;
+  readonly #quotes: Quotes;
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
 
   /** @throws LseError for missing or malformed files, or an unknown database */
@@ -107,6 +109,7 @@ export class BirdTask implements Task {
     this.problemIds = questions.map(({ id }) => id);
     this.#questions = new Map(questions.map((question) => [question.id, question]));
     this.#names = namesOf(schema);
+    this.#quotes = new Quotes(questions);
     this.parts = {
       ...sqlPromptParts("SQLite"),
       question: (problemId) => fullQuestion(this.#question(problemId)),
@@ -141,6 +144,10 @@ export class BirdTask implements Task {
     const { dbId } = this.#question(problemId);
     const run = (sql: string) => this.own.accuracy.run(dbId, sql);
     return await readQuery(answer, { run, names: this.#names, noAnswer: this.#noAnswer });
+  }
+
+  quoted(rule: string): string | null {
+    return this.#quotes.in(rule);
   }
 
   report(problemId: string, outcome: Outcome): string {

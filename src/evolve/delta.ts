@@ -5,11 +5,13 @@
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
 import type { Task } from "../task.js";
-import { type EditRules, type JudgedEdit, judgeInstructions } from "./judge-edit.js";
+import { type EditRules, type JudgedEdit, judgeInstructions, type Tried } from "./judge-edit.js";
 import { normalForm, parseManual, printManual } from "./manual.js";
 
 /** Changes of one edit; what comes after them is left out. */
 const MOST_CHANGES = 3;
+/** Earlier edits that the evolver is told of. */
+const MOST_TRIED = 6;
 const RULE_CHARS = { least: 10, most: 400 };
 
 /**
@@ -33,6 +35,7 @@ export function deltaMessages(
   instructions: string,
   batch: readonly Answer[],
   fits: (messages: readonly ChatMessage[]) => boolean,
+  tried: readonly Tried[],
 ): ChatMessage[] {
   const wrong = batch.filter(({ outcome }) => !outcome.correct);
   const reports = (wrong.length > 0 ? wrong : batch).map(({ problem, outcome }) =>
@@ -40,13 +43,40 @@ export function deltaMessages(
   );
   for (;;) {
     const done = `${batch.length - wrong.length} of ${batch.length} were right.`;
-    const messages = [{ role: "user" as const, content: deltaPrompt(instructions, reports, done) }];
+    const past = tried.slice(-MOST_TRIED).map((edit) => triedText(edit, instructions));
+    const messages = [{ role: "user" as const, content: deltaPrompt(instructions, reports, done, past) }];
     if (reports.length === 0 || fits(messages)) return messages;
     reports.pop();
   }
 }
 
-function deltaPrompt(instructions: string, reports: readonly string[], done: string): string {
+/** Asks again after changes that could not be used. */
+export const deltaRetry = (reason: string): string =>
+  `That cannot be used: ${reason}. Write other changes, in the forms above.`;
+
+/** One line on an edit that was tried before. */
+function triedText(edit: Tried, instructions: string): string {
+  if ("rejected" in edit) return `- Not usable: ${edit.rejected}.`;
+  const [before, after] = [parseManual(instructions).rules, parseManual(edit.instructions).rules];
+  const others = (rules: readonly string[], than: readonly string[]) =>
+    rules.filter((rule) => !than.includes(rule)).map((rule) => `"${rule}"`);
+  const added = others(after, before);
+  const left = others(before, after);
+  const points = Math.round(100 * edit.gain);
+  return `- ${[
+    ...(added.length > 0 ? [`With ${added.join(" and ")}`] : []),
+    ...(left.length > 0 ? [`without ${left.join(" and ")}`] : []),
+  ].join(
+    ", ",
+  )}: ${points === 0 ? "no change" : `${Math.abs(points)} points ${points > 0 ? "better" : "worse"}`}.`;
+}
+
+function deltaPrompt(
+  instructions: string,
+  reports: readonly string[],
+  done: string,
+  tried: readonly string[],
+): string {
   const { head, rules } = parseManual(instructions);
   const numbered = rules.map((rule, i) => `${i + 1}. ${rule}`).join("\n");
   const changes = [
@@ -67,7 +97,7 @@ ${rules.length === 0 ? "There are none yet." : numbered}
 ${done}
 
 ${reports.join("\n\n")}
-
+${tried.length === 0 ? "" : `\n# What was tried before\n${tried.join("\n")}\n`}
 # What to write
 Say in one or two sentences what the wrong answers have in common. Then write one to three changes of the rules, in ${changes.length === 1 ? "this form" : "these forms"}:
 ${changes.join("\n")}
@@ -99,6 +129,10 @@ export function judgeDelta(
     );
   const changed = changedRules(parseManual(rules.parent).rules, changes);
   if (typeof changed === "string") return invalid(changed);
+  for (const { text } of changes) {
+    const quoted = text === null ? null : (rules.quoted?.(text) ?? null);
+    if (quoted !== null) return invalid(`a rule quotes ${quoted}`);
+  }
   return judgeInstructions(printManual({ ...parseManual(rules.parent), rules: changed }), rules);
 }
 

@@ -3,21 +3,29 @@ import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
 import type { Task } from "../task.js";
 import type { EditKindName } from "./config.js";
-import { DELTA_GRAMMAR, deltaMessages, judgeDelta } from "./delta.js";
+import { DELTA_GRAMMAR, deltaMessages, deltaRetry, judgeDelta } from "./delta.js";
 import { evolverMessages } from "./evolver-prompt.js";
-import { type EditRules, type JudgedEdit, judgeEdit } from "./judge-edit.js";
+import { type EditRules, type JudgedEdit, judgeEdit, type Tried } from "./judge-edit.js";
 
 /** How an edit is asked for, and what its answer means. */
 export interface EditKind {
   /** What a constrained answer keeps to, as GBNF. */
   readonly grammar: string;
-  /** @param fits whether messages leave room enough in the context; what does not fit is left out */
+  /**
+   * @param fits whether messages leave room enough in the context; what does not fit is left out
+   * @param tried the oldest first
+   */
   messages(
     task: Task,
     instructions: string,
     batch: readonly Answer[],
     fits: (messages: readonly ChatMessage[]) => boolean,
+    tried: readonly Tried[],
   ): ChatMessage[];
+  /** Asks for another edit after one that could not be used; left out: the first prompt is asked again. */
+  retry?(reason: string): string;
+  /** Whether there is nothing to write where all answers of a batch were right. */
+  readonly needsFailures: boolean;
   judge(
     completion: Pick<Completion, "text" | "finishReason" | "generatedTokens">,
     rules: EditRules,
@@ -34,9 +42,16 @@ instructions ::= ([^<] | "<" [^/p] | "</" [^p])+`;
 
 export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind } = {
   rewrite: {
+    needsFailures: false,
     grammar: REWRITE_GRAMMAR,
     messages: evolverMessages,
     judge: (completion, rules) => judgeEdit(completion, { tag: "prompt", ...rules }),
   },
-  delta: { grammar: DELTA_GRAMMAR, messages: deltaMessages, judge: judgeDelta },
+  delta: {
+    needsFailures: true,
+    grammar: DELTA_GRAMMAR,
+    messages: deltaMessages,
+    retry: deltaRetry,
+    judge: judgeDelta,
+  },
 };

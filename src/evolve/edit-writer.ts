@@ -6,6 +6,7 @@ import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.
 import type { Task } from "../task.js";
 import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
 import { EDIT_KINDS, type EditKind } from "./edit-kinds.js";
+import type { Tried } from "./judge-edit.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
 
@@ -36,7 +37,7 @@ export interface EditAttempt {
 /** Asks the evolver for new instructions of a node, from how the model did under its old ones. */
 export interface EditWriter {
   /** The messages that the evolver answers; saved with the node, since they are what it is trained on. */
-  messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[];
+  messages(parent: TreeNode, batch: readonly Answer[], tried: readonly Tried[]): ChatMessage[];
   propose(
     parent: TreeNode,
     messages: readonly ChatMessage[],
@@ -50,6 +51,8 @@ export interface EditSeed {
   readonly seed: number;
   readonly round: number;
   readonly attempt: number;
+  /** The attempt before, which could not be used. */
+  readonly failed?: EditAttempt | undefined;
 }
 
 /** What every way of writing edits works with. */
@@ -68,14 +71,14 @@ export interface WriterParts {
 export class LseWriter implements EditWriter {
   constructor(
     private readonly parts: WriterParts,
-    private readonly kind: Pick<EditKind, "messages" | "judge">,
+    private readonly kind: Pick<EditKind, "messages" | "retry" | "judge">,
   ) {}
 
-  messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
+  messages(parent: TreeNode, batch: readonly Answer[], tried: readonly Tried[]): ChatMessage[] {
     const { evolver, sampling, task } = this.parts;
     const limit = evolverPromptLimit(evolver.contextSize, sampling.maxTokens);
     const fits = (messages: readonly ChatMessage[]) => evolver.countTokens(messages) <= limit;
-    return this.kind.messages(task, parent.instructions, batch, fits);
+    return this.kind.messages(task, parent.instructions, batch, fits, tried);
   }
 
   async propose(
@@ -84,15 +87,35 @@ export class LseWriter implements EditWriter {
     at: EditSeed,
     signal?: AbortSignal,
   ): Promise<EditAttempt> {
-    const { unusable } = this.parts;
-    const completion = await complete(this.parts, messages, editSeed(at, "edit"), signal);
+    const { unusable, task } = this.parts;
+    const again = at.failed === undefined ? [] : this.#again(messages, at.failed);
+    const sampling = again.length === 0 ? this.parts.sampling : hotter(this.parts.sampling, at.attempt);
+    const asked = [...messages, ...again];
+    const completion = await complete({ ...this.parts, sampling }, asked, editSeed(at, "edit"), signal);
     const { text, promptTokens, generatedTokens: tokens } = completion;
-    const rules = { parent: parent.instructions, unusable };
+    const rules = { parent: parent.instructions, unusable, quoted: task.quoted?.bind(task) };
     const { instructions, reason: rejected } = this.kind.judge(completion, rules);
-    const replies = [{ role: "assistant" as const, content: text }];
+    const replies = [...again, { role: "assistant" as const, content: text }];
     return { instructions, rejected, replies, promptTokens, tokens };
   }
+
+  /** What follows the messages when an attempt failed: it, and why; nothing where that does not fit. */
+  #again(messages: readonly ChatMessage[], { replies, rejected }: EditAttempt): ChatMessage[] {
+    const { evolver, sampling } = this.parts;
+    const request = this.kind.retry?.(rejected ?? "");
+    if (request === undefined) return [];
+    const again: ChatMessage[] = [...replies.slice(-1), { role: "user", content: request }];
+    const length = evolver.countTokens([...messages, ...again]);
+    return length + sampling.maxTokens > evolver.contextSize ? [] : again;
+  }
 }
+
+/** Sampling of a later attempt: the likeliest answer was of no use. */
+const hotter = (sampling: Sampling, attempt: number): Sampling => ({
+  ...sampling,
+  temperature: sampling.temperature + HOTTER * (attempt - 1),
+});
+const HOTTER = 0.2;
 
 /** The seed of one call of an attempt. @param step tells the calls of an attempt apart */
 export const editSeed = ({ seed, round, attempt }: EditSeed, step: string): number =>

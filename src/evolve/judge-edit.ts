@@ -1,6 +1,7 @@
 /** Whether what an evolver wrote can be used as new instructions: the one rule for evolution, training and rewards. */
 import { extractTag } from "../lib/extract.js";
 import type { Completion } from "../model.js";
+import type { Task } from "../task.js";
 
 /** Shorter instructions are taken for an accident (the published reward function draws the line here too). */
 export const MIN_INSTRUCTIONS_CHARS = 10;
@@ -21,6 +22,8 @@ export interface EditRules {
   readonly parent: string;
   /** Why well-formed instructions cannot be used all the same, such as their length; null when they can. */
   readonly unusable: (instructions: string) => string | null;
+  /** As `Task` has it. */
+  readonly quoted?: Task["quoted"];
 }
 
 /** Where new instructions stand in an answer. */
@@ -29,6 +32,11 @@ export interface RewriteForm {
   /** What is more than so many characters is dropped. */
   readonly maxChars?: number;
 }
+
+/** An edit of the same node that was tried before. */
+export type Tried =
+  | { readonly instructions: string /** Of the score. */; readonly gain: number }
+  | { /** Why it could not be used. */ readonly rejected: string };
 
 /** Takes the new instructions out of an evolver's answer and says whether they can be used. */
 export function judgeEdit(

@@ -129,7 +129,9 @@ export const playRound = (run: Run, round: number): Promise<void> =>
 /** A round of the paper (algorithm 1): every usable edit becomes a node. */
 async function lseRound(run: Run, round: number): Promise<void> {
   const parent = run.select(round);
-  run.review(parent, await run.answerBatch(parent, round));
+  const batch = await run.answerBatch(parent, round);
+  if (EDIT_KINDS[run.config.edits].needsFailures && batch.every(({ outcome }) => outcome.correct)) return;
+  run.review(parent, batch);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));
 }

@@ -24,6 +24,7 @@ import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
 import type { EditAttempt, EditWriter } from "./edit-writer.js";
+import type { Tried } from "./judge-edit.js";
 import { crossValidate } from "./kfold.js";
 import { referenceBatch } from "./reference/split.js";
 import { batchOf, type Split } from "./split.js";
@@ -129,6 +130,8 @@ export class Run implements ChoiceView {
   /** The prompt that asks for an edit of each node, by id. */
   readonly #editPrompts: ChatMessage[][] = [];
   readonly #unreadable = new UnreadableAnswers();
+  /** Why edits of a node could not be used, by its id. */
+  readonly #rejected = new Map<number, string[]>();
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
@@ -161,7 +164,7 @@ export class Run implements ChoiceView {
 
   /** Keeps what a node did on a batch: what the evolver reads when it edits the node. */
   review(node: TreeNode, batch: readonly Answer[]): void {
-    const messages = this.parts.writer.messages(node, batch);
+    const messages = this.parts.writer.messages(node, batch, this.#triedFrom(node));
     const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
     record.selfEvolvePrompt = messages;
@@ -176,16 +179,14 @@ export class Run implements ChoiceView {
   async edit(parent: TreeNode, round: number, tries: number): Promise<Edit | null> {
     const { seed } = this.config;
     const messages = this.#editPrompts[parent.id] as ChatMessage[];
+    let failed: EditAttempt | undefined;
     for (let attempt = 1; attempt <= tries; attempt++) {
-      const edit = await this.parts.writer.propose(
-        parent,
-        messages,
-        { seed, round, attempt },
-        this.parts.signal,
-      );
+      const at = { seed, round, attempt, failed };
+      const edit = await this.parts.writer.propose(parent, messages, at, this.parts.signal);
       this.#recordAttempt(edit, parent, round, attempt);
       if (edit.rejected === null)
         return { instructions: edit.instructions, conversation: [...messages, ...edit.replies] };
+      failed = edit;
     }
     return null;
   }
@@ -256,6 +257,15 @@ export class Run implements ChoiceView {
     this.parts.journal.record({ type: "kfold", key: "kfold", ...this.crossValidation });
   }
 
+  /** Edits of a node in earlier rounds. */
+  #triedFrom({ id, score }: TreeNode): Tried[] {
+    const children = this.tree
+      .children(id)
+      .filter((child) => !Number.isNaN(child.score))
+      .map((child) => ({ instructions: child.instructions, gain: child.score - score }));
+    return [...(this.#rejected.get(id) ?? []).map((rejected) => ({ rejected })), ...children];
+  }
+
   #batch(round: number): string[] {
     const draw = this.config.schedule === "reference" ? referenceBatch : batchOf;
     return draw(this.split.pool, this.config.batch, round, this.config.seed);
@@ -317,6 +327,8 @@ export class Run implements ChoiceView {
     this.spent.edits++;
     this.spent.editTokens += tokens;
     this.spent.editsCost += priced(this.parts.prices.edits, promptTokens, tokens);
-    if (rejected !== null) this.rejectedEdits++;
+    if (rejected === null) return;
+    this.rejectedEdits++;
+    this.#rejected.set(parent.id, [...(this.#rejected.get(parent.id) ?? []), rejected]);
   }
 }

@@ -42,7 +42,7 @@ export class TextGradWriter implements EditWriter {
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
     const { task } = this.parts;
     const failures = chooseFailures(batch);
-    if (task.evolverPrompt !== undefined) return this.#single.messages(parent, failures);
+    if (task.evolverPrompt !== undefined) return this.#single.messages(parent, failures, []);
     return this.#fitting(
       (count) => critic(task, parent.instructions, failures.slice(0, count)),
       failures.length,

@@ -18,6 +18,7 @@ export class TransferTask implements Task {
   readonly seedInstructions: string;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly read?: NonNullable<Task["read"]>;
+  readonly quoted?: NonNullable<Task["quoted"]>;
 
   constructor(
     private readonly source: Task,
@@ -28,12 +29,13 @@ export class TransferTask implements Task {
     this.problemIds = source.problemIds;
     this.testIds = (target.testIds ?? target.problemIds).map((id) => `${PREFIX}${id}`);
     this.seedInstructions = source.seedInstructions;
-    const { evolverPrompt } = source;
+    const { evolverPrompt, quoted } = source;
     if (source.read !== undefined && target.read !== undefined)
       this.read = (problemId, response): Promise<Reading> => {
         const [task, id] = this.#ownerOf(problemId);
         return (task as Required<Pick<Task, "read">>).read(id, response);
       };
+    if (quoted !== undefined) this.quoted = quoted.bind(source);
     if (evolverPrompt !== undefined) this.evolverPrompt = evolverPrompt.bind(source);
   }
 

@@ -28,6 +28,7 @@ export function taskProblem(given: unknown): string | null {
   const missing = METHODS.find((name) => typeof task[name] !== "function");
   if (missing !== undefined) return `the task has no method ${missing}`;
   if (task.read !== undefined && typeof task.read !== "function") return "read is not a method";
+  if (task.quoted !== undefined && typeof task.quoted !== "function") return "quoted is not a method";
   if (task.parts !== undefined) {
     const given = task.parts as Partial<Record<keyof PromptParts, unknown>> | null;
     const lacking = PARTS.find((name) => typeof given?.[name] !== "function");
@@ -75,6 +76,7 @@ export class CheckedTask implements Task {
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly read?: NonNullable<Task["read"]>;
+  readonly quoted?: NonNullable<Task["quoted"]>;
   readonly parts?: PromptParts;
 
   readonly id: string;
@@ -99,7 +101,12 @@ export class CheckedTask implements Task {
     if (given.describe !== undefined) this.describe = (problem) => this.#describe(problem);
     if (given.read !== undefined) this.read = (problem, response) => this.#read(problem, response);
     if (given.parts !== undefined) this.parts = this.#checkedParts(given.parts);
-    const { evolverPrompt } = given;
+    const { evolverPrompt, quoted } = given;
+    if (quoted !== undefined)
+      this.quoted = (rule) => {
+        const found = this.#result("quoted", () => quoted.call(given, rule));
+        return found === null ? null : this.#text("quoted", () => found);
+      };
     if (evolverPrompt !== undefined)
       this.evolverPrompt = (instructions, reports) =>
         this.#text("evolverPrompt", () => evolverPrompt.call(given, instructions, reports));

@@ -5,6 +5,7 @@ import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
 import { type Names, namesOf } from "../bird/names.js";
 import { fullQuestion, sqlSolution } from "../bird/prompts.js";
+import { Quotes } from "../bird/quoted.js";
 import { readQuery } from "../bird/reading.js";
 import { twinKeysOf } from "../bird/twins.js";
 import { LseError } from "../errors.js";
@@ -38,6 +39,7 @@ export class WorkspaceTask implements Task {
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly parts?: PromptParts;
   readonly #names: Names;
+  readonly #quotes: Quotes;
   readonly #questions: ReadonlyMap<string, WorkspaceQuestion>;
 
   /** @throws LseError for files that cannot be used, the database among them */
@@ -79,6 +81,7 @@ export class WorkspaceTask implements Task {
     this.testIds = having("test");
     this.#questions = new Map(questions.map((question) => [question.id, question]));
     this.#names = namesOf(problems.schema);
+    this.#quotes = new Quotes(questions);
     if (this.form.parts !== undefined)
       this.parts = {
         ...this.form.parts,
@@ -119,6 +122,10 @@ export class WorkspaceTask implements Task {
     const answer = this.form.answerOf(response);
     const run = (sql: string) => this.accuracy.run(this.problems.name, sql);
     return await readQuery(answer, { run, names: this.#names, noAnswer: NO_QUERY });
+  }
+
+  quoted(rule: string): string | null {
+    return this.#quotes.in(rule);
   }
 
   report(problemId: string, outcome: Outcome): string {

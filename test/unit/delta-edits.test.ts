@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { Quotes } from "#lse/bird/quoted.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { judgeDelta } from "#lse/evolve/delta.js";
 import { evolve } from "#lse/evolve/evolve.js";
@@ -89,6 +90,36 @@ describe("a change of rules", () => {
     expect(judge(`<replace rule="1">the first rule</replace>`)).toMatchObject({ verdict: "same" });
   });
 
+  it("is not usable if it quotes a single problem", () => {
+    const quotes = new Quotes([
+      {
+        id: "7",
+        question: "How tall is Hunter Zolomon now?",
+        sql: "SELECT h FROM t WHERE n = 'Hunter Zolomon'",
+      },
+      { id: "8", question: "Who is blue?", sql: "SELECT n FROM t JOIN c ON t.c = c.id WHERE c.c = 'Blue'" },
+      { id: "9", question: "Who has blue hair?", sql: "SELECT h FROM t WHERE n = 'Blue' AND m = 'x''y z'" },
+    ]);
+    const said = (rule: string) => {
+      const rules = { parent: MANUAL, unusable: () => null, quoted: (text: string) => quotes.in(text) };
+      return judgeDelta({ text: `<add>${rule}</add>`, finishReason: "stop", generatedTokens: 9 }, rules)
+        .reason;
+    };
+    expect(said("To “how tall is hunter zolomon, now?” say 180")).toBe(
+      "a rule quotes the question of problem 7",
+    );
+    expect(said("write select n from t join c on t.c = c.id where c.c = 'blue'")).toBe(
+      "a rule quotes the gold query of problem 8",
+    );
+    expect(said("The height of Hunter-Zolomon is in t")).toBe(
+      'a rule quotes a value of problem 7 alone: "hunter zolomon"',
+    );
+    expect(said("A person such as x'y z is in t")).toMatch(/a value of problem 9 alone/);
+    // Several problems have it, or it is part of a word.
+    expect(said("The colour 'Blue' is in c, and Zolomon in t")).toBeNull();
+    expect(said("Hunter Zolomons are in t")).toBeNull();
+  });
+
   it("is judged by its room like any edit", () => {
     const rules = { parent: MANUAL, unusable: () => "too long for the context" };
     const stop = { finishReason: "stop" as const, generatedTokens: 9 };
@@ -132,6 +163,63 @@ describe("evolution by changes of rules", () => {
     const later = model.requests.filter(isDelta).at(-1)?.messages[0]?.content ?? "";
     expect(later).toMatch(/\n1\. known too: [\d ]+\n/);
     expect(later).toContain(`<delete rule="1"/>`);
+  });
+
+  it("tells the evolver what was tried from a node, and what it brought", async () => {
+    const said = [
+      "<add>this one does harm</add>",
+      "nothing at all",
+      "<add>this one is good</add>",
+      "<add>another good one</add>",
+    ];
+    const model = new ScriptedModel((request) => {
+      if (isDelta(request)) return said[model.requests.filter(isDelta).length - 1] ?? "";
+      const { rules } = parseManual(request.messages[0]?.content ?? "");
+      if (rules.includes("this one does harm")) return "wrong";
+      return Number(request.messages[1]?.content.slice(1)) % 4 === rules.length ? "wrong" : "right";
+    });
+    const over = { rounds: 3, tries: 1, ucbC: 0, batch: 20 };
+    const { tree } = await evolve(new NumberTask(40), model, config(over), new MemoryJournal());
+    const prompts = model.requests.filter(isDelta).map(({ messages }) => messages[0]?.content ?? "");
+    const points = Math.round(100 * tree.root.score);
+    expect(points).toBeGreaterThan(0);
+    expect(prompts[0]).not.toContain("What was tried before");
+    expect(prompts[2]).toContain(
+      `# What was tried before\n- Not usable: no <add>, <replace> or <delete> in the answer.\n- With "this one does harm": ${points} points worse.\n`,
+    );
+    expect(tree.nodes).toHaveLength(3);
+  });
+
+  it("asks again after an edit that cannot be used: with the reason, and hotter", async () => {
+    const model = new ScriptedModel((request) => {
+      if (!isDelta(request)) return "wrong";
+      return request.messages.length === 1 ? "<add>short</add>" : "<add>long enough</add>";
+    });
+    const { tree, records } = await evolve(
+      new NumberTask(40),
+      model,
+      config({ rounds: 1 }),
+      new MemoryJournal(),
+    );
+    const [first, second, ...others] = model.requests.filter(isDelta);
+    expect(others).toEqual([]);
+    expect(second?.messages.slice(1)).toEqual([
+      { role: "assistant", content: "<add>short</add>" },
+      {
+        role: "user",
+        content: "That cannot be used: a rule of 5 characters. Write other changes, in the forms above.",
+      },
+    ]);
+    expect(second?.sampling.temperature).toBeGreaterThan(first?.sampling.temperature ?? 9);
+    expect(parseManual(tree.nodes[1]?.instructions ?? "").rules).toEqual(["long enough"]);
+    expect(records[1]?.conversation).toHaveLength(4);
+  });
+
+  it("asks for no edit where nothing went wrong", async () => {
+    const model = new ScriptedModel(() => "right");
+    const { tree } = await evolve(new NumberTask(40), model, config(), new MemoryJournal());
+    expect(tree.nodes).toHaveLength(1);
+    expect(model.requests.filter(isDelta)).toEqual([]);
   });
 
   it("gives edits a length of their own, which leaves the prompt the more room", async () => {

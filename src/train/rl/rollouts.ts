@@ -112,7 +112,12 @@ export async function scoreEdits(
 ): Promise<{ scored: RatedEdit[]; asked: number }> {
   const unusable = roomChecks(written, policy);
   const edits = written.map(({ state, completion }) => {
-    const rules = { parent: state.instructions, unusable: unusable(state.run) };
+    const { task } = state.run;
+    const rules = {
+      parent: state.instructions,
+      unusable: unusable(state.run),
+      quoted: task.quoted?.bind(task),
+    };
     return { state, ...EDIT_KINDS[state.run.config.edits].judge(completion, rules) };
   });
   const changed = edits.filter(({ verdict }) => verdict === "usable");
