@@ -58,6 +58,7 @@ describe("a task's own file", () => {
   it.each([
     ["export const x = 1", /its default export is not a function/],
     ["export default () => 5", /the task is number/],
+    [task("quoted: 'none',"), /quoted is not a method/],
     [task("grade: undefined,"), /the task has no method grade/],
     [task("seedInstructions: 3,"), /seedInstructions is not a text/],
     [task("problemIds: [],"), /problemIds is empty/],
@@ -93,6 +94,12 @@ describe("a task's own file", () => {
     ["describe: () => ({ question: 5 }),", /describe has to return the texts question and gold for "a"/],
     ["describe() { throw new Error('oh') },", /describe failed: oh/],
     ["evolverPrompt: () => 7,", /evolverPrompt returned no text/],
+    ["quoted: () => 7,", /quoted returned no text/],
+    ["quoted() { throw new Error('oh') },", /quoted failed: oh/],
+    [
+      "read: async () => ({ answer: 'x', result: 'x', failure: null, isEmpty: false, mended: 3 }),",
+      /read has to return/,
+    ],
     ["validate() { throw new Error('oh') },", /validate failed: oh/],
     ["validate: async () => ({ total: 2 }),", /validate has to return total, passed and failures/],
   ])("%s is found when it is used", async (member, why) => {
@@ -103,6 +110,8 @@ describe("a task's own file", () => {
       opened.report("a", await opened.grade("a", "x"));
       opened.describe?.("a");
       opened.evolverPrompt?.("i", ["r"]);
+      opened.quoted?.("r");
+      await opened.read?.("a", "x");
       await opened.validate();
     };
     await expect(use()).rejects.toThrow(why);
