@@ -11,7 +11,7 @@ export const METHOD_NAMES = ["ucb", "ucb-se", "best", "chain", "pareto", "textgr
 export type Method = (typeof METHOD_NAMES)[number];
 
 /** What an edit may be; what each is stands in edit-kinds.ts. */
-export const EDIT_KIND_NAMES = ["rewrite", "delta"] as const;
+export const EDIT_KIND_NAMES = ["rewrite", "delta", "example"] as const;
 export type EditKindName = (typeof EDIT_KIND_NAMES)[number];
 
 export const samplingSchema = z.strictObject({
@@ -67,8 +67,8 @@ export const evolveConfigSchema = z.strictObject({
   /** Attempts at a valid edit in a round, before the round is given up. */
   tries: positive.default(3),
   /**
-   * What an edit is: new instructions as a whole (the paper's), or a few changes of numbered rules, which small models
-   * write more easily.
+   * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules, which small models
+   * write more easily; or a solved problem of the batch that becomes an example, for which no evolver is asked.
    */
   edits: z.enum(EDIT_KIND_NAMES).default("rewrite"),
   /** Whether a grammar makes the evolver write the tags of such an edit. */

@@ -1,4 +1,4 @@
-/** What an edit is: new instructions as a whole (the paper's), or changes of numbered rules. */
+/** What an evolver writes as an edit: new instructions as a whole (the paper's), or changes of numbered rules. */
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
 import type { Task } from "../task.js";
@@ -40,13 +40,17 @@ const REWRITE_GRAMMAR = `root ::= thoughts "<prompt>" instructions "</prompt>"
 thoughts ::= ([^<] | "<" [^p])*
 instructions ::= ([^<] | "<" [^/p] | "</" [^p])+`;
 
-export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind } = {
-  rewrite: {
-    needsFailures: false,
-    grammar: REWRITE_GRAMMAR,
-    messages: evolverMessages,
-    judge: (completion, rules) => judgeEdit(completion, { tag: "prompt", ...rules }),
-  },
+/** The paper's. */
+export const REWRITE: EditKind = {
+  needsFailures: false,
+  grammar: REWRITE_GRAMMAR,
+  messages: evolverMessages,
+  judge: (completion, rules) => judgeEdit(completion, { tag: "prompt", ...rules }),
+};
+
+/** Null where no evolver is asked. */
+export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind | null } = {
+  rewrite: REWRITE,
   delta: {
     needsFailures: true,
     grammar: DELTA_GRAMMAR,
@@ -54,4 +58,5 @@ export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind } = {
     retry: deltaRetry,
     judge: judgeDelta,
   },
+  example: null,
 };

@@ -7,6 +7,7 @@ import type { Task } from "../task.js";
 import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
 import { EDIT_KINDS, type EditKind } from "./edit-kinds.js";
 import type { Tried } from "./judge-edit.js";
+import type { Split } from "./problem-parts.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
 
@@ -17,7 +18,7 @@ export function editSamplingOf(config: EvolveConfig): Sampling {
     ...sampling,
     maxTokens: editTokensOf(config),
     temperature: editTemperature ?? sampling.temperature,
-    ...(constrainEdits ? { grammar: EDIT_KINDS[edits].grammar } : {}),
+    ...(constrainEdits && EDIT_KINDS[edits] !== null ? { grammar: EDIT_KINDS[edits].grammar } : {}),
   };
 }
 
@@ -36,14 +37,15 @@ export interface EditAttempt {
 
 /** Asks the evolver for new instructions of a node, from how the model did under its old ones. */
 export interface EditWriter {
-  /** The messages that the evolver answers; saved with the node, since they are what it is trained on. */
+  /** The messages that the evolver answers, none where it is not asked; saved with the node, since it is trained on them. */
   messages(parent: TreeNode, batch: readonly Answer[], tried: readonly Tried[]): ChatMessage[];
-  propose(
-    parent: TreeNode,
-    messages: readonly ChatMessage[],
-    attempt: EditSeed,
-    signal?: AbortSignal,
-  ): Promise<EditAttempt>;
+  propose(parent: TreeNode, review: Review, attempt: EditSeed, signal?: AbortSignal): Promise<EditAttempt>;
+}
+
+/** How a node did on its latest batch, and what is asked about it. */
+export interface Review {
+  readonly batch: readonly Answer[];
+  readonly messages: readonly ChatMessage[];
 }
 
 /** Names an attempt at an edit: its random numbers come from these. */
@@ -59,6 +61,7 @@ export interface EditSeed {
 export interface WriterParts {
   readonly evolver: LanguageModel;
   readonly task: Task;
+  readonly split: Split;
   /** How edits are drawn. */
   readonly sampling: Sampling;
   /** As in `EditRules`. */
@@ -83,7 +86,7 @@ export class LseWriter implements EditWriter {
 
   async propose(
     parent: TreeNode,
-    messages: readonly ChatMessage[],
+    { messages }: Review,
     at: EditSeed,
     signal?: AbortSignal,
   ): Promise<EditAttempt> {

@@ -62,6 +62,7 @@ export async function evolve(
   const writer = method.writer({
     evolver: otherModel === undefined ? policy : new CachedModel(otherModel, journal),
     task,
+    split: plan.split,
     sampling: editSamplingOf(config),
     unusable,
     edits: config.edits,

@@ -1,8 +1,9 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
 import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
-import { EDIT_KINDS } from "./edit-kinds.js";
+import { EDIT_KINDS, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
+import { ExampleWriter } from "./example-writer.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
 import { chooseFromFrontier } from "./pareto.js";
 import { referenceRound } from "./reference/round.js";
@@ -59,7 +60,10 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   label,
   selection,
   choose: bySelection(selection),
-  writer: (parts) => new LseWriter(parts, EDIT_KINDS[parts.edits]),
+  writer: (parts) => {
+    const kind = EDIT_KINDS[parts.edits];
+    return kind === null ? new ExampleWriter(parts) : new LseWriter(parts, kind);
+  },
   playRound: lseRound,
   answersPerRound: answersOfPaperRound,
   isOver: ({ config }, rounds) => rounds === config.rounds,
@@ -95,7 +99,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     ...paperLike(() => "GEPA", "best"),
     selection: "pareto",
     choose: fromFrontier,
-    writer: (parts) => new LseWriter(parts, { ...EDIT_KINDS.rewrite, messages: reflectionMessages }),
+    writer: (parts) => new LseWriter(parts, { ...REWRITE, messages: reflectionMessages }),
     edits: ["rewrite"],
     playRound: gepaRound,
     // A round asks about its batch twice; only an edit that passes goes on to the holdout.
@@ -130,7 +134,8 @@ export const playRound = (run: Run, round: number): Promise<void> =>
 async function lseRound(run: Run, round: number): Promise<void> {
   const parent = run.select(round);
   const batch = await run.answerBatch(parent, round);
-  if (EDIT_KINDS[run.config.edits].needsFailures && batch.every(({ outcome }) => outcome.correct)) return;
+  if (EDIT_KINDS[run.config.edits]?.needsFailures !== false && batch.every(({ outcome }) => outcome.correct))
+    return;
   run.review(parent, batch);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));

@@ -59,9 +59,10 @@ export function planRun(
   config: EvolveConfig,
   isCompared = false,
 ): RunPlan {
-  if (config.edits !== "rewrite" && given.evolverPrompt !== undefined)
+  const needed = config.edits === "example" ? given.parts !== undefined : given.evolverPrompt === undefined;
+  if (config.edits !== "rewrite" && !needed)
     throw new LseError(
-      `${given.id}: \`evolve.edits\` does not work with this task, whose evolvers know a prompt of its own`,
+      `${given.id}: \`evolve.edits\` cannot be "${config.edits}" with this task, ${config.edits === "example" ? "which does not say what an example looks like" : "whose evolvers know a prompt of its own"}`,
       "Leave it out",
     );
   const split = splitProblems(given, config);

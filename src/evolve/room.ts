@@ -43,10 +43,10 @@ export function roomIn(
     const editLimit = evolverPromptLimit(model.contextSize, editTokensOf(config)) - MIN_ROOM_TOKENS;
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);
-      const edit = EDIT_KINDS[edits].messages(task, instructions, [], () => true, []);
+      const edit = EDIT_KINDS[edits]?.messages(task, instructions, [], () => true, []);
       return (
         tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
-        tooLong("the evolver's prompt", model.countTokens(edit), editLimit)
+        (edit === undefined ? null : tooLong("the evolver's prompt", model.countTokens(edit), editLimit))
       );
     };
   };

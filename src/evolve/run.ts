@@ -23,7 +23,7 @@ import type { ChatMessage, LanguageModel } from "../model.js";
 import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
-import type { EditAttempt, EditWriter } from "./edit-writer.js";
+import type { EditAttempt, EditWriter, Review } from "./edit-writer.js";
 import type { Tried } from "./judge-edit.js";
 import { crossValidate } from "./kfold.js";
 import { referenceBatch } from "./reference/split.js";
@@ -127,8 +127,8 @@ export class Run implements ChoiceView {
   };
   /** To the holdout, by node id. */
   readonly #holdoutAnswers: Answer[][] = [];
-  /** The prompt that asks for an edit of each node, by id. */
-  readonly #editPrompts: ChatMessage[][] = [];
+  /** Of each node, by id. */
+  readonly #reviews: Review[] = [];
   readonly #unreadable = new UnreadableAnswers();
   /** Why edits of a node could not be used, by its id. */
   readonly #rejected = new Map<number, string[]>();
@@ -167,8 +167,8 @@ export class Run implements ChoiceView {
     const messages = this.parts.writer.messages(node, batch, this.#triedFrom(node));
     const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
-    record.selfEvolvePrompt = messages;
-    this.#editPrompts[node.id] = messages;
+    record.selfEvolvePrompt = messages.length === 0 ? null : messages;
+    this.#reviews[node.id] = { messages, batch };
   }
 
   /**
@@ -178,14 +178,14 @@ export class Run implements ChoiceView {
    */
   async edit(parent: TreeNode, round: number, tries: number): Promise<Edit | null> {
     const { seed } = this.config;
-    const messages = this.#editPrompts[parent.id] as ChatMessage[];
+    const review = this.#reviews[parent.id] as Review;
     let failed: EditAttempt | undefined;
     for (let attempt = 1; attempt <= tries; attempt++) {
       const at = { seed, round, attempt, failed };
-      const edit = await this.parts.writer.propose(parent, messages, at, this.parts.signal);
+      const edit = await this.parts.writer.propose(parent, review, at, this.parts.signal);
       this.#recordAttempt(edit, parent, round, attempt);
       if (edit.rejected === null)
-        return { instructions: edit.instructions, conversation: [...messages, ...edit.replies] };
+        return { instructions: edit.instructions, conversation: [...review.messages, ...edit.replies] };
       failed = edit;
     }
     return null;

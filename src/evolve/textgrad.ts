@@ -7,7 +7,7 @@
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
-import { EDIT_KINDS } from "./edit-kinds.js";
+import { REWRITE } from "./edit-kinds.js";
 import {
   complete,
   type EditAttempt,
@@ -15,6 +15,7 @@ import {
   type EditWriter,
   editSeed,
   LseWriter,
+  type Review,
   type WriterParts,
 } from "./edit-writer.js";
 import { judgeEdit } from "./judge-edit.js";
@@ -36,7 +37,7 @@ export class TextGradWriter implements EditWriter {
   readonly #single: LseWriter;
 
   constructor(private readonly parts: WriterParts) {
-    this.#single = new LseWriter(parts, EDIT_KINDS.rewrite);
+    this.#single = new LseWriter(parts, REWRITE);
   }
 
   messages(parent: TreeNode, batch: readonly Answer[]): ChatMessage[] {
@@ -50,15 +51,10 @@ export class TextGradWriter implements EditWriter {
     );
   }
 
-  async propose(
-    parent: TreeNode,
-    messages: readonly ChatMessage[],
-    at: EditSeed,
-    signal?: AbortSignal,
-  ): Promise<EditAttempt> {
+  async propose(parent: TreeNode, review: Review, at: EditSeed, signal?: AbortSignal): Promise<EditAttempt> {
     const { task, unusable } = this.parts;
-    if (task.evolverPrompt !== undefined) return await this.#single.propose(parent, messages, at, signal);
-    const critique = await complete(this.parts, messages, editSeed(at, "critique"), signal);
+    if (task.evolverPrompt !== undefined) return await this.#single.propose(parent, review, at, signal);
+    const critique = await complete(this.parts, review.messages, editSeed(at, "critique"), signal);
     if (critique.text.trim() === "")
       return {
         instructions: "",

@@ -119,6 +119,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Leave edits unconstrained, or take another method",
     );
   }
+  if (evolve.constrainEdits && evolve.edits === "example") {
+    throw new LseError(
+      `${origin}: field evolve.constrainEdits: no model writes these edits`,
+      "Leave edits unconstrained",
+    );
+  }
   if (!METHODS[evolve.method].edits.includes(evolve.edits)) {
     throw new LseError(
       `${origin}: field evolve.edits: ${METHODS[evolve.method].label(evolve)} has a way of its own to write edits`,

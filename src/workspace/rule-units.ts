@@ -11,14 +11,19 @@ export interface RuleUnit {
 const BULLET = /^\s*(?:[-*+•]|\d+[.)])\s/;
 const HEADING = /^#{1,6}\s/;
 
-/** The numbered rules of a manual, after those of the text above them. */
+/** The rules of a manual's text, then its numbered rules, then its examples. */
 export function ruleUnits(instructions: string): RuleUnit[] {
-  const { head, rules } = parseManual(instructions);
+  const manual = parseManual(instructions);
+  const { head, rules, examples } = manual;
   return [
-    ...unitsOf(head).map(({ text, without }) => ({ text, without: printManual({ head: without, rules }) })),
+    ...unitsOf(head).map(({ text, without }) => ({ text, without: printManual({ ...manual, head: without }) })),
     ...rules.map((rule, i) => ({
       text: `${i + 1}. ${rule}`,
-      without: printManual({ head, rules: rules.toSpliced(i, 1) }),
+      without: printManual({ ...manual, rules: rules.toSpliced(i, 1) }),
+    })),
+    ...examples.map((example, i) => ({
+      text: example,
+      without: printManual({ ...manual, examples: examples.toSpliced(i, 1) }),
     })),
   ];
 }

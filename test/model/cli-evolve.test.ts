@@ -172,6 +172,15 @@ describe("lse evolve", () => {
     expect(lse("evolve", "--resume", path("delta")).status).toBe(0);
   });
 
+  it("--edits example puts solved problems into the instructions, and asks no evolver", () => {
+    expect(lse("evolve", ...OPTIONS, "--edits", "example", "--out", path("example"))).toMatchObject({
+      status: 0,
+    });
+    const [, child] = JSON.parse(read("example", "tree.json")).nodes;
+    expect(child.instructions).toMatch(/\n\nExamples:\n- .*Question: .*\n {2}<answer>SELECT .*<\/answer>$/s);
+    expect(read("example", "events.jsonl")).not.toMatch(/"type":"edit".*"tokens":[1-9]/);
+  });
+
   it("--test-db tests the chosen instructions on another database", () => {
     const options = ["--rounds", "1", "--test-db", "library", "--test", "2"];
     expect(lse("evolve", ...OPTIONS, ...options, "--out", path("transfer"))).toMatchObject({ status: 0 });
@@ -517,6 +526,11 @@ describe("what a user gets wrong", () => {
       "a grammar for other tags",
       () => [...OPTIONS, "--method", "textgrad", "--constrain-edits"],
       /TextGrad's/,
+    ],
+    [
+      "a grammar for edits that no model writes",
+      () => [...OPTIONS, "--edits", "example", "--constrain-edits"],
+      /no model writes these edits/,
     ],
     [
       "a kind of edits for another method",

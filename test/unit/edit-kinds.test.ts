@@ -4,9 +4,11 @@ import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { judgeDelta } from "#lse/evolve/delta.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { type Manual, parseManual, printManual } from "#lse/evolve/manual.js";
+import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
 import type { GenerateRequest } from "#lse/model.js";
+import type { PromptParts } from "#lse/task.js";
 import { ruleUnits } from "#lse/workspace/rule-units.js";
 import { NumberTask, ScriptedModel } from "../fakes.js";
 
@@ -14,16 +16,40 @@ const MANUAL = "Answer well.\n\nRules:\n1. the first rule\n2. the second rule";
 
 describe("a manual", () => {
   it("is a text with numbered rules below it, and reads back as it was printed", () => {
-    const manual: Manual = { head: "Answer well.", rules: ["the first rule", "the second rule"] };
+    const manual: Manual = {
+      head: "Answer well.",
+      rules: ["the first rule", "the second rule"],
+      examples: [],
+    };
     expect(printManual(manual)).toBe(MANUAL);
     expect(parseManual(MANUAL)).toEqual(manual);
-    expect(parseManual(printManual({ head: "", rules: ["alone"] }))).toEqual({ head: "", rules: ["alone"] });
-    expect(parseManual("")).toEqual({ head: "", rules: [] });
+    const others: Manual[] = [
+      { head: "", rules: ["alone"], examples: [] },
+      { head: "", rules: [], examples: ["Question: a\n\n<answer>SELECT 1\n- 2</answer>", "b"] },
+      { ...manual, examples: ["Rules:\n1. in an example"] },
+      { head: "", rules: [], examples: [] },
+    ];
+    for (const other of others) expect(parseManual(printManual(other))).toEqual(other);
+    expect(printManual({ ...manual, examples: ["a\nb", "c"] })).toBe(`${MANUAL}\n\nExamples:\n- a\n  b\n- c`);
   });
 
   it("loses nothing of any text", () => {
     const draw = uniformStream(3);
-    const parts = ["Rules:", "\n", "\n\n", "1. a", "2. b", "2.  c", "- d", "head", " ", "10. e", ""];
+    const parts = [
+      "Rules:",
+      "\n",
+      "\n\n",
+      "1. a",
+      "2. b",
+      "2.  c",
+      "- d",
+      "head",
+      " ",
+      "10. e",
+      "",
+      "Examples:",
+      "\n  ",
+    ];
     for (let i = 0; i < 3000; i++) {
       const text = Array.from({ length: 8 }, () => parts[Math.floor(draw() * parts.length)]).join("");
       expect(printManual(parseManual(text))).toBe(text);
@@ -40,7 +66,7 @@ describe("a manual", () => {
 
   it("in another layout is a text without rules", () => {
     for (const text of ["Rules:\n2. from two", `${MANUAL}\nand more`, "x Rules:\n1. a", `${MANUAL}\n`])
-      expect(parseManual(text)).toEqual({ head: text, rules: [] });
+      expect(parseManual(text)).toEqual({ head: text, rules: [], examples: [] });
   });
 });
 
@@ -240,6 +266,94 @@ describe("evolution by changes of rules", () => {
       evolverPrompt = () => "own";
     }
     const running = evolve(new OwnTask(40), learner(), config(), new MemoryJournal());
-    await expect(running).rejects.toThrow(/`evolve\.edits` does not work with this task/);
+    await expect(running).rejects.toThrow(
+      /`evolve\.edits` cannot be "delta" with this task, whose evolvers know a prompt of its own/,
+    );
+  });
+});
+
+describe("evolution by examples", () => {
+  /** Every 37th problem is a twin of the same ones; those of the first ten are not solved. */
+  class SolvedTask extends NumberTask {
+    readonly parts: PromptParts = {
+      seedInstructions: () => "",
+      question: (id) => `what is ${id}?`,
+      request: () => "",
+      solution: (id) => (Number(id.slice(1)) < 10 ? null : `it is ${id}`),
+      twinKeys: (id) => [`twin ${Number(id.slice(1)) % TWINS}`],
+      repair: () => "",
+    };
+  }
+  const TWINS = 37;
+  const config = (over: Partial<EvolveConfig> = {}) =>
+    evolveConfigSchema.parse({
+      ...{ rounds: 20, batch: 6, holdout: 8, test: 8, seed: 5, method: "chain", edits: "example" },
+      ...over,
+    });
+  const examplesOf = (text = "") => parseManual(text).examples;
+
+  it("puts in, replaces and takes out solved problems of the batch, and asks no evolver", async () => {
+    const model = new ScriptedModel(({ messages }) => (messages[1]?.content === "p3" ? "right" : "wrong"));
+    const { tree, split, records, spent } = await evolve(
+      new SolvedTask(80),
+      model,
+      config(),
+      new MemoryJournal(),
+    );
+    expect(model.requests.every(({ messages }) => messages.length === 2)).toBe(true);
+    expect(spent).toMatchObject({ edits: 20, editTokens: 0 });
+    expect(records[0]?.selfEvolvePrompt).toBeNull();
+    expect(tree.nodes).toHaveLength(21);
+    const sizes = tree.nodes.map(({ instructions }) => examplesOf(instructions).length);
+    const changes = sizes.slice(1).map((size, i) => size - (sizes[i] as number));
+    expect(new Set(changes)).toEqual(new Set([1, 0, -1]));
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(8);
+    const shown = tree.nodes.flatMap(({ instructions }) => examplesOf(instructions));
+    const keys = (ids: readonly string[]) => new Set(ids.map((id) => Number(id.slice(1)) % TWINS));
+    const scored = keys([...split.holdout, ...split.test]);
+    for (const example of shown) {
+      const [, id = ""] = /^what is (p\d+)\?\nit is \1$/.exec(example) ?? [];
+      expect(split.pool).toContain(id);
+      expect(scored.has(Number(id.slice(1)) % TWINS)).toBe(false);
+      expect(Number(id.slice(1))).toBeGreaterThanOrEqual(10);
+    }
+  });
+
+  it("makes the same tree each time, and prefers problems that were answered wrong", async () => {
+    const policy = () =>
+      new ScriptedModel(({ messages }) =>
+        Number(messages[1]?.content.slice(1)) % 2 === 0 ? "right" : "wrong",
+      );
+    const trees = [];
+    for (const _ of [1, 2]) {
+      const evolution = await evolve(new SolvedTask(80), policy(), config(), new MemoryJournal());
+      trees.push(treeToJson(evolution, config()));
+      for (const { instructions } of evolution.tree.nodes)
+        for (const example of examplesOf(instructions))
+          expect(Number(/p(\d+)/.exec(example)?.[1]) % 2).toBe(1);
+    }
+    expect(trees[1]).toBe(trees[0]);
+  });
+
+  it("has no edit where no problem of the batch can be an example, or none was answered wrong", async () => {
+    const unsolved = Object.assign(new SolvedTask(80), {
+      parts: { ...new SolvedTask(80).parts, solution: () => null },
+    });
+    const none = await evolve(unsolved, new ScriptedModel(() => "x"), config(), new MemoryJournal());
+    expect(none.tree.nodes).toHaveLength(1);
+    expect(none.rejectedEdits).toBe(60);
+    const all = await evolve(
+      new SolvedTask(80),
+      new ScriptedModel(() => "right"),
+      config(),
+      new MemoryJournal(),
+    );
+    expect(all.tree.nodes).toHaveLength(1);
+    expect(all.rejectedEdits).toBe(0);
+  });
+
+  it("is refused for a task that does not say what an example looks like", async () => {
+    const running = evolve(new NumberTask(80), new ScriptedModel(() => "x"), config(), new MemoryJournal());
+    await expect(running).rejects.toThrow(/`evolve\.edits` cannot be "example" with this task/);
   });
 });
