@@ -33,6 +33,12 @@ export interface Reading {
   readonly mended?: string | undefined;
 }
 
+/** What is to be found out about an answer. */
+export interface ReadOptions {
+  /** Whether to look for a response in its place, if it cannot be used (`Reading.mended`). */
+  readonly mend?: boolean;
+}
+
 /** The parts of a task's prompts, for strategies that put them together in their own way. */
 export interface PromptParts {
   /** The instructions that evolution starts from, for a model that is to think so much. */
@@ -94,7 +100,7 @@ export interface Task extends AsyncDisposable {
    * What an answer is by itself; never rejects because of what a model wrote. Left out: answers with the same text mean
    * the same, and only one that is empty cannot be used.
    */
-  read?(problemId: string, response: string): Promise<Reading>;
+  read?(problemId: string, response: string, options?: ReadOptions): Promise<Reading>;
   /** What strategies with examples, repair or less reasoning need; without it the task has `prompt` alone. */
   readonly parts?: PromptParts;
   /** The solved problems that the prompt of a problem shows, the most similar one last; none if left out. */

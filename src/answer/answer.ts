@@ -141,7 +141,7 @@ export async function answer(task: Task, model: LanguageModel, options: AnswerOp
       ? {}
       : {
           read: (problem: string, response: string) =>
-            read(problem, response, () => readingOf(task, problem, response)),
+            read(problem, response, () => readingOf(task, problem, response, strategy)),
         }),
   });
   return answers;

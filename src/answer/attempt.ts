@@ -68,7 +68,7 @@ export async function attempt(
   { questions, strategy, onAttempt, signal, ...options }: AttemptOptions,
 ): Promise<void> {
   const sampling = answerSampling(options.sampling, strategy);
-  const look = options.read ?? ((...asked) => readingOf(subject, ...asked));
+  const look = options.read ?? ((...asked) => readingOf(subject, ...asked, strategy));
   const ended: Promise<void>[] = [];
   let open = questions.map((question, index) => new Pending(index, question, strategy));
   for (let repairs = strategy.repair; open.length > 0; repairs--) {
@@ -110,8 +110,13 @@ function watched(kept: Promise<void>[], promise: Promise<void>): void {
 }
 
 /** What a task says of an answer; of one that does not read, the text that it takes out to grade it. */
-export async function readingOf(subject: Subject, problem: string, response: string): Promise<Reading> {
-  if (subject.read !== undefined) return await subject.read(problem, response);
+export async function readingOf(
+  subject: Subject,
+  problem: string,
+  response: string,
+  { mend }: Pick<Strategy, "mend">,
+): Promise<Reading> {
+  if (subject.read !== undefined) return await subject.read(problem, response, { mend });
   const answer = (await subject.grade?.(problem, response))?.answer ?? "";
   if (answer !== "") return { answer, result: answer, failure: null, isEmpty: false };
   return { answer, result: null, failure: "no answer could be taken out of the response", isEmpty: false };

@@ -27,13 +27,15 @@ export function addMissingJoin(sql: string, error: string, names: Names): string
 const hasColumn = ({ columns }: Names, table: string | undefined, name: string): boolean =>
   table !== undefined && columns.get(table)?.some((column) => same(column, name)) === true;
 
-/** Whether the SELECT or one around it has the column. */
+/** Whether the SELECT or one around it has the column, or may have it from a subquery. */
 function isKnown(column: Column, select: Select | undefined, names: Names): boolean {
   if (select === undefined) return false;
   const { owner, name } = column;
-  const isHere = select.sources.some(
-    ({ table, alias }) =>
-      (owner === undefined || same(alias, owner.text)) && hasColumn(names, table, name.text),
+  const isNamed = (alias: string) => owner === undefined || same(alias, owner.text);
+  const isHere = select.sources.some(({ table, alias }) =>
+    table === undefined
+      ? isNamed(alias) || alias === ""
+      : isNamed(alias) && hasColumn(names, table, name.text),
   );
   return isHere || isKnown(column, select.outer, names);
 }
@@ -72,23 +74,47 @@ class Mending {
     // A table that the query calls by another name.
     const renamed = having.filter(({ table = "" }) => same(table, this.#owner ?? ""));
     const [there, ...others] = renamed.length > 0 ? renamed : having;
-    if (there !== undefined) return others.length > 0 ? null : this.#edited(this.#qualified(there.alias));
-    return this.#joined();
+    if (others.length > 0 || this.#isAmbiguous() || this.places.some((place) => this.#isOwnKey(place)))
+      return null;
+    return there === undefined ? this.#joined() : this.#requalified(there.alias);
+  }
+
+  #requalified(alias: string): string | null {
+    const returned = (column: Column) =>
+      column.part === "select" && same(column.name.text, this.#name) && same(column.owner?.text ?? "", alias);
+    const isTwice = this.select.columns.some(returned) && this.places.some(({ part }) => part === "select");
+    return isTwice ? null : this.#edited(this.#qualified(alias));
+  }
+
+  /** Whether an alias of a returned column may be meant in ORDER BY and the like. */
+  #isAmbiguous(): boolean {
+    return this.#owner === undefined && this.select.aliases.some((alias) => same(alias, this.#name));
+  }
+
+  /** Whether the column would tie the very table that the condition joins: without it nothing would. */
+  #isOwnKey({ owner, name, part }: Column): boolean {
+    if (owner === undefined || (part !== "from" && part !== "condition")) return false;
+    const joined = this.select.sources.findLast(({ start }) => start < name.span.start);
+    return joined !== undefined && same(joined.alias, owner.text);
   }
 
   #joined(): string | null {
-    const { sources, star, end } = this.select;
+    const { sources, star, end, hasOddJoins } = this.select;
     const way = this.#onlyWay();
-    if (star || way === null) return null;
-    if (way.joins.some(({ table }) => sources.some(({ alias }) => same(alias, table)))) return null;
+    if (star || hasOddJoins || way === null) return null;
+    if (way.joins.some(({ table }) => isTaken(table, this.select))) return null;
+    const others = this.#unambiguous(way.joins);
+    if (others === null) return null;
     // Right after the table that it comes from, so that the conditions of later joins may name it.
     const next = sources[sources.indexOf(way.from) + 1];
     const position = next?.start ?? end;
-    if (this.places.some(({ name, joins }) => joins && name.span.start < position)) return null;
-    const text = way.joins.map((join) => join.text).join(" ");
+    const isBefore = ({ name, part }: Column) =>
+      (part === "from" || part === "condition") && name.span.start < position;
+    if (this.places.some(isBefore)) return null;
+    const text = way.joins.map((join) => `${way.from.isLeft ? "LEFT " : ""}${join.text}`).join(" ");
     return this.#edited([
       ...this.#qualified((way.joins.at(-1) as Join).table),
-      ...this.#unambiguous(way.joins),
+      ...others,
       {
         start: position,
         end: position,
@@ -135,16 +161,21 @@ class Mending {
     return this.places.map((place) => this.#qualify(place, alias));
   }
 
-  /** Tables before other columns, which the new tables have as well. */
-  #unambiguous(joins: readonly Join[]): Edit[] {
-    const { columns, sources } = this.select;
-    return columns.flatMap((column) => {
+  /** Tables before other columns, which the new tables have as well; null where one may mean something else. */
+  #unambiguous(joins: readonly Join[]): Edit[] | null {
+    const { columns, sources, aliases } = this.select;
+    const places = new Set(this.places);
+    const edits: Edit[] = [];
+    for (const column of columns) {
       const name = column.name.text;
-      if (column.owner !== undefined || this.places.includes(column)) return [];
-      if (!joins.some(({ table }) => hasColumn(this.names, table, name))) return [];
+      if (column.owner !== undefined || places.has(column)) continue;
+      if (!joins.some(({ table }) => hasColumn(this.names, table, name))) continue;
       const [own, ...others] = sources.filter(({ table }) => hasColumn(this.names, table, name));
-      return own === undefined || others.length > 0 ? [] : [this.#qualify(column, own.alias)];
-    });
+      const isAlias = column.part !== "select" && aliases.some((alias) => same(alias, name));
+      if (own === undefined || others.length > 0 || isAlias) return null;
+      edits.push(this.#qualify(column, own.alias));
+    }
+    return edits;
   }
 
   #qualify({ owner, name }: Column, alias: string): Edit {
@@ -152,9 +183,23 @@ class Mending {
     return { start: (owner ?? name).span.start, end: name.span.end, text };
   }
 
-  #edited(edits: readonly Edit[]): string {
-    return [...edits]
-      .sort((a, b) => b.start - a.start)
-      .reduce((sql, { start, end, text }) => sql.slice(0, start) + text + sql.slice(end), this.sql);
+  /** Null where two sides of a comparison would become the same. */
+  #edited(edits: readonly Edit[]): string | null {
+    const parts: string[] = [];
+    let done = 0;
+    for (const { start, end, text } of [...edits].sort((a, b) => a.start - b.start)) {
+      parts.push(this.sql.slice(done, start), text);
+      done = end;
+    }
+    const sql = [...parts, this.sql.slice(done)].join("");
+    return TAUTOLOGY.test(sql) && !TAUTOLOGY.test(this.sql) ? null : sql;
   }
 }
+
+/** A column that is compared with itself. */
+const TAUTOLOGY = /(?<![\w."])([\w"]+\.[\w"]+) ?(?:[=<>]|!=|<>|<=|>=) ?\1(?![\w."])/;
+
+/** Whether the SELECT or one around it calls a table so. */
+const isTaken = (name: string, select: Select | undefined): boolean =>
+  select !== undefined &&
+  (select.sources.some(({ alias }) => same(alias, name)) || isTaken(name, select.outer));

@@ -27,14 +27,18 @@ const TABLE = new RegExp(
 );
 const COLUMN = new RegExp(String.raw`^\s*(${NAME})`, "u");
 const CONSTRAINT = /^\s*(CONSTRAINT|CHECK|PRIMARY|UNIQUE|FOREIGN)\b/i;
-const FOREIGN_KEY = new RegExp(
-  String.raw`FOREIGN\s+KEY\s*\(\s*(${NAME})\s*\)\s*REFERENCES\s+(${NAME})\s*(?:\(\s*(${NAME})\s*\))?`,
+const REFERENCE = String.raw`REFERENCES\s+(${NAME})\s*(?:\(\s*(${NAME})\s*\))?`;
+const FOREIGN_KEY = new RegExp(String.raw`FOREIGN\s+KEY\s*\(\s*(${NAME})\s*\)\s*${REFERENCE}`, "iu");
+const COLUMN_KEY = new RegExp(String.raw`^\s*(${NAME})\s[^,']*?\b${REFERENCE}`, "iu");
+const PRIMARY_KEY = new RegExp(
+  String.raw`PRIMARY\s+KEY\s*\(\s*(${NAME})|^\s*(${NAME})\s[^,']*?\bPRIMARY\s+KEY`,
   "iu",
 );
 
 /** The names in a schema as prompts show it: CREATE TABLE statements, a column or a constraint a line. */
 export function namesOf(schema: string): Names {
   const columns = new Map<string, string[]>();
+  const primary = new Map<string, string>();
   const keys: (Omit<Key, "toColumn"> & { readonly toColumn: string | undefined })[] = [];
   for (const { 1: quoted = "", index, 0: head } of schema.matchAll(TABLE)) {
     const end = schema.indexOf("\n);", index);
@@ -43,17 +47,21 @@ export function namesOf(schema: string): Names {
     const own = lines.filter((line) => !CONSTRAINT.test(line) && !/^\s*--/.test(line));
     columns.set(table, own.flatMap((line) => COLUMN.exec(line)?.[1] ?? []).map(unquoted));
     for (const line of lines) {
-      const [, column, to, toColumn] = FOREIGN_KEY.exec(line) ?? [];
+      const [, first, own = first] = PRIMARY_KEY.exec(line) ?? [];
+      if (own !== undefined && !primary.has(table)) primary.set(table, unquoted(own));
+      const [, column, to, toColumn] = FOREIGN_KEY.exec(line) ?? COLUMN_KEY.exec(line) ?? [];
       if (column === undefined || to === undefined) continue;
       keys.push({ table, column: unquoted(column), toTable: unquoted(to), toColumn });
     }
   }
   return {
     columns,
-    // Without a column the key is meant, which nearly always comes first.
-    keys: keys.flatMap(({ toColumn, ...key }) => {
-      const meant = toColumn === undefined ? columns.get(key.toTable)?.[0] : unquoted(toColumn);
-      return meant === undefined ? [] : [{ ...key, toColumn: meant }];
+    keys: keys.flatMap(({ toTable: named, toColumn, ...key }) => {
+      const toTable = [...columns.keys()].find((table) => same(table, named)) ?? named;
+      // Without a column the primary key is meant.
+      const meant =
+        toColumn === undefined ? (primary.get(toTable) ?? columns.get(toTable)?.[0]) : unquoted(toColumn);
+      return meant === undefined ? [] : [{ ...key, toTable, toColumn: meant }];
     }),
   };
 }

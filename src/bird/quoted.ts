@@ -3,7 +3,7 @@ import type { BirdQuestion } from "./dataset.js";
 
 /** Words of a question or query that make it one of a kind; shorter ones may come by chance. */
 const LEAST_WORDS = 4;
-/** Characters of a value that is looked for. */
+/** Characters of a value that is looked for; a single word such as "name" may mean anything. */
 const LEAST_VALUE = 4;
 
 const VALUE = /'((?:[^']|'')*)'/g;
@@ -20,17 +20,16 @@ export class Quotes {
       question: words(question),
       sql: words(sql),
     }));
-    const having = new Map<string, Set<string>>();
+    const texts = this.#problems.map(({ id, question, sql }) => ({ id, text: ` ${question} ${sql} ` }));
+    const rare = new Map<string, string>();
     for (const { id, sql } of questions)
       for (const [, value = ""] of sql.matchAll(VALUE)) {
         const name = words(value.replaceAll("''", "'"));
-        if (name.length >= LEAST_VALUE) having.set(name, (having.get(name) ?? new Set()).add(id));
+        const isOneWord = !name.includes(" ") && !(/\d/.test(name) && /\p{L}/u.test(name));
+        if (name.length < LEAST_VALUE || isOneWord) continue;
+        if (texts.every((other) => other.id === id || !other.text.includes(` ${name} `))) rare.set(name, id);
       }
-    this.#rare = new Map(
-      [...having].flatMap(([value, [id, ...others]]) =>
-        others.length > 0 || id === undefined ? [] : [[value, id]],
-      ),
-    );
+    this.#rare = rare;
   }
 
   /** What a text quotes, such as `a value of problem 752 alone: "hunter zolomon"`; null if it quotes nothing. */

@@ -13,6 +13,7 @@ export interface QueryLook {
   readonly names: Names;
   /** What is said of a response without a query. */
   readonly noAnswer: string;
+  readonly mend?: boolean | undefined;
 }
 
 /** Joins and names of tables that are put right in one query. */
@@ -25,7 +26,7 @@ export async function readQuery(answer: string, look: QueryLook): Promise<Readin
   const result = await run(answer);
   if (result.ok) return { answer, result: result.digest, failure: null, isEmpty: result.rows === 0 };
   const failure = [sentence(result.error), nameHint(result.error, answer, names)].filter(Boolean).join(" ");
-  const mended = await mendedQuery(answer, result.error, look);
+  const mended = look.mend === true ? await mendedQuery(answer, result.error, look) : null;
   return {
     ...{ answer, result: null, failure, isEmpty: false },
     ...(mended === null ? {} : { mended: sqlSolution(mended) }),

@@ -14,7 +14,10 @@ export interface Token {
 export interface Source {
   /** As the schema writes it; undefined for one that the schema does not have. */
   readonly table: string | undefined;
+  /** Empty for a subquery. */
   readonly alias: string;
+  /** Whether rows without a partner in it stay. */
+  readonly isLeft: boolean;
   /** Where its JOIN or comma begins, so that another join can be put before it. */
   readonly start: number;
 }
@@ -23,9 +26,11 @@ export interface Source {
 export interface Column {
   readonly owner: Token | undefined;
   readonly name: Token;
-  /** Whether it is in a condition of a join. */
-  readonly joins: boolean;
+  readonly part: Part;
 }
+
+/** A part of a SELECT; `condition` is one in parentheses after FROM. */
+export type Part = "select" | "from" | "condition" | "other";
 
 /** One SELECT with its own FROM. */
 export interface Select {
@@ -33,6 +38,10 @@ export interface Select {
   readonly outer: Select | undefined;
   readonly sources: readonly Source[];
   readonly columns: readonly Column[];
+  /** Names that the columns it returns get by AS. */
+  readonly aliases: readonly string[];
+  /** Whether it has joins to which another table cannot simply be added, such as NATURAL ones. */
+  readonly hasOddJoins: boolean;
   /** Where its FROM part ends. */
   readonly end: number;
   /** Whether it returns all columns that there are. */
@@ -49,16 +58,16 @@ export function selectsOf(sql: string, names: Names): Select[] | null {
 }
 
 const JOINS = new Set(["JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "OUTER"]);
+const ODD_JOINS = /^(?:RIGHT|FULL|NATURAL|USING|SEMI|ANTI|ASOF|POSITIONAL)$/i;
 const AFTER_FROM = new Set(["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW"]);
 const SETS = new Set(["UNION", "INTERSECT", "EXCEPT"]);
-
-/** `condition` is a part in parentheses after FROM. */
-type Part = "select" | "from" | "condition" | "other";
 
 /** What is found of a SELECT while its words are gone through. */
 interface Open extends Select {
   readonly sources: Source[];
   readonly columns: Column[];
+  readonly aliases: string[];
+  hasOddJoins: boolean;
   end: number;
   star: boolean;
 }
@@ -71,7 +80,7 @@ class Walk {
   #select: Open | undefined;
   #part: Part = "other";
   /** Where the JOIN or comma began that the next table belongs to. */
-  #join = 0;
+  #join = { start: 0, isLeft: false };
 
   constructor(
     private readonly tokens: readonly Token[],
@@ -90,20 +99,24 @@ class Walk {
   #take(i: number): void {
     const token = this.tokens[i] as Token;
     const { token_type: type, span } = token;
-    if (type === "L_PAREN") this.#goIn();
+    if (this.#part === "from" && ODD_JOINS.test(token.text) && this.#select !== undefined)
+      this.#select.hasOddJoins = true;
+    if (type === "L_PAREN") this.#goIn(i);
     else if (type === "R_PAREN") this.#goOut();
     else if (type === "SELECT") this.#begin(span.end);
-    else if (SETS.has(type) || (AFTER_FROM.has(type) && this.#part === "from")) this.#part = "other";
+    else if (SETS.has(type) || type === "SEMICOLON" || (AFTER_FROM.has(type) && this.#part === "from"))
+      this.#part = "other";
     else if (type === "FROM" && this.#part === "select") {
       this.#part = "from";
-      this.#join = span.end;
+      this.#join = { start: span.end, isLeft: false };
     } else if (this.#part === "from" && (type === "COMMA" || JOINS.has(type))) {
-      if (!JOINS.has(this.#typeAt(i - 1))) this.#join = span.start;
+      if (!JOINS.has(this.#typeAt(i - 1))) this.#join = { start: span.start, isLeft: type === "LEFT" };
     } else if (type === "STAR") this.#takeStar(i);
     else this.#takeName(i);
   }
 
-  #goIn(): void {
+  #goIn(i: number): void {
+    if (this.#beginsSource(i)) this.#select?.sources.push({ table: undefined, alias: "", ...this.#join });
     this.#parentheses.push({ select: this.#select, part: this.#part });
     if (this.#part === "from") this.#part = "condition";
   }
@@ -118,12 +131,13 @@ class Walk {
   #begin(end: number): void {
     const outer = this.#parentheses.at(-1)?.select;
     if (this.#select !== undefined && this.#select !== outer) this.#done.push(this.#select);
-    this.#select = { outer, sources: [], columns: [], end, star: false };
+    this.#select = { outer, sources: [], columns: [], aliases: [], hasOddJoins: false, end, star: false };
     this.#part = "select";
   }
 
   #takeStar(i: number): void {
-    const isAll = this.#part === "select" && ["SELECT", "DISTINCT", "COMMA"].includes(this.#typeAt(i - 1));
+    const isAll =
+      this.#part === "select" && ["SELECT", "DISTINCT", "ALL", "COMMA"].includes(this.#typeAt(i - 1));
     if (isAll && this.#select !== undefined) this.#select.star = true;
   }
 
@@ -131,15 +145,17 @@ class Walk {
     const name = this.tokens[i] as Token;
     const before = this.#typeAt(i - 1);
     const after = this.#typeAt(i + 1);
-    if (this.#select === undefined || before === "DOT" || before === "AS" || after === "L_PAREN") return;
-    const joins = this.#part === "from" || this.#part === "condition";
-    if (this.#part === "from" && ["FROM", "JOIN", "COMMA"].includes(before)) {
+    if (this.#select === undefined || before === "DOT" || after === "L_PAREN") return;
+    const part = this.#part;
+    if (before === "AS") {
+      if (part === "select") this.#select.aliases.push(name.text);
+    } else if (this.#beginsSource(i)) {
       this.#select.sources.push(this.#sourceAt(i));
     } else if (after === "DOT") {
       const column = this.tokens[i + 2];
       if (column !== undefined && isWord(column))
-        this.#select.columns.push({ owner: name, name: column, joins });
-    } else if (isName(name)) this.#select.columns.push({ owner: undefined, name, joins });
+        this.#select.columns.push({ owner: name, name: column, part });
+    } else if (isName(name)) this.#select.columns.push({ owner: undefined, name, part });
   }
 
   #sourceAt(i: number): Source {
@@ -147,7 +163,11 @@ class Walk {
     const alias = this.tokens[this.#typeAt(i + 1) === "AS" ? i + 2 : i + 1];
     const table = [...this.names.columns.keys()].find((name) => same(name, text));
     const isAlias = alias !== undefined && isName(alias);
-    return { table, alias: isAlias ? alias.text : (table ?? text), start: this.#join };
+    return { table, alias: isAlias ? alias.text : (table ?? text), ...this.#join };
+  }
+
+  #beginsSource(i: number): boolean {
+    return this.#part === "from" && ["FROM", "JOIN", "COMMA"].includes(this.#typeAt(i - 1));
   }
 
   #typeAt(i: number): string {

@@ -2,7 +2,15 @@
 import { LseError } from "../errors.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
-import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
+import type {
+  Outcome,
+  ProblemText,
+  PromptParts,
+  Reading,
+  ReadOptions,
+  Task,
+  ValidationReport,
+} from "../task.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { validateGold } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
@@ -139,11 +147,11 @@ export class BirdTask implements Task {
     return { score: ex, correct: ex === 1, answer, error };
   }
 
-  async read(problemId: string, response: string): Promise<Reading> {
+  async read(problemId: string, response: string, options: ReadOptions = {}): Promise<Reading> {
     const answer = this.#answerIn(response);
     const { dbId } = this.#question(problemId);
     const run = (sql: string) => this.own.accuracy.run(dbId, sql);
-    return await readQuery(answer, { run, names: this.#names, noAnswer: this.#noAnswer });
+    return await readQuery(answer, { run, names: this.#names, noAnswer: this.#noAnswer, ...options });
   }
 
   quoted(rule: string): string | null {

@@ -41,12 +41,14 @@ export function deltaMessages(
   const reports = (wrong.length > 0 ? wrong : batch).map(({ problem, outcome }) =>
     task.report(problem, outcome),
   );
+  const done = `${batch.length - wrong.length} of ${batch.length} were right.`;
+  const past = tried.slice(-MOST_TRIED).map((edit) => triedText(edit, instructions));
   for (;;) {
-    const done = `${batch.length - wrong.length} of ${batch.length} were right.`;
-    const past = tried.slice(-MOST_TRIED).map((edit) => triedText(edit, instructions));
     const messages = [{ role: "user" as const, content: deltaPrompt(instructions, reports, done, past) }];
-    if (reports.length === 0 || fits(messages)) return messages;
-    reports.pop();
+    if (fits(messages) || (reports.length === 0 && past.length === 0)) return messages;
+    // One report teaches more than what was tried long ago.
+    if (reports.length > 1 || past.length === 0) reports.pop();
+    else past.shift();
   }
 }
 
@@ -104,8 +106,12 @@ ${changes.join("\n")}
 A rule is one sentence. It says where a fact is found, how two things belong together, or what a word in a question means, and it holds for many questions. It never repeats a question or its answer.`;
 }
 
-const CHANGE =
-  /<add>([\s\S]*?)<\/add>|<replace rule="(\d+)">([\s\S]*?)<\/replace>|<delete rule="(\d+)"\s*\/>/g;
+/** A rule ends at the next tag, whichever that is. */
+const RULE = String.raw`((?:(?!</?(?:add|replace|delete)\b)[\s\S])*?)`;
+const CHANGE = new RegExp(
+  String.raw`<add>${RULE}</add>|<replace rule="(\d+)">${RULE}</replace>|<delete rule="(\d+)"\s*/>`,
+  "g",
+);
 
 /** A change that was written. `rule` counts from 1. */
 interface Change {
@@ -133,7 +139,11 @@ export function judgeDelta(
     const quoted = text === null ? null : (rules.quoted?.(text) ?? null);
     if (quoted !== null) return invalid(`a rule quotes ${quoted}`);
   }
-  return judgeInstructions(printManual({ ...parseManual(rules.parent), rules: changed }), rules);
+  const instructions = printManual({ ...parseManual(rules.parent), rules: changed });
+  const inOrder = (manual: string) => parseManual(manual).rules.map(normalForm).sort().join("\n");
+  if (inOrder(instructions) === inOrder(rules.parent))
+    return { instructions, verdict: "same", reason: "the same rules as before" };
+  return judgeInstructions(instructions, rules);
 }
 
 /** The first changes of an answer; one that is cut off in the middle is none. */
@@ -163,6 +173,7 @@ function changedRules(before: readonly string[], changes: readonly Change[]): st
   }
   const rules = [...kept.filter((rule) => rule !== null), ...added];
   const forms = rules.map(normalForm);
-  const twice = rules.find((_, i) => forms.indexOf(forms[i] as string) < i);
-  return twice === undefined ? rules : `a rule that is there already: ${twice}`;
+  const isTwice = (rule: string) => forms.filter((form) => form === normalForm(rule)).length > 1;
+  const twice = changes.find(({ text }) => text !== null && isTwice(text))?.text;
+  return twice == null ? rules : `"${twice.replace(/\.$/, "")}" is there already`;
 }

@@ -92,7 +92,8 @@ export class LseWriter implements EditWriter {
   ): Promise<EditAttempt> {
     const { unusable, task } = this.parts;
     const again = at.failed === undefined ? [] : this.#again(messages, at.failed);
-    const sampling = again.length === 0 ? this.parts.sampling : hotter(this.parts.sampling, at.attempt);
+    const isHotter = at.failed !== undefined && this.kind.retry !== undefined;
+    const sampling = isHotter ? hotter(this.parts.sampling, at.attempt) : this.parts.sampling;
     const asked = [...messages, ...again];
     const completion = await complete({ ...this.parts, sampling }, asked, editSeed(at, "edit"), signal);
     const { text, promptTokens, generatedTokens: tokens } = completion;
@@ -108,8 +109,8 @@ export class LseWriter implements EditWriter {
     const request = this.kind.retry?.(rejected ?? "");
     if (request === undefined) return [];
     const again: ChatMessage[] = [...replies.slice(-1), { role: "user", content: request }];
-    const length = evolver.countTokens([...messages, ...again]);
-    return length + sampling.maxTokens > evolver.contextSize ? [] : again;
+    const limit = evolverPromptLimit(evolver.contextSize, sampling.maxTokens);
+    return evolver.countTokens([...messages, ...again]) > limit ? [] : again;
   }
 }
 

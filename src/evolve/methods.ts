@@ -134,8 +134,13 @@ export const playRound = (run: Run, round: number): Promise<void> =>
 async function lseRound(run: Run, round: number): Promise<void> {
   const parent = run.select(round);
   const batch = await run.answerBatch(parent, round);
-  if (EDIT_KINDS[run.config.edits]?.needsFailures !== false && batch.every(({ outcome }) => outcome.correct))
+  if (
+    EDIT_KINDS[run.config.edits]?.needsFailures !== false &&
+    batch.every(({ outcome }) => outcome.correct)
+  ) {
+    run.recordGate(round, batch.length, null, false);
     return;
+  }
   run.review(parent, batch);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));

@@ -131,7 +131,7 @@ export class Run implements ChoiceView {
   readonly #reviews: Review[] = [];
   readonly #unreadable = new UnreadableAnswers();
   /** Why edits of a node could not be used, by its id. */
-  readonly #rejected = new Map<number, string[]>();
+  readonly #rejected = new Map<number, { readonly round: number; readonly edit: Tried }[]>();
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
@@ -262,8 +262,10 @@ export class Run implements ChoiceView {
     const children = this.tree
       .children(id)
       .filter((child) => !Number.isNaN(child.score))
-      .map((child) => ({ instructions: child.instructions, gain: child.score - score }));
-    return [...(this.#rejected.get(id) ?? []).map((rejected) => ({ rejected })), ...children];
+      .map(({ round, instructions, score: own }) => ({ round, edit: { instructions, gain: own - score } }));
+    return [...(this.#rejected.get(id) ?? []), ...children]
+      .sort((a, b) => a.round - b.round)
+      .map(({ edit }) => edit);
   }
 
   #batch(round: number): string[] {
@@ -329,6 +331,7 @@ export class Run implements ChoiceView {
     this.spent.editsCost += priced(this.parts.prices.edits, promptTokens, tokens);
     if (rejected === null) return;
     this.rejectedEdits++;
-    this.#rejected.set(parent.id, [...(this.#rejected.get(parent.id) ?? []), rejected]);
+    const others = this.#rejected.get(parent.id) ?? [];
+    this.#rejected.set(parent.id, [...others, { round, edit: { rejected } }]);
   }
 }

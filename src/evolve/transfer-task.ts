@@ -31,9 +31,9 @@ export class TransferTask implements Task {
     this.seedInstructions = source.seedInstructions;
     const { evolverPrompt, quoted } = source;
     if (source.read !== undefined && target.read !== undefined)
-      this.read = (problemId, response): Promise<Reading> => {
+      this.read = (problemId, response, options): Promise<Reading> => {
         const [task, id] = this.#ownerOf(problemId);
-        return (task as Required<Pick<Task, "read">>).read(id, response);
+        return (task as Required<Pick<Task, "read">>).read(id, response, options);
       };
     if (quoted !== undefined) this.quoted = quoted.bind(source);
     if (evolverPrompt !== undefined) this.evolverPrompt = evolverPrompt.bind(source);

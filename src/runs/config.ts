@@ -131,6 +131,12 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Leave it out, or take another method",
     );
   }
+  if (evolve.schedule === "reference" && evolve.edits !== "rewrite") {
+    throw new LseError(
+      `${origin}: field evolve.edits: the published code's order of steps has rewrites alone`,
+      "Leave it out, or take the schedule algorithm1",
+    );
+  }
   if (evolve.schedule === "reference" && !METHODS[evolve.method].hasReferenceOrder) {
     const others = METHOD_NAMES.filter((name) => METHODS[name].hasReferenceOrder);
     throw new LseError(

@@ -4,7 +4,15 @@ import { z } from "zod";
 import { LseError } from "../errors.js";
 import { within } from "../lib/time-limit.js";
 import type { ChatMessage } from "../model.js";
-import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
+import type {
+  Outcome,
+  ProblemText,
+  PromptParts,
+  Reading,
+  ReadOptions,
+  Task,
+  ValidationReport,
+} from "../task.js";
 
 /** A task as a user may write it; the members that are left out are filled in. */
 export interface GivenTask extends Omit<Task, "id" | "fingerprint" | typeof Symbol.asyncDispose> {
@@ -99,7 +107,7 @@ export class CheckedTask implements Task {
     this.problemIds = given.problemIds;
     if (given.testIds !== undefined) this.testIds = given.testIds;
     if (given.describe !== undefined) this.describe = (problem) => this.#describe(problem);
-    if (given.read !== undefined) this.read = (problem, response) => this.#read(problem, response);
+    if (given.read !== undefined) this.read = (...asked) => this.#read(...asked);
     if (given.parts !== undefined) this.parts = this.#checkedParts(given.parts);
     const { evolverPrompt, quoted } = given;
     if (quoted !== undefined)
@@ -164,10 +172,10 @@ export class CheckedTask implements Task {
     await this.given[Symbol.asyncDispose]?.();
   }
 
-  async #read(problemId: string, response: string): Promise<Reading> {
+  async #read(problemId: string, response: string, options?: ReadOptions): Promise<Reading> {
     let reading: unknown;
     try {
-      const looking = Promise.resolve(this.given.read?.(problemId, response));
+      const looking = Promise.resolve(this.given.read?.(problemId, response, options));
       reading = await within(looking, this.about.gradeMs, () => {
         const failure = `it took longer than ${this.about.gradeMs / 1000} s.`;
         return { answer: "", result: null, failure, isEmpty: false };

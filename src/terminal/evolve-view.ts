@@ -55,6 +55,7 @@ export class EvolveView implements Disposable {
         break;
       case "gate":
         if (!event.adopted) progress.say(`${this.#named(event.round)}: ${whyNotAdopted(event)}`);
+        if (event.edited === null) progress.drop(savedByFailure(this.#config));
         break;
       case "refined":
         progress.say(`node ${event.node} scores ${event.score.toFixed(3)} with the answers that were left`);

@@ -63,7 +63,7 @@ export async function ask(
   const read = async (response: string) => {
     const answer = form.answerOf(response);
     const run = (sql: string) => executor.execute(folder.databasePath, sql);
-    return await readQuery(answer, { run, names, noAnswer: NO_QUERY });
+    return await readQuery(answer, { run, names, noAnswer: NO_QUERY, mend: strategy.mend });
   };
   const subject: Subject = {
     ...(form.parts === undefined ? {} : { parts: { repair: form.parts.repair } }),

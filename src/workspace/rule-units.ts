@@ -16,7 +16,10 @@ export function ruleUnits(instructions: string): RuleUnit[] {
   const manual = parseManual(instructions);
   const { head, rules, examples } = manual;
   return [
-    ...unitsOf(head).map(({ text, without }) => ({ text, without: printManual({ ...manual, head: without }) })),
+    ...unitsOf(head).map(({ text, without }) => ({
+      text,
+      without: printManual({ ...manual, head: without }),
+    })),
     ...rules.map((rule, i) => ({
       text: `${i + 1}. ${rule}`,
       without: printManual({ ...manual, rules: rules.toSpliced(i, 1) }),

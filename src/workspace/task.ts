@@ -10,7 +10,15 @@ import { readQuery } from "../bird/reading.js";
 import { twinKeysOf } from "../bird/twins.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";
-import type { Outcome, ProblemText, PromptParts, Reading, Task, ValidationReport } from "../task.js";
+import type {
+  Outcome,
+  ProblemText,
+  PromptParts,
+  Reading,
+  ReadOptions,
+  Task,
+  ValidationReport,
+} from "../task.js";
 import { Workspace } from "./folder.js";
 import { formOf, type PromptForm } from "./forms.js";
 import { type Problems, problemsOf, readProblems } from "./problems.js";
@@ -118,10 +126,10 @@ export class WorkspaceTask implements Task {
     return { score: ex, correct: ex === 1, answer, error };
   }
 
-  async read(_: string, response: string): Promise<Reading> {
+  async read(_: string, response: string, options: ReadOptions = {}): Promise<Reading> {
     const answer = this.form.answerOf(response);
     const run = (sql: string) => this.accuracy.run(this.problems.name, sql);
-    return await readQuery(answer, { run, names: this.#names, noAnswer: NO_QUERY });
+    return await readQuery(answer, { run, names: this.#names, noAnswer: NO_QUERY, ...options });
   }
 
   quoted(rule: string): string | null {

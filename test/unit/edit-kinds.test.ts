@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Answer } from "#lse/answer/answer.js";
 import { Quotes } from "#lse/bird/quoted.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
-import { judgeDelta } from "#lse/evolve/delta.js";
+import { deltaMessages, judgeDelta } from "#lse/evolve/delta.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { type Manual, parseManual, printManual } from "#lse/evolve/manual.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
@@ -88,6 +89,21 @@ describe("a change of rules", () => {
     expect(judge(`<delete rule="1"/><delete rule="2"/>`).instructions).toBe("Answer well.");
   });
 
+  it("ends at the next tag, so that tags that are only talked of do no harm", () => {
+    expect(rulesAfter("I use <add> to add one. <add>Join race over id.</add>", "Head of it.")).toEqual([
+      "Join race over id.",
+    ]);
+    expect(
+      rulesAfter(`<add>left open <delete rule="1"/> <replace rule="2">also open <add>a good rule</add>`),
+    ).toEqual(["the second rule", "a good rule"]);
+    expect(judge("<add>".repeat(200_000)).verdict).toBe("invalid");
+  });
+
+  it("does not depend on rules of the same words that were there before", () => {
+    const twice = "H.\n\nRules:\n1. join a over b\n2. join b over a\n3. the third rule";
+    expect(rulesAfter(`<delete rule="3"/>`, twice)).toEqual(["join a over b", "join b over a"]);
+  });
+
   it("is one of three at most, and one that is cut off is none", () => {
     const four = ["one one one", "two two two", "three three", "four four four"];
     expect(rulesAfter(four.map((rule) => `<add>${rule}</add>`).join(""), "Head of it.")).toEqual(
@@ -106,14 +122,15 @@ describe("a change of rules", () => {
     ["rule 0", `<delete rule="0"/>`, /there is no rule 0/],
     ["too short a rule", "<add>short</add>", /a rule of 5 characters/],
     ["too long a rule", `<add>${"long ".repeat(100)}</add>`, /a rule of 499 characters/],
-    ["the same rule in another order", "<add>Rule: the FIRST!</add>", /there already: Rule: the FIRST!/],
+    ["the same rule in another order", "<add>Rule: the FIRST.</add>", /^"Rule: the FIRST" is there already$/],
   ])("%s is not usable", (_, text, reason) => {
     expect(judge(text)).toMatchObject({ verdict: "invalid" });
     expect(judge(text).reason).toMatch(reason);
   });
 
-  it("to the same words changes nothing", () => {
+  it("to the same words, or to another order, changes nothing", () => {
     expect(judge(`<replace rule="1">the first rule</replace>`)).toMatchObject({ verdict: "same" });
+    expect(judge(`<delete rule="1"/><add>the first rule</add>`)).toMatchObject({ verdict: "same" });
   });
 
   it("is not usable if it quotes a single problem", () => {
@@ -141,7 +158,7 @@ describe("a change of rules", () => {
       'a rule quotes a value of problem 7 alone: "hunter zolomon"',
     );
     expect(said("A person such as x'y z is in t")).toMatch(/a value of problem 9 alone/);
-    // Several problems have it, or it is part of a word.
+    // Several problems have it, it is one plain word, or part of one.
     expect(said("The colour 'Blue' is in c, and Zolomon in t")).toBeNull();
     expect(said("Hunter Zolomons are in t")).toBeNull();
   });
@@ -198,7 +215,7 @@ describe("evolution by changes of rules", () => {
       "<add>this one is good</add>",
       "<add>another good one</add>",
     ];
-    const model = new ScriptedModel((request) => {
+    const model: ScriptedModel = new ScriptedModel((request) => {
       if (isDelta(request)) return said[model.requests.filter(isDelta).length - 1] ?? "";
       const { rules } = parseManual(request.messages[0]?.content ?? "");
       if (rules.includes("this one does harm")) return "wrong";
@@ -211,7 +228,7 @@ describe("evolution by changes of rules", () => {
     expect(points).toBeGreaterThan(0);
     expect(prompts[0]).not.toContain("What was tried before");
     expect(prompts[2]).toContain(
-      `# What was tried before\n- Not usable: no <add>, <replace> or <delete> in the answer.\n- With "this one does harm": ${points} points worse.\n`,
+      `# What was tried before\n- With "this one does harm": ${points} points worse.\n- Not usable: no <add>, <replace> or <delete> in the answer.\n`,
     );
     expect(tree.nodes).toHaveLength(3);
   });
@@ -241,9 +258,29 @@ describe("evolution by changes of rules", () => {
     expect(records[1]?.conversation).toHaveLength(4);
   });
 
+  it("leaves out what was tried long ago before the last report, where not all has room", async () => {
+    const tried = Array.from({ length: 6 }, (_, i) => ({
+      instructions: `x\n\nRules:\n1. ${`rule ${i} `.repeat(40)}`,
+      gain: 0.1,
+    }));
+    const task = new NumberTask(9);
+    const outcome = { score: 0, correct: false, answer: "", error: null };
+    const batch = ["p1", "p2"].map((problem) => ({ problem, outcome })) as unknown as Answer[];
+    const prompt = (limit: number) =>
+      deltaMessages(task, "x", batch, ([message]) => (message?.content.length ?? 0) < limit, tried)[0]
+        ?.content;
+    expect(prompt(9000)).toMatch(/p1 .*p2 .*rule 0.*rule 5/s);
+    expect(prompt(2200)).toMatch(/p1 /);
+    expect(prompt(2200)).toMatch(/rule 5/);
+    expect(prompt(2200)).not.toMatch(/rule 0|p2 /);
+    expect(prompt(10)).not.toMatch(/p1|rule 5/);
+  });
+
   it("asks for no edit where nothing went wrong", async () => {
     const model = new ScriptedModel(() => "right");
-    const { tree } = await evolve(new NumberTask(40), model, config(), new MemoryJournal());
+    const journal = new MemoryJournal();
+    const { tree } = await evolve(new NumberTask(40), model, config(), journal);
+    expect(journal.events.filter(({ type }) => type === "gate")).toHaveLength(3);
     expect(tree.nodes).toHaveLength(1);
     expect(model.requests.filter(isDelta)).toEqual([]);
   });

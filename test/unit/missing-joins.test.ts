@@ -151,6 +151,85 @@ describe("a join that a query lacks", () => {
     expect(running("SELECT h.*, COUNT(*) FROM hero h WHERE race = 'x'")).not.toBeNull();
   });
 
+  it("is not added where the query would come to mean something else", () => {
+    const others = [
+      // A condition would compare a column with itself, so that it ties nothing.
+      "SELECT T2.race FROM hero T1 JOIN race T2 ON T1.race_id = T2.race_id",
+      "SELECT T2.race FROM hero T1, race T2 WHERE T1.race_id = T2.race_id",
+      "SELECT a.name FROM hero a JOIN hero_power p ON p.hero_id = a.id, hero b WHERE p.power_id = b.power_id",
+      "SELECT h.name FROM hero h JOIN race r ON r.hero_id = h.id",
+      // A column would be returned twice.
+      "SELECT T1.name, T2.name FROM hero T1 JOIN race T2 ON T1.race_id = T2.id",
+      // An alias is meant, or the new table would have what an alias is called.
+      "SELECT name, race AS race FROM hero ORDER BY race",
+      "SELECT h.race, COUNT(h.id) AS id FROM hero h GROUP BY h.race ORDER BY id",
+      // The new table would take names from the query around.
+      "SELECT race FROM race WHERE (SELECT COUNT(*) FROM hero h WHERE h.race_id = race.id AND h.race = 'x') > 0",
+      `SELECT name, (SELECT COUNT(*) FROM hero_power WHERE hero_id = id AND date = 'x') FROM hero`,
+      // Joins that bring all columns in, or keep rows on the other side.
+      "SELECT h.race FROM hero h NATURAL JOIN alone",
+      "SELECT h.race FROM hero h JOIN hero_power USING (id)",
+      "SELECT h.race FROM alone RIGHT JOIN hero h ON 1",
+      "SELECT ALL * FROM hero WHERE race = 'x'",
+    ];
+    const error = "SQLite: no such column: ";
+    for (const sql of others) {
+      const missing = errorOf(sql) ?? "";
+      const changed = addMissingJoin(sql, missing.startsWith(error) ? missing : `${error}h.race`, names);
+      expect(`${sql} => ${changed}`).toBe(`${sql} => null`);
+    }
+  });
+
+  it("keeps rows that have no partner, as the join that it follows does", () => {
+    expect(running("SELECT h.name, p.date FROM hero h LEFT JOIN hero_power p ON p.hero_id = h.id")).toBe(
+      `SELECT h.name, "super power".date FROM hero h LEFT JOIN hero_power p ON p.hero_id = h.id LEFT JOIN "super power" ON p.power_id = "super power".id`,
+    );
+  });
+
+  it("is not looked for in a part of the query that has the column from a subquery", () => {
+    const sql =
+      "SELECT name FROM hero WHERE race = 'x' AND id IN (SELECT race FROM (SELECT hero_id AS race FROM hero_power) x JOIN hero h2 ON h2.id = x.race)";
+    expect(running(sql)).toBe(
+      "SELECT name FROM hero JOIN race ON hero.race_id = race.id WHERE race.race = 'x' AND hero.id IN (SELECT race FROM (SELECT hero_id AS race FROM hero_power) x JOIN hero h2 ON h2.id = x.race)",
+    );
+  });
+
+  it("comes before a semicolon", () => {
+    expect(running("SELECT race FROM hero;")).toBe(
+      "SELECT race.race FROM hero JOIN race ON hero.race_id = race.id;",
+    );
+  });
+
+  it("is found by keys that are written in other ways, or that name no column", () => {
+    const other = namesOf(`CREATE TABLE team (
+    name text,
+    id integer PRIMARY KEY
+);
+
+CREATE TABLE game (
+    home integer REFERENCES Team,
+    label text
+);
+
+CREATE TABLE seat (
+    team text,
+    FOREIGN KEY (team) REFERENCES game
+);`);
+    expect(other.keys).toEqual([
+      { table: "game", column: "home", toTable: "team", toColumn: "id" },
+      { table: "seat", column: "team", toTable: "game", toColumn: "home" },
+    ]);
+    const error = "SQLite: no such column: name";
+    expect(addMissingJoin("SELECT name FROM game", error, other)).toBe(
+      "SELECT team.name FROM game JOIN team ON game.home = team.id",
+    );
+  });
+
+  it("is quick for long queries", () => {
+    const long = `SELECT 1 FROM hero WHERE race IN (${"id, ".repeat(20_000)}id)`;
+    expect(addMissingJoin(long, "SQLite: no such column: race", names)).toContain("race.race IN (hero.id, ");
+  });
+
   it("is not looked for where the message is about something else, or the query cannot be taken apart", () => {
     expect(addMissingJoin("SELECT race FROM hero", "SQLite: no such table: race", names)).toBeNull();
     const error = "SQLite: no such column: race";
@@ -171,6 +250,7 @@ describe("the reading of a query", () => {
   const look = {
     names,
     noAnswer: "no query",
+    mend: true,
     run: async (sql: string): Promise<SqlResult> => {
       const error = errorOf(sql);
       if (error !== null) return { ok: false, kind: "syntax", error, seconds: 0 };
@@ -187,6 +267,7 @@ describe("the reading of a query", () => {
     expect((await readQuery("SELECT h.race, h.power_id FROM hero h", look)).mended).toBe(
       "<answer>SELECT race.race, hero_power.power_id FROM hero h JOIN hero_power ON hero_power.hero_id = h.id JOIN race ON h.race_id = race.id</answer>",
     );
+    expect(await readQuery("SELECT race FROM hero", { ...look, mend: false })).not.toHaveProperty("mended");
     expect(await readQuery("SELECT race, colour FROM hero", look)).not.toHaveProperty("mended");
     expect(await readQuery("SELECT name FROM hero", look)).not.toHaveProperty("mended");
   });

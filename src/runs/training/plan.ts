@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { freemem } from "node:os";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";
+import { editTokensOf } from "../../evolve/config.js";
 import { readSizes } from "../../gguf/read-model.js";
 import { readJson } from "../../lib/json-file.js";
 import { mean } from "../../lib/statistics.js";
@@ -54,7 +55,8 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
   const { sizes, from } = await sizesOf(config.model);
   const context = config.engine.context ?? sizes.contextLength;
   const spec = { ...sizes, contextLength: Math.min(sizes.contextLength, context) };
-  const maxTokens = runConfigs(config.trees)[0]?.evolve.sampling.maxTokens ?? spec.contextLength;
+  const [first] = runConfigs(config.trees);
+  const maxTokens = first === undefined ? spec.contextLength : editTokensOf(first.evolve);
   const positions = spec.contextLength;
   const predicted = Math.min(positions, config.rollouts * maxTokens);
   const step = estimateStep({

@@ -2,6 +2,7 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";
+import { editTokensOf } from "../../evolve/config.js";
 import { readLora, readSizes } from "../../gguf/read-model.js";
 import { FolderLock } from "../../lib/folder-lock.js";
 import { readJson } from "../../lib/json-file.js";
@@ -93,6 +94,7 @@ async function train(
   });
   const best = join(folder, "best.gguf");
   const curve = join(folder, CURVE);
+  const [first] = states.training;
   await learn({
     folder,
     states: states.training,
@@ -107,7 +109,7 @@ async function train(
     estimator: config.estimator,
     seed: config.seed,
     validateEvery: config.validateEvery,
-    sampling: { ...EDITS, maxTokens: states.training[0]?.run.config.sampling.maxTokens ?? 1 },
+    sampling: { ...EDITS, maxTokens: first === undefined ? 1 : editTokensOf(first.run.config) },
     trainer: {
       spec,
       ...(lora && { lora }),
