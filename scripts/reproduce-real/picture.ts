@@ -54,6 +54,8 @@ if (browser === null) process.exit();
 const page = await browser.newPage({ viewport: { width: 900, height: 560 } });
 await page.setContent('<body style="margin: 12px; background: white"></body>');
 await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
+// tsx wraps functions in it, to keep their names.
+await page.evaluate("globalThis.__name = (value) => value");
 await page.evaluate(draw as never, points as never);
 await page.screenshot({ path: at("docs/strategies.png") });
 await browser.close();
@@ -62,9 +64,24 @@ await browser.close();
 function draw(points: readonly Point[]): void {
   // biome-ignore lint/suspicious/noExplicitAny: the page's own variable
   const { Plot, document } = globalThis as any;
+  /** Whether a label to the right of a point would run into another point. */
+  const isCrowded = ({ seconds, score }: Point) =>
+    points.some(
+      (other) =>
+        other.seconds > seconds && other.seconds < 1.6 * seconds && Math.abs(other.score - score) < 0.03,
+    );
+  const label = (points: readonly Point[], side: object) =>
+    Plot.text(points, { x: "seconds", y: "score", text: "strategy", ...side });
   document.body.append(
     Plot.plot({
-      ...{ width: 876, height: 536, marginLeft: 50, marginBottom: 44, style: { fontSize: "13px" } },
+      ...{
+        width: 876,
+        height: 536,
+        marginLeft: 50,
+        marginRight: 190,
+        marginBottom: 44,
+        style: { fontSize: "13px" },
+      },
       x: {
         type: "log",
         label: "seconds a question, two cores →",
@@ -79,7 +96,11 @@ function draw(points: readonly Point[]): void {
       marks: [
         Plot.ruleX(points, { x: "seconds", y1: "low", y2: "high", stroke: "model", strokeOpacity: 0.5 }),
         Plot.dot(points, { x: "seconds", y: "score", fill: "model", r: 5 }),
-        Plot.text(points, { x: "seconds", y: "score", text: "strategy", dx: 8, textAnchor: "start" }),
+        label(
+          points.filter((point) => !isCrowded(point)),
+          { dx: 8, textAnchor: "start" },
+        ),
+        label(points.filter(isCrowded), { dx: -8, textAnchor: "end" }),
       ],
     }),
   );
