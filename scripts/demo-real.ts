@@ -51,7 +51,7 @@ say(
 );
 const before = await answers("the paper's way: one answer after reasoning", WAYS.paper as Way);
 const after = await answers(
-  "with 4 similar solved questions as examples, a vote of 5, and repair",
+  "with 4 similar solved questions as examples, a vote of 5, joins added, and repair",
   WAYS.workspace as Way,
 );
 for (const [i, problem] of test.slice(0, QUESTIONS).entries()) {
