@@ -28,7 +28,7 @@ export type Strategy = z.infer<typeof strategySchema>;
 /** The paper's: no examples, one answer, no repair, full reasoning. */
 export const PAPER_STRATEGY: Strategy = Object.freeze(strategySchema.parse({}));
 
-/** For one's own database and a small model, by a first measurement (docs/strategies.md says of how much). */
+/** For one's own database and a small model, as measured in docs/strategies.md. */
 export const WORKSPACE_STRATEGY: Strategy = Object.freeze(
   strategySchema.parse({ examples: 4, samples: 5, mend: true, repair: 1, reasoning: "none" }),
 );

@@ -81,12 +81,6 @@ function deltaPrompt(
 ): string {
   const { head, rules } = parseManual(instructions);
   const numbered = rules.map((rule, i) => `${i + 1}. ${rule}`).join("\n");
-  const changes = [
-    "<add>a new rule</add>",
-    ...(rules.length === 0
-      ? []
-      : [`<replace rule="1">what rule 1 should say</replace>`, `<delete rule="1"/>`]),
-  ];
   return `A language model answers questions under the instructions and rules below. You see how it did on some questions, and you change the rules so that it does better on new questions of the same kind.
 
 # Its instructions
@@ -101,8 +95,16 @@ ${done}
 ${reports.join("\n\n")}
 ${tried.length === 0 ? "" : `\n# What was tried before\n${tried.join("\n")}\n`}
 # What to write
-Say in one or two sentences what the wrong answers have in common. Then write one to three changes of the rules, in ${changes.length === 1 ? "this form" : "these forms"}:
-${changes.join("\n")}
+${howToWrite(rules.length > 0)}`;
+}
+
+function howToWrite(hasRules: boolean): string {
+  const forms = [
+    "<add>a new rule</add>",
+    ...(hasRules ? [`<replace rule="1">what rule 1 should say</replace>`, `<delete rule="1"/>`] : []),
+  ];
+  return `Say in one or two sentences what the wrong answers have in common. Then write one to three changes of the rules, in ${forms.length === 1 ? "this form" : "these forms"}:
+${forms.join("\n")}
 A rule is one sentence. It says where a fact is found, how two things belong together, or what a word in a question means, and it holds for many questions. It never repeats a question or its answer.`;
 }
 
@@ -136,6 +138,8 @@ export function judgeDelta(
   const changed = changedRules(parseManual(rules.parent).rules, changes);
   if (typeof changed === "string") return invalid(changed);
   for (const { text } of changes) {
+    if (text !== null && howToWrite(true).toLowerCase().includes(text.toLowerCase()))
+      return invalid("a rule repeats what is asked for");
     const quoted = text === null ? null : (rules.quoted?.(text) ?? null);
     if (quoted !== null) return invalid(`a rule quotes ${quoted}`);
   }

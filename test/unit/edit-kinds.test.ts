@@ -122,6 +122,12 @@ describe("a change of rules", () => {
     ["rule 0", `<delete rule="0"/>`, /there is no rule 0/],
     ["too short a rule", "<add>short</add>", /a rule of 5 characters/],
     ["too long a rule", `<add>${"long ".repeat(100)}</add>`, /a rule of 499 characters/],
+    ["what the prompt says", "<add>A new rule</add>", /repeats what is asked for/],
+    [
+      "a sentence of the prompt",
+      "<add>A rule is one sentence. It says where a fact is found</add>",
+      /repeats what is asked for/,
+    ],
     ["the same rule in another order", "<add>Rule: the FIRST.</add>", /^"Rule: the FIRST" is there already$/],
   ])("%s is not usable", (_, text, reason) => {
     expect(judge(text)).toMatchObject({ verdict: "invalid" });
