@@ -67,8 +67,7 @@ export const evolveConfigSchema = z.strictObject({
   /** Attempts at a valid edit in a round, before the round is given up. */
   tries: positive.default(3),
   /**
-   * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules, which small models
-   * write more easily; or a solved problem of the batch that becomes an example, for which no evolver is asked.
+   * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules; or a solved problem of the batch that becomes an example, for which no evolver is asked.
    */
   edits: z.enum(EDIT_KIND_NAMES).default("rewrite"),
   /** Whether a grammar makes the evolver write the tags of such an edit. */

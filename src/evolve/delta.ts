@@ -1,7 +1,4 @@
-/**
- * Edits of single rules: the evolver adds, replaces or deletes a few of them. A small model that cannot rewrite a whole
- * manual in one answer can write a sentence.
- */
+/** Edits of single rules: the evolver adds, replaces or deletes a few of them, in place of rewriting the whole manual. */
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
 import type { Task } from "../task.js";
