@@ -21,6 +21,9 @@ export function savedRun(origin: string, known: readonly number[], problems = 10
     tree,
     holdout: ["p0", "p1", "p2", "p3"],
     config: evolveConfigSchema.parse({ rounds: 1, batch: 2, holdout: 4, sampling: { maxTokens: 200 } }),
-    prompts: known.map((count, i) => [{ role: "user", content: `${origin} node ${i}: ${text(count)}` }]),
+    records: known.map((count, i) => ({
+      selfEvolvePrompt: [{ role: "user", content: `${origin} node ${i}: ${text(count)}` }],
+      editKind: "rewrite",
+    })),
   };
 }

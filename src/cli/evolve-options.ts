@@ -1,7 +1,7 @@
 /** The options of `lse evolve`, a row each: flags, the field of the configuration that it sets, description, values. */
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { EDIT_KIND_NAMES, METHOD_NAMES } from "../evolve/config.js";
+import { EDITS, METHOD_NAMES } from "../evolve/config.js";
 import { readText } from "../lib/files.js";
 import type { PartialConfig } from "../runs/config.js";
 import { GPUS } from "../runtime/gpu-time.js";
@@ -143,8 +143,13 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--edits <kind>",
       "evolve.edits",
-      "rewrite: new instructions as a whole; delta: changes of numbered rules; example: solved problems (rewrite)",
-      EDIT_KIND_NAMES,
+      "rewrite: new instructions as a whole; delta: changes of numbered rules; example: solved problems; mixed: each round draws one (rewrite)",
+      EDITS,
+    ],
+    [
+      "--prefer-wrong",
+      "evolve.preferWrong",
+      "half of each batch are problems that the node answered wrong before",
     ],
     [
       "--constrain-edits",
@@ -305,7 +310,7 @@ export const FIELD_DESCRIPTIONS = ROWS.flatMap(({ field, flags, description }) =
 
 /** Fields that only edits depend on. */
 const OF_EDITS =
-  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
+  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|preferWrong|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
 
 /** Adds all options to a command; its help shows the basic ones, or every one. */
 export function addEvolveOptions(command: CommandUnknownOpts, isAll: boolean): void {

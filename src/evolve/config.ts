@@ -14,6 +14,10 @@ export type Method = (typeof METHOD_NAMES)[number];
 export const EDIT_KIND_NAMES = ["rewrite", "delta", "example"] as const;
 export type EditKindName = (typeof EDIT_KIND_NAMES)[number];
 
+/** What the edits of a run may be: of one kind, or of one that each round draws (mixed.ts). */
+export const EDITS = [...EDIT_KIND_NAMES, "mixed"] as const;
+export type Edits = (typeof EDITS)[number];
+
 export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).default(PAPER_SAMPLING.temperature),
   topK: z.int().min(0).default(PAPER_SAMPLING.topK),
@@ -67,9 +71,12 @@ export const evolveConfigSchema = z.strictObject({
   /** Attempts at a valid edit in a round, before the round is given up. */
   tries: positive.default(3),
   /**
-   * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules; or a solved problem of the batch that becomes an example, for which no evolver is asked.
+   * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules; a solved problem of the
+   * batch that becomes an example, for which no evolver is asked; or, each round, the kind that a bandit draws.
    */
-  edits: z.enum(EDIT_KIND_NAMES).default("rewrite"),
+  edits: z.enum(EDITS).default("rewrite"),
+  /** Whether half of each batch, if there are so many, are problems that the node answered wrong before. */
+  preferWrong: z.boolean().default(false),
   /** Whether a grammar makes the evolver write the tags of such an edit. */
   constrainEdits: z.boolean().default(false),
   seed: z.int().min(0).default(0),

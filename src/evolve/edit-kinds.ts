@@ -2,7 +2,7 @@
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
 import type { Task } from "../task.js";
-import type { EditKindName } from "./config.js";
+import { EDIT_KIND_NAMES, type EditKindName, type Edits } from "./config.js";
 import { DELTA_GRAMMAR, deltaMessages, deltaRetry, judgeDelta } from "./delta.js";
 import { evolverMessages } from "./evolver-prompt.js";
 import { type EditRules, type JudgedEdit, judgeEdit, type Tried } from "./judge-edit.js";
@@ -60,3 +60,17 @@ export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind | null } = 
   },
   example: null,
 };
+
+/** The kinds of edits that rounds may have, none where the task knows no such edits; of `mixed`, those that it knows. */
+export function editKindsOf(
+  edits: Edits,
+  { parts, evolverPrompt }: Pick<Task, "parts" | "evolverPrompt">,
+): EditKindName[] {
+  const known: Readonly<Record<EditKindName, boolean>> = {
+    rewrite: true,
+    // An evolver with a prompt of the task's own knows that prompt alone.
+    delta: evolverPrompt === undefined,
+    example: parts !== undefined,
+  };
+  return EDIT_KIND_NAMES.filter((kind) => known[kind] && (edits === "mixed" || edits === kind));
+}

@@ -11,14 +11,15 @@ import type { Split } from "./problem-parts.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
 
-/** How edits are drawn. */
-export function editSamplingOf(config: EvolveConfig): Sampling {
-  const { sampling, editTemperature, constrainEdits, edits } = config;
+/** How edits of a kind are drawn. */
+export function editSamplingOf(config: EvolveConfig, kind: EditKindName): Sampling {
+  const { sampling, editTemperature, constrainEdits } = config;
+  const grammar = constrainEdits ? EDIT_KINDS[kind]?.grammar : undefined;
   return {
     ...sampling,
     maxTokens: editTokensOf(config),
     temperature: editTemperature ?? sampling.temperature,
-    ...(constrainEdits && EDIT_KINDS[edits] !== null ? { grammar: EDIT_KINDS[edits].grammar } : {}),
+    ...(grammar === undefined ? {} : { grammar }),
   };
 }
 
@@ -67,7 +68,7 @@ export interface WriterParts {
   /** As in `EditRules`. */
   readonly unusable: (instructions: string) => string | null;
   /** What an edit is, for methods that leave it open. */
-  readonly edits: EditKindName;
+  readonly kind: EditKindName;
 }
 
 /** The paper's way: one prompt, one answer that is the edit. */

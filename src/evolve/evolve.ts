@@ -6,7 +6,8 @@ import type { Journal } from "../journal/journal.js";
 import type { LanguageModel } from "../model.js";
 import { CachedModel } from "../runtime/cached-model.js";
 import type { Task } from "../task.js";
-import type { EvolveConfig } from "./config.js";
+import type { EditKindName, EvolveConfig } from "./config.js";
+import { editKindsOf } from "./edit-kinds.js";
 import { editSamplingOf } from "./edit-writer.js";
 import { endOf, METHODS, playRound } from "./methods.js";
 import { planRun, type RunPlan } from "./plan.js";
@@ -59,16 +60,13 @@ export async function evolve(
   // Its length is journaled with those of the edits: a replay without a tokenizer asks for it first.
   unusable(task.seedInstructions);
   const method = METHODS[config.method];
-  const writer = method.writer({
-    evolver: otherModel === undefined ? policy : new CachedModel(otherModel, journal),
-    task,
-    split: plan.split,
-    sampling: editSamplingOf(config),
-    unusable,
-    edits: config.edits,
-  });
+  const { split } = plan;
+  const evolver = otherModel === undefined ? policy : new CachedModel(otherModel, journal);
+  const writerOf = (kind: EditKindName) =>
+    method.writer({ evolver, task, split, sampling: editSamplingOf(config, kind), unusable, kind });
+  const writers = new Map(editKindsOf(config.edits, task).map((kind) => [kind, writerOf(kind)]));
   const { choose } = method;
-  const run = new Run({ task, policy, choose, writer, config, split: plan.split, journal, prices, signal });
+  const run = new Run({ task, policy, choose, writers, config, split, journal, prices, signal });
   const stopping = new Stopping(run, {
     journal,
     requested: stopRequested,

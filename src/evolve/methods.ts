@@ -1,6 +1,6 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
-import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
+import { EDITS, type Edits, type EvolveConfig, type Method } from "./config.js";
 import { EDIT_KINDS, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
 import { ExampleWriter } from "./example-writer.js";
@@ -33,8 +33,8 @@ export interface MethodRow {
   readonly hasFixedRounds: boolean;
   /** Whether there is a published order of steps for it (`schedule: "reference"`). */
   readonly hasReferenceOrder: boolean;
-  /** The kinds of edits that it leaves a choice of. */
-  readonly edits: readonly EditKindName[];
+  /** The edits that it leaves a choice of. */
+  readonly edits: readonly Edits[];
   /** Whether there are grammars for its edits. */
   readonly canConstrainEdits: boolean;
 }
@@ -61,7 +61,7 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   selection,
   choose: bySelection(selection),
   writer: (parts) => {
-    const kind = EDIT_KINDS[parts.edits];
+    const kind = EDIT_KINDS[parts.kind];
     return kind === null ? new ExampleWriter(parts) : new LseWriter(parts, kind);
   },
   playRound: lseRound,
@@ -70,7 +70,7 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   roundsFor: (rounds) => rounds,
   hasFixedRounds: true,
   hasReferenceOrder: true,
-  edits: EDIT_KIND_NAMES,
+  edits: EDITS,
   canConstrainEdits: true,
 });
 
@@ -134,14 +134,12 @@ export const playRound = (run: Run, round: number): Promise<void> =>
 async function lseRound(run: Run, round: number): Promise<void> {
   const parent = run.select(round);
   const batch = await run.answerBatch(parent, round);
-  if (
-    EDIT_KINDS[run.config.edits]?.needsFailures !== false &&
-    batch.every(({ outcome }) => outcome.correct)
-  ) {
+  const isPerfect = batch.every(({ outcome }) => outcome.correct);
+  if (isPerfect && EDIT_KINDS[run.kindOf(round)]?.needsFailures !== false) {
     run.recordGate(round, batch.length, null, false);
     return;
   }
-  run.review(parent, batch);
+  run.review(parent, batch, round);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));
 }

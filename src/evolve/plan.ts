@@ -6,6 +6,7 @@ import { LseError } from "../errors.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
+import { editKindsOf } from "./edit-kinds.js";
 import { answersOfPaperRound, METHODS } from "./methods.js";
 import { type RoomCheck, roomIn } from "./room.js";
 import { type Split, splitProblems } from "./split.js";
@@ -59,8 +60,7 @@ export function planRun(
   config: EvolveConfig,
   isCompared = false,
 ): RunPlan {
-  const needed = config.edits === "example" ? given.parts !== undefined : given.evolverPrompt === undefined;
-  if (config.edits !== "rewrite" && !needed)
+  if (editKindsOf(config.edits, given).length === 0)
     throw new LseError(
       `${given.id}: \`evolve.edits\` cannot be "${config.edits}" with this task, ${config.edits === "example" ? "which does not say what an example looks like" : "whose evolvers know a prompt of its own"}`,
       "Leave it out",

@@ -3,7 +3,7 @@ import { answerSampling } from "../answer/strategy.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
-import { EDIT_KINDS } from "./edit-kinds.js";
+import { EDIT_KINDS, editKindsOf } from "./edit-kinds.js";
 
 /** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
 const MIN_ROOM_TOKENS = 64;
@@ -34,6 +34,7 @@ export function roomIn(
   const longest = [...task.problemIds, ...(task.testIds ?? [])].reduce((a, b) =>
     promptLength(b) > promptLength(a) ? b : a,
   );
+  const kinds = editKindsOf(edits, task);
   const tooLong = (what: string, tokens: number, limit: number) =>
     tokens <= limit ? null : `${what} takes ${tokens} tokens, and the context has room for ${limit}`;
 
@@ -43,10 +44,16 @@ export function roomIn(
     const editLimit = evolverPromptLimit(model.contextSize, editTokensOf(config)) - MIN_ROOM_TOKENS;
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);
-      const edit = EDIT_KINDS[edits]?.messages(task, instructions, [], () => true, []);
+      const tooLongEdits = kinds.map((kind) => {
+        const edit = EDIT_KINDS[kind]?.messages(task, instructions, [], () => true, []);
+        return edit === undefined
+          ? null
+          : tooLong("the evolver's prompt", model.countTokens(edit), editLimit);
+      });
       return (
         tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
-        (edit === undefined ? null : tooLong("the evolver's prompt", model.countTokens(edit), editLimit))
+        tooLongEdits.find((reason) => reason !== null) ??
+        null
       );
     };
   };

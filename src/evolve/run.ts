@@ -22,12 +22,13 @@ import { bootstrapMean } from "../lib/statistics.js";
 import type { ChatMessage, LanguageModel } from "../model.js";
 import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
-import type { EvolveConfig } from "./config.js";
+import { Batches } from "./batches.js";
+import type { EditKindName, EvolveConfig } from "./config.js";
+import { EditHistory } from "./edit-history.js";
 import type { EditAttempt, EditWriter, Review } from "./edit-writer.js";
-import type { Tried } from "./judge-edit.js";
 import { crossValidate } from "./kfold.js";
-import { referenceBatch } from "./reference/split.js";
-import { batchOf, type Split } from "./split.js";
+import { drawKind } from "./mixed.js";
+import type { Split } from "./split.js";
 import { EvolutionTree, type TreeNode } from "./tree.js";
 import { UnreadableAnswers } from "./unreadable.js";
 
@@ -39,6 +40,8 @@ export interface NodeRecord {
   summary: readonly Readonly<Record<string, unknown>>[] | null;
   /** The prompt that asks for an edit of the node, after its latest batch; null until then. */
   selfEvolvePrompt: readonly ChatMessage[] | null;
+  /** The kind of edit that it asks for; null until then. */
+  editKind: EditKindName | null;
 }
 
 /** What models cost; those without a price cost nothing. */
@@ -63,6 +66,12 @@ interface Spending {
   editsCost: number;
 }
 
+/** A review, and what writes the edit of such a kind. */
+interface KindReview extends Review {
+  readonly kind: EditKindName;
+  readonly writer: EditWriter;
+}
+
 /** An edit that may be adopted, with the chat that wrote it. */
 export interface Edit {
   readonly instructions: string;
@@ -76,6 +85,7 @@ const newRecord = (conversation: NodeRecord["conversation"]): NodeRecord => ({
   conversation,
   summary: null,
   selfEvolvePrompt: null,
+  editKind: null,
 });
 
 /** What the choice of a node depends on. */
@@ -95,7 +105,8 @@ export interface RunParts {
   /** The action policy: answers problems. */
   readonly policy: LanguageModel;
   readonly choose: NodeChoice;
-  readonly writer: EditWriter;
+  /** At least one. With several, each round draws the kind of its edit. */
+  readonly writers: ReadonlyMap<EditKindName, EditWriter>;
   readonly config: EvolveConfig;
   readonly split: Split;
   readonly journal: Journal;
@@ -128,15 +139,17 @@ export class Run implements ChoiceView {
   /** To the holdout, by node id. */
   readonly #holdoutAnswers: Answer[][] = [];
   /** Of each node, by id. */
-  readonly #reviews: Review[] = [];
+  readonly #reviews: KindReview[] = [];
   readonly #unreadable = new UnreadableAnswers();
-  /** Why edits of a node could not be used, by its id. */
-  readonly #rejected = new Map<number, { readonly round: number; readonly edit: Tried }[]>();
+  readonly #batches: Batches;
+  readonly #history: EditHistory;
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
     this.split = parts.split;
     this.tree = new EvolutionTree(parts.task.seedInstructions);
+    this.#batches = new Batches(parts.config, parts.split, this.tree);
+    this.#history = new EditHistory(this.tree);
     this.records.push(newRecord(null));
   }
 
@@ -151,24 +164,38 @@ export class Run implements ChoiceView {
     return chosen;
   }
 
+  /** The kind of edit that a round asks for. */
+  kindOf(round: number): EditKindName {
+    const kinds = [...this.parts.writers.keys()];
+    return kinds.length === 1
+      ? (kinds[0] as EditKindName)
+      : drawKind(kinds, this.#history.trials(), this.config.seed, round);
+  }
+
   /** Answers the round's batch once. */
-  answerBatch(node: TreeNode, round: number): Promise<Answer[]> {
-    return this.#answer(node, "batch", round, eachSample(this.#batch(round), 1));
+  async answerBatch(node: TreeNode, round: number): Promise<Answer[]> {
+    const problems = this.#batches.draw(node, round);
+    const answers = await this.#answer(node, "batch", round, eachSample(problems, 1));
+    this.#batches.keep(node, answers);
+    return answers;
   }
 
   /** Answers the round's batch once under an edit that is no node yet. */
   answerBatchUnder(instructions: string, round: number): Promise<Answer[]> {
     const candidate = { id: this.tree.nodes.length, instructions };
-    return this.#answer(candidate, "gate", round, eachSample(this.#batch(round), 1));
+    return this.#answer(candidate, "gate", round, eachSample(this.#batches.of(round), 1));
   }
 
-  /** Keeps what a node did on a batch: what the evolver reads when it edits the node. */
-  review(node: TreeNode, batch: readonly Answer[]): void {
-    const messages = this.parts.writer.messages(node, batch, this.#triedFrom(node));
+  /** Keeps what a node did on a round's batch: what the evolver reads when it edits the node. */
+  review(node: TreeNode, batch: readonly Answer[], round: number): void {
+    const kind = this.kindOf(round);
+    const writer = this.parts.writers.get(kind) as EditWriter;
+    const messages = writer.messages(node, batch, this.#history.triedFrom(node, kind));
     const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
     record.selfEvolvePrompt = messages.length === 0 ? null : messages;
-    this.#reviews[node.id] = { messages, batch };
+    record.editKind = kind;
+    this.#reviews[node.id] = { messages, batch, kind, writer };
   }
 
   /**
@@ -178,14 +205,16 @@ export class Run implements ChoiceView {
    */
   async edit(parent: TreeNode, round: number, tries: number): Promise<Edit | null> {
     const { seed } = this.config;
-    const review = this.#reviews[parent.id] as Review;
+    const review = this.#reviews[parent.id] as KindReview;
+    const noteRejected = this.#history.ask(round, parent, review.kind);
     let failed: EditAttempt | undefined;
     for (let attempt = 1; attempt <= tries; attempt++) {
       const at = { seed, round, attempt, failed };
-      const edit = await this.parts.writer.propose(parent, review, at, this.parts.signal);
-      this.#recordAttempt(edit, parent, round, attempt);
+      const edit = await review.writer.propose(parent, review, at, this.parts.signal);
+      this.#recordAttempt(edit, parent, round, attempt, review.kind);
       if (edit.rejected === null)
         return { instructions: edit.instructions, conversation: [...review.messages, ...edit.replies] };
+      noteRejected(edit.rejected);
       failed = edit;
     }
     return null;
@@ -257,22 +286,6 @@ export class Run implements ChoiceView {
     this.parts.journal.record({ type: "kfold", key: "kfold", ...this.crossValidation });
   }
 
-  /** Edits of a node in earlier rounds. */
-  #triedFrom({ id, score }: TreeNode): Tried[] {
-    const children = this.tree
-      .children(id)
-      .filter((child) => !Number.isNaN(child.score))
-      .map(({ round, instructions, score: own }) => ({ round, edit: { instructions, gain: own - score } }));
-    return [...(this.#rejected.get(id) ?? []), ...children]
-      .sort((a, b) => a.round - b.round)
-      .map(({ edit }) => edit);
-  }
-
-  #batch(round: number): string[] {
-    const draw = this.config.schedule === "reference" ? referenceBatch : batchOf;
-    return draw(this.split.pool, this.config.batch, round, this.config.seed);
-  }
-
   async #answer(
     { id: node, instructions }: Pick<TreeNode, "id" | "instructions">,
     phase: AnswerPhase,
@@ -316,8 +329,10 @@ export class Run implements ChoiceView {
     parent: TreeNode,
     round: number,
     attempt: number,
+    kind: EditKindName,
   ) {
-    const at = { round, parent: parent.id, attempt };
+    const isDrawn = this.parts.writers.size > 1;
+    const at = { round, parent: parent.id, attempt, ...(isDrawn ? { kind } : {}) };
     this.parts.journal.record({
       type: "edit",
       key: editKey(round, attempt),
@@ -331,7 +346,5 @@ export class Run implements ChoiceView {
     this.spent.editsCost += priced(this.parts.prices.edits, promptTokens, tokens);
     if (rejected === null) return;
     this.rejectedEdits++;
-    const others = this.#rejected.get(parent.id) ?? [];
-    this.#rejected.set(parent.id, [...others, { round, edit: { rejected } }]);
   }
 }

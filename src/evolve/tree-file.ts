@@ -1,14 +1,14 @@
 /** tree.json: the tree of a run as the published code writes and reads it. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import type { EvolveConfig } from "./config.js";
+import { EDIT_KIND_NAMES, type EvolveConfig } from "./config.js";
 import { METHODS } from "./methods.js";
 import type { NodeRecord } from "./run.js";
 import { EvolutionTree } from "./tree.js";
 
 /**
  * The tree as the published code writes and reads it (lse/core/tree.py:183-279, format_version 1), with one
- * field more per node, `standard_error`. `performance`, its word for the score, is null where that is unknown. `history` stays
+ * field more per node, `standard_error`, and for edits other than rewrites a second one, `edit_kind`. `performance`, its word for the score, is null where that is unknown. `history` stays
  * null: it repeats what the run's events hold.
  */
 export function treeToJson(
@@ -28,6 +28,7 @@ export function treeToJson(
     summary: records[node.id]?.summary ?? null,
     history: null,
     self_evolve_prompt: records[node.id]?.selfEvolvePrompt ?? null,
+    ...(isRewritten(records[node.id]) ? {} : { edit_kind: records[node.id]?.editKind }),
   }));
   const document = {
     format_version: 1,
@@ -55,6 +56,7 @@ const nodeSchema = z.object({
   /** Its rows are the writer's own. */
   summary: z.array(z.record(z.string(), z.unknown())).nullable().default(null),
   self_evolve_prompt: z.array(messageSchema).nullable().default(null),
+  edit_kind: z.enum(EDIT_KIND_NAMES).optional(),
 });
 
 const treeSchema = z.object({
@@ -94,10 +96,11 @@ export function treeFromJson(text: string, origin: string): SavedTree {
     node.score = saved.performance ?? Number.NaN;
     node.standardError = saved.standard_error ?? Number.NaN;
   }
-  const records = sorted.map(({ conversation, summary, self_evolve_prompt: selfEvolvePrompt }) => ({
-    conversation,
-    summary,
-    selfEvolvePrompt,
+  const records = sorted.map((saved) => ({
+    conversation: saved.conversation,
+    summary: saved.summary,
+    selfEvolvePrompt: saved.self_evolve_prompt,
+    editKind: saved.edit_kind ?? (saved.self_evolve_prompt === null ? null : ("rewrite" as const)),
   }));
   return { tree, records };
 }
@@ -112,5 +115,8 @@ function parseTree(text: string, origin: string): z.infer<typeof treeSchema> {
     });
   }
 }
+
+const isRewritten = (record: NodeRecord | undefined) =>
+  record?.editKind == null || record.editKind === "rewrite";
 
 const orNull = (value: number) => (Number.isNaN(value) ? null : value);

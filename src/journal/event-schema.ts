@@ -64,6 +64,7 @@ export const EVENT_FIELDS: { readonly [Type in RunEvent["type"]]: z.ZodType } = 
     round: int,
     parent: int,
     attempt: int,
+    kind: text.optional(),
     rejected: text.nullable(),
     promptTokens: int,
     tokens: int,

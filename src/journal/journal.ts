@@ -70,6 +70,8 @@ export type RunEvent =
       readonly round: number;
       readonly parent: number;
       readonly attempt: number;
+      /** Of the edit, in a run that draws it: "rewrite", "delta" or "example". */
+      readonly kind?: string;
       /** Null when the edit was adopted, else why it was not. */
       readonly rejected: string | null;
       readonly promptTokens: number;

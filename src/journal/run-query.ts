@@ -9,7 +9,7 @@ export const VIEWS = {
   runs: "a run: its task, method, models, seed, and why it stopped",
   nodes: "a version of the instructions",
   rounds: "a round: which node was chosen to be edited",
-  edits: "an attempt at an edit; rejected is null where it was adopted",
+  edits: "an attempt at an edit, its kind where rounds draw one; rejected is null where it was adopted",
   answers:
     "an answer: its phase (batch, gate, holdout or test), score, SQL or letter, error, tokens, confidence, examples",
   readings: "a response that was looked at, each once: the answer in it, and why it cannot be used, or null",
@@ -40,6 +40,7 @@ const EVENT_COLUMNS = {
   reading: "STRUCT(answer VARCHAR, failure VARCHAR)",
   selected: "INTEGER",
   attempt: "INTEGER",
+  kind: "VARCHAR",
   rejected: "VARCHAR",
   score: "DOUBLE",
   // What version 0.1 called a node's score; an object in the events of a reward server.
@@ -147,7 +148,7 @@ function viewsOver(folders: readonly string[]): string[] {
      FROM events e LEFT JOIN texts t USING (run, node)
      LEFT JOIN (FROM events WHERE type = 'refined') r USING (run, node) WHERE e.type = 'node'`,
     "CREATE VIEW rounds AS SELECT run, round, selected FROM events WHERE type = 'round'",
-    `CREATE VIEW edits AS SELECT run, round, parent, attempt, rejected, promptTokens AS prompt_tokens, tokens::BIGINT AS tokens
+    `CREATE VIEW edits AS SELECT run, round, parent, attempt, kind, rejected, promptTokens AS prompt_tokens, tokens::BIGINT AS tokens
      FROM events WHERE type = 'edit'`,
     `CREATE VIEW answers AS SELECT run, node, phase, round, problem, sample, outcome.score AS score,
        outcome.correct AS correct, outcome.answer AS answer, outcome.error AS error, promptTokens AS prompt_tokens,

@@ -87,7 +87,7 @@ async function startOf(
     policy: policy.fingerprint,
     task,
     config,
-    prompts: [],
+    records: [],
     holdout: testIds,
     tree: new EvolutionTree(instructions),
   };
@@ -96,7 +96,7 @@ async function startOf(
     task,
     rules,
     batch,
-    state: { run, node: 0, instructions, messages, score, standardError, potential: 0 },
+    state: { run, node: 0, instructions, messages, kind: "rewrite", score, standardError, potential: 0 },
   };
 }
 

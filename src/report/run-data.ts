@@ -60,8 +60,10 @@ export function runData(source: RunSource): RunData {
     reliability: reliability(ratedAnswers(answers, best)),
     ended: done?.reason ?? null,
     best,
-    rejected: [...events.all("edit")].flatMap(({ round, parent, rejected }) =>
-      rejected === null ? [] : [{ round, parent, why: rejected }],
+    rejected: [...events.all("edit")].flatMap(({ round, parent, kind, rejected }) =>
+      rejected === null
+        ? []
+        : [{ round, parent, why: kind === undefined ? rejected : `${kind}: ${rejected}` }],
     ),
     test: test ?? null,
     crossValidation: crossValidation ?? null,
@@ -78,10 +80,12 @@ function nodesOf(folder: RunFolder, events: SavedJournal): NodeData[] {
     : [];
   const refined = new Map([...events.all("refined")].map((event) => [event.node, event]));
   const rounds = [...events.all("round")];
+  const kinds = new Map([...events.all("edit")].map(({ round, kind }) => [round, kind]));
   const nodes: NodeData[] = [];
   for (const event of events.all("node")) {
     if (event.node !== nodes.length) continue;
     const { score, standardError } = refined.get(event.node) ?? event;
+    const kind = kinds.get(event.round);
     nodes.push({
       id: event.node,
       parent: event.parent,
@@ -91,6 +95,7 @@ function nodesOf(folder: RunFolder, events: SavedJournal): NodeData[] {
       score: finite(score),
       standardError: finite(standardError),
       instructions: event.instructions ?? saved[event.node]?.instructions ?? "",
+      ...(kind === undefined ? {} : { editKind: kind }),
     });
   }
   return nodes;

@@ -61,6 +61,8 @@ export interface NodeData {
   readonly score: number | null;
   readonly standardError: number | null;
   readonly instructions: string;
+  /** Of the edit that made it, where rounds draw one. */
+  readonly editKind?: string;
 }
 
 export interface ProblemData {

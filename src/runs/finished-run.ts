@@ -59,7 +59,8 @@ export function methodOf({ evolve, evolver }: RunConfig): string {
     path === undefined ? [] : [basename(path, ".gguf")],
   );
   const kind = evolve.edits === "rewrite" ? "" : `, ${evolve.edits} edits`;
-  return `${METHODS[evolve.method].label(evolve)}${kind}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
+  const batches = evolve.preferWrong ? ", wrong problems preferred" : "";
+  return `${METHODS[evolve.method].label(evolve)}${kind}${batches}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 
 /** Scores by problem. */

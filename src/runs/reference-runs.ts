@@ -114,7 +114,7 @@ export async function referenceRun(
     task,
     config,
     tree,
-    prompts: records.map(({ selfEvolvePrompt }) => selfEvolvePrompt),
+    records,
     holdout,
   };
 }

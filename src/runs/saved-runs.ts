@@ -58,7 +58,7 @@ async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
     task: underStrategy(task, config, pool),
     config,
     tree,
-    prompts: records.map(({ selfEvolvePrompt }) => selfEvolvePrompt),
+    records,
     holdout,
   };
 }

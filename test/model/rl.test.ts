@@ -18,6 +18,7 @@ import { rollOut } from "#lse/train/rl/rollouts.js";
 import { answersByInstructions, ScriptedModel } from "../fakes.js";
 import { savedRun } from "../saved-run.js";
 
+const NO_PROMPT = { selfEvolvePrompt: null, editKind: null };
 const sampling = {
   temperature: 1,
   topK: 0,
@@ -32,7 +33,7 @@ describe("the data of training", () => {
   it("has each prompt once, without nodes that have no score or no prompt", () => {
     const run = savedRun("a", [0, 2, 1, 3]);
     run.tree.node(2).score = Number.NaN;
-    const states = editStates([{ ...run, prompts: run.prompts.with(3, null) }, run], "potential", 1);
+    const states = editStates([{ ...run, records: run.records.with(3, NO_PROMPT) }, run], "potential", 1);
     expect(states.map(({ node, potential }) => [node, potential])).toEqual([
       [0, 0.75],
       [1, 0.25],
@@ -58,7 +59,7 @@ describe("the data of training", () => {
   });
 
   it("needs a node to train on", () => {
-    expect(() => editStates([{ ...savedRun("a", [1]), prompts: [null] }], "random", 1)).toThrow(
+    expect(() => editStates([{ ...savedRun("a", [1]), records: [NO_PROMPT] }], "random", 1)).toThrow(
       /lse collect/,
     );
   });
@@ -95,8 +96,7 @@ describe("rollouts", () => {
       ({ sample }) => ["<add>known: 0 1 2</add>", edit("0 1 2")][sample] ?? "",
     );
     const policy = new ScriptedModel(answersByInstructions);
-    const run = { ...state.run, config: { ...state.run.config, edits: "delta" as const } };
-    const plan = { states: [{ ...state, run }], rollouts: 2, sampling, seed: 1, round: 1 };
+    const plan = { states: [{ ...state, kind: "delta" as const }], rollouts: 2, sampling, seed: 1, round: 1 };
     const { rollouts } = await rollOut(plan, { evolver, policy }, new MemoryJournal());
     expect(rollouts.map(({ isValid }) => isValid)).toEqual([true, false]);
     expect(rollouts[0]?.instructions).toBe(`${state.instructions}\n\nRules:\n1. known: 0 1 2`);

@@ -23,7 +23,9 @@ export function NodePanel({ run, node, onSelect }: Props) {
       <p>
         {scored(node)} on the holdout
         {change === null ? "" : `, ${points(change)} points against node ${parent?.id}`}. Made in round{" "}
-        {node.round}, chosen {node.visits} {node.visits === 1 ? "time" : "times"}.
+        {node.round}
+        {node.editKind === undefined ? "" : ` (${node.editKind})`}, chosen {node.visits}{" "}
+        {node.visits === 1 ? "time" : "times"}.
       </p>
       <nav aria-label="The way from the seed" class="way">
         {pathTo(run, node.id).map(({ id }, i) => (

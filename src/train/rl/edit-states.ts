@@ -1,7 +1,8 @@
 /** Saved evolution trees as the data that an evolver is trained on (paper §4; the published lse_ds.py:36-132). */
 
 import { LseError } from "../../errors.js";
-import type { EvolveConfig } from "../../evolve/config.js";
+import type { EditKindName, EvolveConfig } from "../../evolve/config.js";
+import type { NodeRecord } from "../../evolve/run.js";
 import type { EvolutionTree } from "../../evolve/tree.js";
 import { deriveSeed, shuffled } from "../../lib/random.js";
 import type { ChatMessage } from "../../model.js";
@@ -16,8 +17,8 @@ export interface SavedRun {
   readonly task: Task;
   readonly config: EvolveConfig;
   readonly tree: EvolutionTree;
-  /** The prompt for an edit of each node, by node id; null where none was made. */
-  readonly prompts: readonly (readonly ChatMessage[] | null)[];
+  /** The prompts for edits, by node id. */
+  readonly records: readonly Pick<NodeRecord, "selfEvolvePrompt" | "editKind">[];
   /** The problems that scored the nodes. */
   readonly holdout: readonly string[];
 }
@@ -27,6 +28,8 @@ export interface EditState {
   readonly run: SavedRun;
   readonly node: number;
   readonly messages: readonly ChatMessage[];
+  /** The kind of edit that they ask for. */
+  readonly kind: EditKindName;
   readonly instructions: string;
   /** Mean score on the run's holdout. */
   readonly score: number;
@@ -48,12 +51,12 @@ export function editStates(runs: readonly SavedRun[], order: Order, seed: number
   for (const run of runs) {
     const best = run.tree.best().score;
     for (const { id, instructions, score, standardError } of run.tree.nodes) {
-      const messages = run.prompts[id];
-      if (messages == null || Number.isNaN(score)) continue;
+      const { selfEvolvePrompt: messages, editKind: kind } = run.records[id] ?? {};
+      if (messages == null || kind == null || Number.isNaN(score)) continue;
       const key = JSON.stringify([run.task.fingerprint, messages]);
       if (states.has(key)) continue;
       const potential = best - score;
-      states.set(key, { run, node: id, messages, instructions, score, standardError, potential });
+      states.set(key, { run, node: id, messages, kind, instructions, score, standardError, potential });
     }
   }
   const all = shuffled([...states.values()], deriveSeed("edit states", seed));

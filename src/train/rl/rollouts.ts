@@ -118,7 +118,7 @@ export async function scoreEdits(
       unusable: unusable(state.run),
       quoted: task.quoted?.bind(task),
     };
-    return { state, ...(EDIT_KINDS[state.run.config.edits] ?? REWRITE).judge(completion, rules) };
+    return { state, ...(EDIT_KINDS[state.kind] ?? REWRITE).judge(completion, rules) };
   });
   const changed = edits.filter(({ verdict }) => verdict === "usable");
   const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));
