@@ -1,9 +1,8 @@
 /** `lse eval`: scores instructions and a strategy, without evolving anything. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { RunFolder } from "../journal/run-folder.js";
-import { readJsonObject } from "../lib/json-file.js";
-import { overrideConfig, type PartialConfig, resolveConfig } from "../runs/config.js";
+import { baseConfig, type ConfigSource } from "../runs/base-config.js";
+import { overrideConfig, type PartialConfig } from "../runs/config.js";
 import { evalConfig, evalWorkspaceConfig, nextEval } from "../runs/eval.js";
 import { startRun } from "../runs/evolve.js";
 import { Workspace } from "../workspace/folder.js";
@@ -14,21 +13,15 @@ export function evalCommand() {
   const command = new Command("eval")
     .description("score instructions and a strategy on a task, without evolving anything")
     .argument("[folder]", "a workspace of lse init: scores its manual, on its selection and test questions")
-    .option(
-      "--from <run>",
-      "task, model, settings and best instructions of a run; other options override them",
-    )
     .addHelpText("after", "\nGo on with one that was cut off: lse evolve --resume <its folder>.");
   addEvalOptions(command);
-  return command.action(async (path, { from, ...values }) => {
+  return command.action(async (path, values) => {
     const given: EvolveFlags & Record<string, unknown> = values;
+    const { from } = given;
     const fields = fieldsOf(given);
     const config =
       path === undefined
-        ? evalConfig(
-            overrideConfig(baseOf(from, given.config), fields),
-            from ?? given.config ?? "the command line",
-          )
+        ? ofTask({ from, config: given.config }, fields)
         : await ofWorkspace(path, from ?? given.config, fields);
     if (given.dryRun) return await printDryRun(config, given);
     const out = given.out ?? (path === undefined ? undefined : nextEval(Workspace.open(path)));
@@ -39,17 +32,9 @@ export function evalCommand() {
   });
 }
 
-/** What the options are put over. */
-function baseOf(from: string | undefined, file: string | undefined): PartialConfig {
-  if (from !== undefined && file !== undefined)
-    throw new LseError("--from and --config both say what to start with", "Give one of them");
-  if (from === undefined) {
-    const base = file === undefined ? {} : (readJsonObject(file) as PartialConfig);
-    return overrideConfig({ task: { name: "bird" }, model: {} }, base);
-  }
-  const folder = RunFolder.open(from);
-  const { evolve, ...config } = resolveConfig(folder.readConfig(), folder.configPath);
-  return { ...config, evolve: { ...evolve, instructions: folder.readBest() } };
+function ofTask(source: ConfigSource, given: PartialConfig) {
+  const { fields, origin } = baseConfig(source);
+  return evalConfig(overrideConfig(fields, given), origin);
 }
 
 async function ofWorkspace(path: string, other: string | undefined, fields: PartialConfig) {

@@ -261,6 +261,11 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
   ],
   "Run and output:": [
     ["--config <file>", "", "a config.json to start from; other options override it"],
+    [
+      "--from <run>",
+      "",
+      "task, model, settings and best instructions of a run to start from; other options override them",
+    ],
     ["--out <folder>", "", "new folder for the run"],
     ["--resume <folder>", "", "continue the run in this folder, with its own configuration"],
     ["--dry-run", "", "print what the run would ask for and take, and stop"],

@@ -13,7 +13,7 @@ export async function evolveInWorkspace(
   fields: PartialConfig,
   options: EvolveFlags,
 ): Promise<void> {
-  const refused = (["config", "out", "resume"] as const).find((name) => options[name] !== undefined);
+  const refused = (["config", "from", "out", "resume"] as const).find((name) => options[name] !== undefined);
   if (refused !== undefined)
     throw new LseError(
       `--${refused} does not go with a workspace`,

@@ -1,7 +1,7 @@
 /** `lse evolve`: a run in a new folder, one that goes on, or the manual of a workspace. */
 import { Command } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { readJsonObject } from "../lib/json-file.js";
+import { baseConfig, type ConfigSource } from "../runs/base-config.js";
 import { overrideConfig, type PartialConfig, type RunConfig, resolveConfig } from "../runs/config.js";
 import { resumeRun, startRun } from "../runs/evolve.js";
 import { addEvolveOptions, FIELD_DESCRIPTIONS, fieldsOf } from "./evolve-options.js";
@@ -28,18 +28,17 @@ export function evolveCommand() {
       await evolveInWorkspace(folder, fieldsOf(given), given);
     } else if (given.resume !== undefined) await resume(given.resume, given);
     else {
-      const config = configOf(fieldsOf(given), given.config);
+      const config = configOf(given, fieldsOf(given));
       if (given.dryRun) await printDryRun(config, given);
       else await start(config, given);
     }
   });
 }
 
-/** The configuration of a file and of options over it. */
-function configOf(fields: PartialConfig, file: string | undefined): RunConfig {
-  const base = file === undefined ? {} : (readJsonObject(file) as PartialConfig);
-  const named = overrideConfig({ task: { name: "bird" }, model: {} }, base);
-  return resolveConfig(overrideConfig(named, fields), file ?? "the command line");
+/** The configuration of a file or a run, and of options over it. */
+function configOf(source: ConfigSource, given: PartialConfig): RunConfig {
+  const { fields, origin } = baseConfig(source);
+  return resolveConfig(overrideConfig(fields, given), origin);
 }
 
 async function start(config: RunConfig, { out, json }: EvolveFlags): Promise<void> {

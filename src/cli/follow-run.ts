@@ -13,6 +13,7 @@ import { resultDocument, resultText } from "../terminal/result-text.js";
 /** Options that are no fields of the configuration. */
 export interface EvolveFlags {
   readonly config?: string;
+  readonly from?: string;
   readonly out?: string;
   readonly resume?: string;
   readonly maxCost?: number;

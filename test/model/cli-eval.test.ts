@@ -101,6 +101,22 @@ describe("lse eval", () => {
     ]);
   });
 
+  it("gives its instructions to a run that starts from it, with rounds of the usual size", () => {
+    const evolved = lse(
+      ...["evolve", "--from", path("given"), "--rounds", "1", "--edits", "rewrite", "--out", path("evolved")],
+      "--json",
+    );
+    expect(evolved.status, evolved.stderr).toBe(0);
+    const { evolve } = JSON.parse(readFileSync(join(path("evolved"), "config.json"), "utf8"));
+    expect(evolve).toMatchObject({ instructions: "rules none", rounds: 1, batch: 5 });
+    const again = lse("evolve", "--from", path("evolved"), "--dry-run", "--json");
+    expect(JSON.parse(again.stdout).config.evolve).toMatchObject({
+      ...evolve,
+      instructions: readFileSync(join(path("evolved"), "best.md"), "utf8").trim(),
+    });
+    expect(lse("evolve", "--from", path("nowhere"), "--out", path("x")).stderr).toMatch(/nowhere: .*\. \S/);
+  });
+
   it.each([
     [["--examples", "2"], /mini\/test\/1: --examples does not work with this task, .*\. Leave it out/],
     [

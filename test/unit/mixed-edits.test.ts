@@ -110,14 +110,15 @@ describe("a run with mixed edits", () => {
   it("goes on as it would have without a kill, whenever that comes", async () => {
     const whole = new MemoryJournal();
     const run = await evolve(new SolvedTask(40), model(), config(), whole);
-    for (const events of [30, 90, 170]) {
-      const resumed = await evolve(
-        new SolvedTask(40),
-        model(),
-        config(),
-        new MemoryJournal(whole.events.slice(0, events)),
-      );
+    const paid = (events: readonly RunEvent[]) => events.filter(({ type }) => type === "generation").length;
+    for (const count of [30, 90, 170, 400]) {
+      const kept = whole.events.slice(0, count);
+      const journal = new MemoryJournal();
+      for (const event of kept) journal.record(event);
+      const asked = model();
+      const resumed = await evolve(new SolvedTask(40), asked, config(), journal);
       expect(treeToJson(resumed, config())).toBe(treeToJson(run, config()));
+      expect(asked.requests).toHaveLength(paid(whole.events) - paid(kept));
     }
   });
 
