@@ -1,0 +1,126 @@
+/** What edits brought: the best node of each run beside the seed instructions, on the same questions of the test. */
+import { bootstrapMean, type Interval, mean } from "#lse/lib/statistics.js";
+import { groupBy } from "../results.js";
+
+/** A run that is over. */
+export interface DoneRun {
+  readonly way: string;
+  readonly evolver: string | null;
+  readonly database: string;
+  readonly seed: number;
+  /** Attempts at edits, and those that could be used. */
+  readonly tried: number;
+  readonly usable: number;
+  /** Answers that were asked for, the test's included. */
+  readonly answers: number;
+  readonly nodes: number;
+  /** Scores on the test under the chosen instructions and under those of the seed, by question. */
+  readonly chosen: ReadonlyMap<string, number>;
+  readonly before: ReadonlyMap<string, number>;
+  /** Questions of the test that differ from another question of the database in values alone. */
+  readonly twins: ReadonlySet<string>;
+}
+
+/** How many of the edits that a way asked for could be used. */
+export interface UsableRow {
+  readonly edits: string;
+  /** What wrote them; null for edits without an evolver. */
+  readonly evolver: string | null;
+  readonly tried: number;
+  readonly share: number;
+}
+
+/** What a way brought, paired with the seed instructions on the same questions, with a 95 % interval. */
+export interface GainRow extends Interval {
+  readonly edits: string;
+  /** Pairs of answers. */
+  readonly n: number;
+  readonly runs: number;
+  /** Mean of a run. */
+  readonly answers: number;
+  /** Means of the two scores. */
+  readonly before: number;
+  readonly after: number;
+  /** The same for questions without a twin in the database. */
+  readonly withoutTwins: Interval & { readonly n: number };
+  readonly databases: Readonly<Record<string, Interval & { readonly n: number }>>;
+}
+
+export interface EditResults {
+  readonly machine: string;
+  readonly actor: string;
+  readonly usable: readonly UsableRow[];
+  readonly gain: readonly GainRow[];
+}
+
+const SEED = 1;
+
+export function editResultsOf(
+  runs: readonly DoneRun[],
+  about: Pick<EditResults, "machine" | "actor">,
+): EditResults {
+  const ways = [...groupBy(runs, ({ way }) => way)];
+  return {
+    ...about,
+    usable: ways.map(([edits, own]) => {
+      const tried = sum(own.map((run) => run.tried));
+      const usable = sum(own.map((run) => run.usable));
+      return { edits, evolver: own[0]?.evolver ?? null, tried, share: tried === 0 ? 0 : usable / tried };
+    }),
+    gain: ways.map(([edits, own]) => gainOf(edits, own)),
+  };
+}
+
+function gainOf(edits: string, runs: readonly DoneRun[]): GainRow {
+  const byDatabase = [...groupBy(runs, ({ database }) => database)];
+  const all = byDatabase.map(([, own]) => differences(own, () => true));
+  const single = byDatabase.map(([, own]) => differences(own, ({ twins }, id) => !twins.has(id)));
+  const scores = (of: (run: DoneRun) => ReadonlyMap<string, number>) =>
+    mean(byDatabase.map(([, own]) => mean(own.map((run) => mean([...of(run).values()])))));
+  return {
+    edits,
+    n: sum(all.map(pairsOf)),
+    runs: runs.length,
+    answers: Math.round(mean(runs.map(({ answers }) => answers))),
+    before: scores(({ before }) => before),
+    after: scores(({ chosen }) => chosen),
+    ...overDatabases(all),
+    withoutTwins: { n: sum(single.map(pairsOf)), ...overDatabases(single) },
+    databases: Object.fromEntries(
+      byDatabase.map(([name], i) => {
+        const own = all[i] as Differences;
+        return [name, { n: pairsOf(own), ...bootstrapMean(own.map(mean), SEED) }];
+      }),
+    ),
+  };
+}
+
+/** Of each question, what every run with it in its test gained: runs with other seeds have other tests. */
+type Differences = readonly (readonly number[])[];
+
+function differences(
+  runs: readonly DoneRun[],
+  isCounted: (run: DoneRun, question: string) => boolean,
+): Differences {
+  const byQuestion = new Map<string, number[]>();
+  for (const run of runs)
+    for (const [question, after] of run.chosen) {
+      const before = run.before.get(question);
+      if (before === undefined || !isCounted(run, question)) continue;
+      byQuestion.set(question, [...(byQuestion.get(question) ?? []), after - before]);
+    }
+  return [...byQuestion.values()];
+}
+
+const pairsOf = (own: Differences) => sum(own.map((values) => values.length));
+
+/** The mean of the databases, each of which counts the same; questions are drawn again within each. */
+function overDatabases(lists: readonly Differences[]): Interval {
+  const each = lists.filter((own) => own.length > 0).map((own) => bootstrapMean(own.map(mean), SEED));
+  const middle = mean(each.map((own) => own.mean));
+  const half = (side: "low" | "high") =>
+    Math.sqrt(sum(each.map((own) => (own[side] - own.mean) ** 2))) / each.length;
+  return { mean: middle, low: middle - half("low"), high: middle + half("high") };
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -1,0 +1,164 @@
+/**
+ * What edits bring with real models on real databases: runs of evolution, each in a folder of its own, by kind of edit. A run
+ * that was killed is gone on with, and one that is over is read.
+ *
+ *   LSE_REAL_MODELS=models npm run reproduce:real -- --part edits --dev bird/dev --train bird/train
+ */
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join, resolve } from "node:path";
+import { Command, Option } from "@commander-js/extra-typings";
+import { LseError } from "#lse/errors.js";
+import { SavedJournal } from "#lse/journal/journal-file.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
+import { resolveConfig } from "#lse/runs/config.js";
+import { evalConfig } from "#lse/runs/eval.js";
+import { resumeRun, startRun } from "#lse/runs/evolve.js";
+import { openTask } from "#lse/runs/tasks.js";
+import { EvolveView } from "#lse/terminal/evolve-view.js";
+import { textTable } from "#lse/terminal/text-table.js";
+import { DATABASES, type Database } from "../cells.js";
+import { type DoneRun, editResultsOf } from "./results.js";
+import { ACTOR, configOf, EDIT_WAYS, type EditRun, editRuns, SEEDS } from "./ways.js";
+
+const options = new Command("reproduce:real")
+  .description("What kinds of edits bring with real models on real databases.")
+  .addOption(new Option("--part <name>", "what is measured").choices(["strategies", "edits"]))
+  .option("--dev <folder>", "BIRD's dev folder", "../shared/bird/dev")
+  .option("--train <folder>", "BIRD's train folder", "../shared/bird/train")
+  .option("--databases <names...>", "some of them", Object.keys(DATABASES))
+  .option("--ways <names...>", "some of them", Object.keys(EDIT_WAYS))
+  .option("--seeds <count>", "runs of each way on each database", Number, SEEDS)
+  .option("--minutes <time>", "begin no further run after so long", Number, Number.POSITIVE_INFINITY)
+  .option("--stored", "read the runs that are over, and make none")
+  .option("--out <folder>", "where the runs' folders lie", "runs/real-edits")
+  .option("--results <file>", "where results go; without it they are printed")
+  .parse()
+  .opts();
+
+const models = process.env.LSE_REAL_MODELS;
+if (models === undefined && !options.stored)
+  fail("LSE_REAL_MODELS is not set", "Let it name the folder of the GGUF files");
+for (const [given, known] of [
+  [options.databases, DATABASES],
+  [options.ways, EDIT_WAYS],
+] as const)
+  for (const name of given)
+    if (!(name in known)) fail(`"${name}" is not known`, `Give one of ${Object.keys(known).join(", ")}`);
+
+mkdirSync(options.out, { recursive: true });
+const runs = editRuns(options.ways, options.databases as Database[], options.seeds);
+const at = ({ name }: EditRun) => join(options.out, name);
+const started = performance.now();
+if (!options.stored)
+  for (const run of runs) {
+    if ((performance.now() - started) / 60_000 > options.minutes) break;
+    if (!isOver(at(run))) await make(run);
+  }
+const done = await doneRuns();
+const results = editResultsOf(done, { machine: `${cpus()[0]?.model}, 2 threads`, actor: ACTOR });
+const percent = (value: number) => `${value < 0 ? "" : "+"}${(100 * value).toFixed(1)}`;
+console.log(
+  textTable([
+    ["edits", "runs", "usable", "before", "after", "gain", "low", "high"],
+    ...results.gain.map(({ edits, runs, before, after, mean, low, high }, i) => [
+      edits,
+      String(runs),
+      `${(100 * (results.usable[i]?.share ?? 0)).toFixed(0)} %`,
+      ...[before, after].map((score) => `${(100 * score).toFixed(1)} %`),
+      ...[mean, low, high].map(percent),
+    ]),
+  ]),
+);
+if (options.results !== undefined) writeFileSync(options.results, `${JSON.stringify(results, null, 1)}\n`);
+
+/** Makes a run, or goes on with it. */
+async function make(run: EditRun): Promise<void> {
+  console.error(`${run.way}, ${run.database}, seed ${run.seed}`);
+  let view: EvolveView | undefined;
+  const hooks = {
+    onStart: (start: ConstructorParameters<typeof EvolveView>[0]) => {
+      view = new EvolveView(start);
+    },
+    onEvent: (event: Parameters<EvolveView["follow"]>[0]) => view?.follow(event),
+  };
+  try {
+    if (RunFolder.isUsed(at(run))) await resumeRun(at(run), hooks);
+    else {
+      const hasRuns = readdirSync(options.out).some((name) =>
+        existsSync(join(options.out, name, "events.jsonl")),
+      );
+      const [dev, train] = [resolve(options.dev), resolve(options.train)];
+      const places = { dev, train, models: models as string, runs: hasRuns ? options.out : undefined };
+      const config = configOf(run, places);
+      const isScored = EDIT_WAYS[run.way]?.evolve.rounds === 0;
+      await startRun(
+        at(run),
+        isScored ? evalConfig(config, run.name) : resolveConfig(config, run.name),
+        hooks,
+      );
+    }
+  } finally {
+    view?.[Symbol.dispose]();
+  }
+}
+
+function isOver(path: string): boolean {
+  return existsSync(join(path, "events.jsonl")) && eventsOf(path).recall("done", "done") !== undefined;
+}
+
+function eventsOf(path: string): SavedJournal {
+  return new SavedJournal(join(path, "events.jsonl"));
+}
+
+async function doneRuns(): Promise<DoneRun[]> {
+  const seeds = new Map(
+    runs
+      .filter((run) => run.way === "seed" && isOver(at(run)))
+      .map((run) => [`${run.database} ${run.seed}`, testScores(at(run))]),
+  );
+  const twins = new Map<string, ReadonlySet<string>>();
+  const result: DoneRun[] = [];
+  for (const run of runs) {
+    const before = seeds.get(`${run.database} ${run.seed}`);
+    if (run.way === "seed" || before === undefined || !isOver(at(run))) continue;
+    const own = twins.get(run.database) ?? (await twinsIn(at(run)));
+    twins.set(run.database, own);
+    const events = eventsOf(at(run));
+    const edits = [...events.all("edit")];
+    result.push({
+      ...run,
+      evolver: EDIT_WAYS[run.way]?.evolver ?? ACTOR,
+      tried: edits.length,
+      usable: edits.filter(({ rejected }) => rejected === null).length,
+      answers: events.count("answer"),
+      nodes: events.count("node"),
+      chosen: testScores(at(run)),
+      before,
+      twins: own,
+    });
+  }
+  return result;
+}
+
+const testScores = (path: string): Map<string, number> =>
+  new Map(
+    [...eventsOf(path).all("answer")]
+      .filter(({ phase }) => phase === "test")
+      .map(({ problem, outcome }) => [problem, outcome.score]),
+  );
+
+/** Questions that have a twin in their database. */
+async function twinsIn(path: string): Promise<ReadonlySet<string>> {
+  const folder = RunFolder.open(path);
+  await using task = await openTask(resolveConfig(folder.readConfig(), folder.configPath).task);
+  const keys = new Map<string, string[]>();
+  for (const id of task.problemIds)
+    for (const key of task.parts?.twinKeys(id) ?? []) keys.set(key, [...(keys.get(key) ?? []), id]);
+  return new Set([...keys.values()].filter((own) => own.length > 1).flat());
+}
+
+function fail(problem: string, nextStep: string): never {
+  console.error(new LseError(problem, nextStep).message);
+  process.exit(1);
+}
