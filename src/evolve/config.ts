@@ -7,7 +7,16 @@ import { stopSchema } from "./stops.js";
 const positive = z.int().min(1);
 
 /** Names of the methods; what each is made of is in methods.ts. */
-export const METHOD_NAMES = ["ucb", "ucb-se", "best", "chain", "pareto", "textgrad", "gepa"] as const;
+export const METHOD_NAMES = [
+  "ucb",
+  "ucb-se",
+  "best",
+  "chain",
+  "pareto",
+  "textgrad",
+  "gepa",
+  "skillopt",
+] as const;
 export type Method = (typeof METHOD_NAMES)[number];
 
 /** What an edit may be; what each is stands in edit-kinds.ts. */

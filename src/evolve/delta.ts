@@ -56,7 +56,8 @@ export const deltaRetry = (reason: string): string =>
 /** One line on an edit that was tried before. */
 function triedText(edit: Tried, instructions: string): string {
   if ("rejected" in edit) return `- Not usable: ${edit.rejected}.`;
-  const [before, after] = [parseManual(instructions).rules, parseManual(edit.instructions).rules];
+  const before = parseManual(edit.from ?? instructions).rules;
+  const after = parseManual(edit.instructions).rules;
   const others = (rules: readonly string[], than: readonly string[]) =>
     rules.filter((rule) => !than.includes(rule)).map((rule) => `"${rule}"`);
   const added = others(after, before);

@@ -8,7 +8,7 @@ import { CachedModel } from "../runtime/cached-model.js";
 import type { Task } from "../task.js";
 import type { EvolveConfig } from "./config.js";
 import { editSamplingOf } from "./edit-writer.js";
-import { endOf, METHODS, playRound } from "./methods.js";
+import { endOf, METHODS, playRound, settled } from "./methods.js";
 import { planRun, type RunPlan } from "./plan.js";
 import { type Prices, Run } from "./run.js";
 import { type Stop, whyStop } from "./stops.js";
@@ -46,14 +46,15 @@ export interface EvolveOptions {
 export async function evolve(
   given: Task,
   languageModel: LanguageModel,
-  config: EvolveConfig,
+  asked: EvolveConfig,
   journal: Journal,
   options: EvolveOptions = {},
 ): Promise<Evolution> {
   const { evolver: otherModel, onRound, signal, prices = {}, stopRequested = () => false } = options;
+  const config = settled(asked);
   requireSameInputs(journal, languageModel, otherModel, given, config);
   const policy = new CachedModel(languageModel, journal);
-  const plan = options.plan ?? planRun(given, policy, config);
+  const plan = options.plan ?? planRun(given, policy, asked);
   const { task } = plan;
   const unusable = plan.roomFor(policy);
   // Its length is journaled with those of the edits: a replay without a tokenizer asks for it first.
@@ -67,8 +68,11 @@ export async function evolve(
     unusable,
     edits: config.edits,
   });
-  const { choose } = method;
-  const run = new Run({ task, policy, choose, writer, config, split: plan.split, journal, prices, signal });
+  const { choose, remembers } = method;
+  const { split } = plan;
+  const run = new Run({
+    ...{ task, policy, choose, remembers, writer, config, split, journal, prices, signal },
+  });
   const stopping = new Stopping(run, {
     journal,
     requested: stopRequested,

@@ -26,7 +26,7 @@ export async function gepaRound(run: Run, round: number): Promise<void> {
     run.recordGate(round, before, null, false);
     return;
   }
-  run.review(parent, batch);
+  run.review(parent, batch, round);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit === null) return;
   const edited = total(await run.answerBatchUnder(edit.instructions, round));

@@ -7,7 +7,8 @@ import { ExampleWriter } from "./example-writer.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
 import { chooseFromFrontier } from "./pareto.js";
 import { referenceRound } from "./reference/round.js";
-import type { NodeChoice, Run } from "./run.js";
+import type { Memory, NodeChoice, Run } from "./run.js";
+import { rejectedInEpoch } from "./skillopt.js";
 import { TextGradWriter } from "./textgrad.js";
 import type { Selection } from "./tree.js";
 
@@ -19,6 +20,8 @@ export interface MethodRow {
   readonly selection: Selection | "pareto";
   /** Chooses the node to edit. */
   readonly choose: NodeChoice;
+  /** The earlier edits that its evolver is told of. */
+  readonly remembers: Memory;
   /** What asks the evolver for edits. */
   writer(parts: WriterParts): EditWriter;
   /** Carries out one round, in the paper's order of steps. */
@@ -33,8 +36,8 @@ export interface MethodRow {
   readonly hasFixedRounds: boolean;
   /** Whether there is a published order of steps for it (`schedule: "reference"`). */
   readonly hasReferenceOrder: boolean;
-  /** The kinds of edits that it leaves a choice of. */
-  readonly edits: readonly EditKindName[];
+  /** The kinds of edits that it leaves a choice of; the first is its usual one. */
+  readonly edits: readonly [EditKindName, ...EditKindName[]];
   /** Whether there are grammars for its edits. */
   readonly canConstrainEdits: boolean;
 }
@@ -55,11 +58,14 @@ const fromFrontier: NodeChoice = (run, round) => {
   return run.tree.node(chooseFromFrontier(run.holdoutScores(), draw));
 };
 
+const ofTheNode: Memory = ({ parent }, { node }) => parent === node;
+
 /** A method that plays the paper's rounds with the paper's edits. */
 const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow => ({
   label,
   selection,
   choose: bySelection(selection),
+  remembers: ofTheNode,
   writer: (parts) => {
     const kind = EDIT_KINDS[parts.edits];
     return kind === null ? new ExampleWriter(parts) : new LseWriter(parts, kind);
@@ -110,7 +116,20 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     hasFixedRounds: false,
     hasReferenceOrder: false,
   },
+  skillopt: {
+    // What is not strictly better than the best so far, the current version, is edited no further: its gate.
+    ...paperLike(() => "SkillOpt", "accepted"),
+    remembers: rejectedInEpoch,
+    edits: ["delta"],
+    hasReferenceOrder: false,
+  },
 };
+
+/** A configuration with the kind of edits that its method has, where that leaves no choice. */
+export function settled(config: EvolveConfig): EvolveConfig {
+  const { edits } = METHODS[config.method];
+  return edits.includes(config.edits) ? config : { ...config, edits: edits[0] };
+}
 
 /** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>
@@ -141,7 +160,7 @@ async function lseRound(run: Run, round: number): Promise<void> {
     run.recordGate(round, batch.length, null, false);
     return;
   }
-  run.review(parent, batch);
+  run.review(parent, batch, round);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));
 }

@@ -6,7 +6,7 @@ import { LseError } from "../errors.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
-import { answersOfPaperRound, METHODS } from "./methods.js";
+import { answersOfPaperRound, METHODS, settled } from "./methods.js";
 import { type RoomCheck, roomIn } from "./room.js";
 import { type Split, splitProblems } from "./split.js";
 
@@ -56,15 +56,22 @@ export interface RunPlan {
 export function planRun(
   given: Task,
   model: LanguageModel | null,
-  config: EvolveConfig,
+  asked: EvolveConfig,
   isCompared = false,
 ): RunPlan {
+  const config = settled(asked);
   const needed = config.edits === "example" ? given.parts !== undefined : given.evolverPrompt === undefined;
-  if (config.edits !== "rewrite" && !needed)
+  if (config.edits !== "rewrite" && !needed) {
+    const [field, value] = asked.edits === config.edits ? ["edits", asked.edits] : ["method", asked.method];
+    const why =
+      config.edits === "example"
+        ? "which does not say what an example looks like"
+        : "whose evolvers know a prompt of its own";
     throw new LseError(
-      `${given.id}: \`evolve.edits\` cannot be "${config.edits}" with this task, ${config.edits === "example" ? "which does not say what an example looks like" : "whose evolvers know a prompt of its own"}`,
+      `${given.id}: \`evolve.${field}\` cannot be "${value}" with this task, ${why}`,
       "Leave it out",
     );
+  }
   const split = splitProblems(given, config);
   const task = underStrategy(given, config, split.pool);
   const test = split.test.length * config.samples;

@@ -89,12 +89,33 @@ export interface ChoiceView {
 /** Chooses the node to edit in a round. */
 export type NodeChoice = (view: ChoiceView, round: number) => TreeNode;
 
+/** An edit that was tried before, and of which node. */
+export interface PastEdit {
+  readonly round: number;
+  /** Id of the node that it changed. */
+  readonly parent: number;
+  readonly edit: Tried;
+}
+
+/** What an edit is asked for now. */
+export interface EditMoment {
+  /** Id of the node to edit. */
+  readonly node: number;
+  readonly round: number;
+  readonly config: EvolveConfig;
+  readonly split: Split;
+}
+
+/** Whether the evolver is told of an earlier edit. */
+export type Memory = (past: PastEdit, now: EditMoment) => boolean;
+
 /** What a run is made of. */
 export interface RunParts {
   readonly task: Task;
   /** The action policy: answers problems. */
   readonly policy: LanguageModel;
   readonly choose: NodeChoice;
+  readonly remembers: Memory;
   readonly writer: EditWriter;
   readonly config: EvolveConfig;
   readonly split: Split;
@@ -130,8 +151,8 @@ export class Run implements ChoiceView {
   /** Of each node, by id. */
   readonly #reviews: Review[] = [];
   readonly #unreadable = new UnreadableAnswers();
-  /** Why edits of a node could not be used, by its id. */
-  readonly #rejected = new Map<number, { readonly round: number; readonly edit: Tried }[]>();
+  /** Edits that could not be used. */
+  readonly #rejected: PastEdit[] = [];
 
   constructor(private readonly parts: RunParts) {
     this.config = parts.config;
@@ -163,8 +184,15 @@ export class Run implements ChoiceView {
   }
 
   /** Keeps what a node did on a batch: what the evolver reads when it edits the node. */
-  review(node: TreeNode, batch: readonly Answer[]): void {
-    const messages = this.parts.writer.messages(node, batch, this.#triedFrom(node));
+  review(node: TreeNode, batch: readonly Answer[], round: number): void {
+    const { config, split } = this;
+    const now = { node: node.id, round, config, split };
+    const told = this.#past().filter((past) => this.parts.remembers(past, now));
+    const messages = this.parts.writer.messages(
+      node,
+      batch,
+      told.map(({ edit }) => edit),
+    );
     const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
     record.selfEvolvePrompt = messages.length === 0 ? null : messages;
@@ -257,15 +285,15 @@ export class Run implements ChoiceView {
     this.parts.journal.record({ type: "kfold", key: "kfold", ...this.crossValidation });
   }
 
-  /** Edits of a node in earlier rounds. */
-  #triedFrom({ id, score }: TreeNode): Tried[] {
-    const children = this.tree
-      .children(id)
-      .filter((child) => !Number.isNaN(child.score))
-      .map(({ round, instructions, score: own }) => ({ round, edit: { instructions, gain: own - score } }));
-    return [...(this.#rejected.get(id) ?? []), ...children]
-      .sort((a, b) => a.round - b.round)
-      .map(({ edit }) => edit);
+  /** All edits so far that were scored or could not be used, the oldest first. */
+  #past(): PastEdit[] {
+    const scored = this.tree.nodes.flatMap(({ parent: id, round, instructions, score }) => {
+      if (id === null || Number.isNaN(score)) return [];
+      const parent = this.tree.node(id);
+      const edit = { instructions, gain: score - parent.score, from: parent.instructions };
+      return [{ round, parent: id, edit }];
+    });
+    return [...this.#rejected, ...scored].sort((a, b) => a.round - b.round);
   }
 
   #batch(round: number): string[] {
@@ -331,7 +359,6 @@ export class Run implements ChoiceView {
     this.spent.editsCost += priced(this.parts.prices.edits, promptTokens, tokens);
     if (rejected === null) return;
     this.rejectedEdits++;
-    const others = this.#rejected.get(parent.id) ?? [];
-    this.#rejected.set(parent.id, [...others, { round, edit: { rejected } }]);
+    this.#rejected.push({ round, parent: parent.id, edit: { rejected } });
   }
 }

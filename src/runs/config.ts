@@ -125,7 +125,8 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Leave edits unconstrained",
     );
   }
-  if (!METHODS[evolve.method].edits.includes(evolve.edits)) {
+  // The default stands for the method's own kind.
+  if (evolve.edits !== "rewrite" && !METHODS[evolve.method].edits.includes(evolve.edits)) {
     throw new LseError(
       `${origin}: field evolve.edits: ${METHODS[evolve.method].label(evolve)} has a way of its own to write edits`,
       "Leave it out, or take another method",

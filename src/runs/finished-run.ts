@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { describeStrategy } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
 import { type FinishedRun, STRATEGY } from "../evolve/compare.js";
-import { METHODS } from "../evolve/methods.js";
+import { METHODS, settled } from "../evolve/methods.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { hashJson } from "../lib/hash.js";
@@ -58,8 +58,10 @@ export function methodOf({ evolve, evolver }: RunConfig): string {
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );
-  const kind = evolve.edits === "rewrite" ? "" : `, ${evolve.edits} edits`;
-  return `${METHODS[evolve.method].label(evolve)}${kind}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
+  const { edits } = settled(evolve);
+  const { label, edits: own } = METHODS[evolve.method];
+  const kind = edits === own[0] ? "" : `, ${edits} edits`;
+  return `${label(evolve)}${kind}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 
 /** Scores by problem. */

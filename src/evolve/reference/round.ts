@@ -12,7 +12,7 @@ import type { Run } from "../run.js";
 export async function referenceRound(run: Run, round: number): Promise<void> {
   const current = run.tree.node(run.tree.nodes.length - 1);
   await run.scoreNode(current);
-  run.review(current, await run.answerBatch(current, round));
+  run.review(current, await run.answerBatch(current, round), round);
   const parent = run.select(round);
   const edit = await run.edit(parent, round, 1);
   run.adopt(parent, edit ?? { instructions: parent.instructions, conversation: [] }, round);
