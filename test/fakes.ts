@@ -55,6 +55,18 @@ export class ScriptedModel implements LanguageModel {
   async [Symbol.asyncDispose]() {}
 }
 
+/** The model, which dies after so many requests, as a killed process does: what it has answered by then was heard. */
+export function dyingAfter(alive: number, model: ScriptedModel): ScriptedModel {
+  const generate = model.generate.bind(model);
+  model.generate = async (requests, onCompletion, signal) => {
+    const kept = requests.slice(0, Math.max(0, alive - model.requests.length));
+    await generate(kept, onCompletion, signal);
+    if (kept.length < requests.length) throw new Error("killed");
+    return generate([], undefined, signal);
+  };
+  return model;
+}
+
 /**
  * Problems p0 … pN-1. Their instructions are a list of numbers: problem pI is answered correctly when the
  * list has I. A scripted model can play it, and an edit's effect on every problem is known.

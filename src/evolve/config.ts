@@ -16,6 +16,7 @@ export const METHOD_NAMES = [
   "textgrad",
   "gepa",
   "skillopt",
+  "ace",
 ] as const;
 export type Method = (typeof METHOD_NAMES)[number];
 

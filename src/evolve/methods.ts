@@ -1,5 +1,7 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
+import type { Answer } from "../answer/answer.js";
 import { deriveSeed, uniformStream } from "../lib/random.js";
+import { ACE, inGrammarOf } from "./ace.js";
 import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
 import { EDIT_KINDS, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
@@ -10,7 +12,7 @@ import { referenceRound } from "./reference/round.js";
 import type { Memory, NodeChoice, Run } from "./run.js";
 import { rejectedInEpoch } from "./skillopt.js";
 import { TextGradWriter } from "./textgrad.js";
-import type { Selection } from "./tree.js";
+import type { Selection, TreeNode } from "./tree.js";
 
 /** What a method is made of. */
 export interface MethodRow {
@@ -123,6 +125,13 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     edits: ["delta"],
     hasReferenceOrder: false,
   },
+  ace: {
+    ...paperLike(() => "ACE", "deepest"),
+    writer: (parts) => new LseWriter(inGrammarOf(ACE, parts), ACE),
+    playRound: everyRound,
+    edits: ["delta"],
+    hasReferenceOrder: false,
+  },
 };
 
 /** A configuration with the kind of edits that its method has, where that leaves no choice. */
@@ -160,6 +169,16 @@ async function lseRound(run: Run, round: number): Promise<void> {
     run.recordGate(round, batch.length, null, false);
     return;
   }
+  await editNode(run, parent, batch, round);
+}
+
+/** The same, but that an edit is asked for where nothing went wrong, too. */
+async function everyRound(run: Run, round: number): Promise<void> {
+  const parent = run.select(round);
+  await editNode(run, parent, await run.answerBatch(parent, round), round);
+}
+
+async function editNode(run: Run, parent: TreeNode, batch: readonly Answer[], round: number): Promise<void> {
   run.review(parent, batch, round);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));

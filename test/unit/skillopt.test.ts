@@ -6,7 +6,7 @@ import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { resolveConfig } from "#lse/runs/config.js";
 import { methodOf } from "#lse/runs/finished-run.js";
-import { isEdit, NumberTask, ScriptedModel } from "../fakes.js";
+import { dyingAfter, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 
 const config = (over: Partial<EvolveConfig> = {}) =>
   evolveConfigSchema.parse({
@@ -101,14 +101,7 @@ describe("SkillOpt", () => {
     const paid = whole.events.filter(({ type }) => type === "generation").length;
     for (const alive of [0, 9, 14, 15, 20, 31, 44, 60]) {
       const journal = new MemoryJournal();
-      const mortal = writer(EDITS);
-      const generate = mortal.generate.bind(mortal);
-      mortal.generate = async (requests, onCompletion, signal) => {
-        const kept = requests.slice(0, Math.max(0, alive - mortal.requests.length));
-        await generate(kept, onCompletion, signal);
-        if (kept.length < requests.length) throw new Error("killed");
-        return generate([], undefined, signal);
-      };
+      const mortal = dyingAfter(alive, writer(EDITS));
       await expect(evolve(new NumberTask(40), mortal, config(), journal)).rejects.toThrow("killed");
       const written = mortal.requests.filter(isEdit).length;
       const again = writer(EDITS.slice(written));
