@@ -5,7 +5,7 @@ import {
   type GenerateRequest,
   type LanguageModel,
 } from "#lse/model.js";
-import type { Outcome, Task } from "#lse/task.js";
+import type { Outcome, PromptParts, Task } from "#lse/task.js";
 
 /** A model that answers by a function; one "token" is one character. */
 export class ScriptedModel implements LanguageModel {
@@ -109,6 +109,21 @@ export class NumberTask implements Task {
   }
 
   async [Symbol.asyncDispose]() {}
+}
+
+/** Problems of which each is a twin of the one 37 numbers on. */
+export const TWINS = 37;
+
+/** The same with parts that prompts are put together from; there is no solution to the first ten problems. */
+export class SolvedTask extends NumberTask {
+  readonly parts: PromptParts = {
+    seedInstructions: () => "",
+    question: (id) => `what is ${id}?`,
+    request: () => "",
+    solution: (id) => (Number(id.slice(1)) < 10 ? null : `it is ${id}`),
+    twinKeys: (id) => [`twin ${Number(id.slice(1)) % TWINS}`],
+    repair: () => "",
+  };
 }
 
 /** Answers NumberTask by its instructions. */

@@ -17,6 +17,7 @@ export const METHOD_NAMES = [
   "gepa",
   "skillopt",
   "ace",
+  "bootstrap",
 ] as const;
 export type Method = (typeof METHOD_NAMES)[number];
 

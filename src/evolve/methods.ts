@@ -2,6 +2,7 @@
 import type { Answer } from "../answer/answer.js";
 import { deriveSeed, uniformStream } from "../lib/random.js";
 import { ACE, inGrammarOf } from "./ace.js";
+import { BootstrapWriter } from "./bootstrap.js";
 import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
 import { EDIT_KINDS, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
@@ -19,7 +20,7 @@ export interface MethodRow {
   /** Its name in tables, such as "UCB tree (c = 2)". */
   label(config: Pick<EvolveConfig, "ucbC">): string;
   /** Name of its choice of nodes, as tree.json has it. */
-  readonly selection: Selection | "pareto";
+  readonly selection: Selection | "pareto" | "root";
   /** Chooses the node to edit. */
   readonly choose: NodeChoice;
   /** The earlier edits that its evolver is told of. */
@@ -131,6 +132,16 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     playRound: everyRound,
     edits: ["delta"],
     hasReferenceOrder: false,
+  },
+  bootstrap: {
+    ...paperLike(() => "BootstrapFewShot with random search", "best"),
+    selection: "root",
+    choose: ({ tree }) => tree.root,
+    writer: (parts) => new BootstrapWriter(parts),
+    playRound: everyRound,
+    edits: ["example"],
+    hasReferenceOrder: false,
+    canConstrainEdits: false,
   },
 };
 

@@ -5,7 +5,7 @@ import { chooseFromFrontier, winsOnFrontier } from "#lse/evolve/pareto.js";
 import { planRun } from "#lse/evolve/plan.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import type { GenerateRequest } from "#lse/model.js";
-import { answersByInstructions, dyingAfter, NumberTask, ScriptedModel } from "../fakes.js";
+import { answersByInstructions, dyingAfter, ScriptedModel, SolvedTask } from "../fakes.js";
 
 describe("the Pareto frontier over problems", () => {
   it("counts on how many problems a candidate is among the best", () => {
@@ -74,7 +74,10 @@ const numbers = (known: readonly number[], edit: number) =>
 function learner(lists: readonly (readonly number[])[]) {
   let edits = 0;
   return new ScriptedModel((request) => {
-    if (isEdit(request)) return `<prompt>${numbers(lists[edits] ?? [], ++edits)}</prompt>`;
+    if (isEdit(request)) {
+      const text = numbers(lists[edits] ?? [], ++edits);
+      return `<prompt>${text}</prompt><add>${text}</add>`;
+    }
     if (isCritic(request))
       return `<IMPROVED_VARIABLE>${numbers(lists[edits] ?? [], ++edits)}</IMPROVED_VARIABLE>`;
     return answersByInstructions(request);
@@ -82,7 +85,7 @@ function learner(lists: readonly (readonly number[])[]) {
 }
 
 async function run(model: ScriptedModel, over: Partial<EvolveConfig> = {}, journal = new MemoryJournal()) {
-  const task = new NumberTask(30);
+  const task = new SolvedTask(30);
   const evolution = await evolve(task, model, config(over), journal);
   const gates = journal.events.filter((event) => event.type === "gate");
   const answers = journal.events.filter((event) => event.type === "answer");
