@@ -21,10 +21,12 @@ export function finishedRun(path: string): FinishedRun {
     throw new LseError(`${path}: this run is not over`, `Finish it with \`lse evolve --resume ${path}\``);
   const scores = { batch: new Scores(), gate: new Scores(), holdout: new Scores(), test: new Scores() };
   const chosen = { holdout: new Scores(), test: scores.test };
-  let answers = 0;
-  for (const { phase, problem, node, outcome } of events.all("answer")) {
+  let [answers, testAnswers, completions] = [0, 0, 0];
+  for (const { phase, problem, node, outcome, completions: own = 1 } of events.all("answer")) {
     scores[phase].add(problem, outcome.score);
-    if (phase !== "test") answers++;
+    if (phase === "test") testAnswers++;
+    else answers++;
+    completions += own;
     if (phase === "holdout" && node === done.best) chosen.holdout.add(problem, outcome.score);
   }
   const { task, evolve } = config;
@@ -38,6 +40,8 @@ export function finishedRun(path: string): FinishedRun {
     pair: `${database} seed ${evolve.seed}`,
     database,
     answers,
+    testAnswers,
+    completions,
     conditions: {
       "model that answers": inputs.model,
       "data or time limit": inputs.task,
