@@ -8,7 +8,6 @@ import type { ChatMessage, Completion } from "../model.js";
 import type { Task } from "../task.js";
 import { deltaRetry, flawIn, oneRule, RULE, RULE_CHARS } from "./delta.js";
 import type { EditKind } from "./edit-kinds.js";
-import type { WriterParts } from "./edit-writer.js";
 import { type EditRules, type JudgedEdit, judgeInstructions } from "./judge-edit.js";
 import { normalForm, parseManual, printManual } from "./manual.js";
 
@@ -49,10 +48,6 @@ rule ::= ([^<\\n] | "<" [ =>0-9]){${RULE_CHARS.least},${RULE_CHARS.most}}`,
   retry: deltaRetry,
   judge: judgeAce,
 };
-
-/** The same parts, with a kind's own grammar where there is one to keep to. */
-export const inGrammarOf = ({ grammar }: EditKind, parts: WriterParts): WriterParts =>
-  parts.sampling.grammar === undefined ? parts : { ...parts, sampling: { ...parts.sampling, grammar } };
 
 /** Reports of right answers come after those of wrong ones; what does not fit is left out from the end. */
 function aceMessages(

@@ -56,7 +56,8 @@ export const evolveConfigSchema = z.strictObject({
   /**
    * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), UCB with the bonus in standard errors,
    * the best node, the newest (a linear chain), one of the Pareto frontier over the holdout's problems; or TextGrad,
-   * which edits the best version so far and goes back to it when an edit is not better; or GEPA.
+   * which edits the best version so far and goes back to it when an edit is not better; or GEPA; or SkillOpt, which
+   * does as TextGrad with changes of rules; or ACE, a chain of rules with counts; or DSPy's random search over examples.
    */
   method: z.enum(METHOD_NAMES).default("ucb"),
   /**
@@ -79,6 +80,7 @@ export const evolveConfigSchema = z.strictObject({
   tries: positive.default(3),
   /**
    * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules; or a solved problem of the batch that becomes an example, for which no evolver is asked.
+   * Methods with a kind of their own take that one where this is left at its default.
    */
   edits: z.enum(EDIT_KIND_NAMES).default("rewrite"),
   /** Whether a grammar makes the evolver write the tags of such an edit. */

@@ -1,10 +1,10 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
 import type { Answer } from "../answer/answer.js";
 import { deriveSeed, uniformStream } from "../lib/random.js";
-import { ACE, inGrammarOf } from "./ace.js";
+import { ACE } from "./ace.js";
 import { BootstrapWriter } from "./bootstrap.js";
 import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
-import { EDIT_KINDS, REWRITE } from "./edit-kinds.js";
+import { EDIT_KINDS, type EditKind, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
 import { ExampleWriter } from "./example-writer.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
@@ -39,6 +39,8 @@ export interface MethodRow {
   readonly hasFixedRounds: boolean;
   /** Whether there is a published order of steps for it (`schedule: "reference"`). */
   readonly hasReferenceOrder: boolean;
+  /** The kind that its edits are of, where that is one of its own. */
+  readonly kind: EditKind | null;
   /** The kinds of edits that it leaves a choice of; the first is its usual one. */
   readonly edits: readonly [EditKindName, ...EditKindName[]];
   /** Whether there are grammars for its edits. */
@@ -79,8 +81,22 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   roundsFor: (rounds) => rounds,
   hasFixedRounds: true,
   hasReferenceOrder: true,
+  kind: null,
   edits: EDIT_KIND_NAMES,
   canConstrainEdits: true,
+});
+
+/** Edits of a kind that no other method has, by its own grammar where they are to keep to one. */
+const ownKind = (kind: EditKind): Pick<MethodRow, "kind" | "writer"> => ({
+  kind,
+  writer: (parts) => {
+    const { sampling } = parts;
+    const { grammar } = kind;
+    return new LseWriter(
+      sampling.grammar === undefined ? parts : { ...parts, sampling: { ...sampling, grammar } },
+      kind,
+    );
+  },
 });
 
 export const METHODS: { readonly [Name in Method]: MethodRow } = {
@@ -108,7 +124,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     ...paperLike(() => "GEPA", "best"),
     selection: "pareto",
     choose: fromFrontier,
-    writer: (parts) => new LseWriter(parts, { ...REWRITE, messages: reflectionMessages }),
+    ...ownKind({ ...REWRITE, messages: reflectionMessages }),
     edits: ["rewrite"],
     playRound: gepaRound,
     // A round asks about its batch twice; only an edit that passes goes on to the holdout.
@@ -128,7 +144,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
   },
   ace: {
     ...paperLike(() => "ACE", "deepest"),
-    writer: (parts) => new LseWriter(inGrammarOf(ACE, parts), ACE),
+    ...ownKind(ACE),
     playRound: everyRound,
     edits: ["delta"],
     hasReferenceOrder: false,
@@ -150,6 +166,10 @@ export function settled(config: EvolveConfig): EvolveConfig {
   const { edits } = METHODS[config.method];
   return edits.includes(config.edits) ? config : { ...config, edits: edits[0] };
 }
+
+/** What the evolver's answers mean in runs of a configuration that is settled. */
+export const editKindOf = ({ method, edits }: Pick<EvolveConfig, "method" | "edits">): EditKind =>
+  METHODS[method].kind ?? EDIT_KINDS[edits] ?? REWRITE;
 
 /** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>

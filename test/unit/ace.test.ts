@@ -3,9 +3,12 @@ import { ACE, parseCounted, printCounted } from "#lse/evolve/ace.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { parseManual } from "#lse/evolve/manual.js";
+import { settled } from "#lse/evolve/methods.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
-import type { GenerateRequest } from "#lse/model.js";
+import type { Completion, GenerateRequest } from "#lse/model.js";
+import type { EditState } from "#lse/train/rl/edit-states.js";
+import { scoreEdits } from "#lse/train/rl/rollouts.js";
 import { dyingAfter, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
 
 const manual = (...rules: string[]) =>
@@ -157,6 +160,27 @@ describe("evolution by ACE", () => {
     await evolve(new NumberTask(40), model, config({ constrainEdits: true }), new MemoryJournal());
     for (const request of model.requests)
       expect(request.sampling.grammar).toBe(isEdit(request) ? ACE.grammar : undefined);
+  });
+
+  it("is judged in training as in its runs", async () => {
+    const task = new NumberTask(40);
+    const { tree, split } = await evolve(task, writer(EDITS), config({ rounds: 1 }), new MemoryJournal());
+    const { instructions, score, standardError } = tree.node(1);
+    const state: EditState = {
+      run: {
+        ...{ origin: "here", policy: null, task, config: settled(config()), tree, prompts: [] },
+        holdout: split.holdout,
+      },
+      ...{ node: 1, messages: [], instructions, score, standardError, potential: 0 },
+    };
+    const policy = new ScriptedModel(() => "right");
+    const [completion] = await new ScriptedModel(() => `<helpful rule="1"/>`).generate([
+      { messages: [], sampling: config().sampling, seed: 1, sample: 0 },
+    ]);
+    const written = [{ state, completion: completion as Completion }];
+    const { scored } = await scoreEdits(written, policy, new MemoryJournal());
+    expect(scored).toMatchObject([{ isValid: true, score: 1, reward: 1 - score }]);
+    expect(scored[0]?.instructions).toMatch(/ \(helpful 1, harmful 0\)$/);
   });
 
   it("resumes to the same tree and pays for nothing twice", async () => {
