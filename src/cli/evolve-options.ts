@@ -143,7 +143,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--edits <kind>",
       "evolve.edits",
-      "rewrite: new instructions as a whole; delta: changes of numbered rules; example: solved problems (rewrite)",
+      "rewrite: new instructions as a whole; delta: changes of numbered rules; example: solved problems (the method's own, or rewrite)",
       EDIT_KIND_NAMES,
     ],
     [
