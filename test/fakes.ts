@@ -5,7 +5,7 @@ import {
   type GenerateRequest,
   type LanguageModel,
 } from "#lse/model.js";
-import type { Outcome, Task } from "#lse/task.js";
+import type { Outcome, PromptParts, Task } from "#lse/task.js";
 
 /** A model that answers by a function; one "token" is one character. */
 export class ScriptedModel implements LanguageModel {
@@ -55,6 +55,18 @@ export class ScriptedModel implements LanguageModel {
   async [Symbol.asyncDispose]() {}
 }
 
+/** The model, which dies after so many requests, as a killed process does: what it has answered by then was heard. */
+export function dyingAfter(alive: number, model: ScriptedModel): ScriptedModel {
+  const generate = model.generate.bind(model);
+  model.generate = async (requests, onCompletion, signal) => {
+    const kept = requests.slice(0, Math.max(0, alive - model.requests.length));
+    await generate(kept, onCompletion, signal);
+    if (kept.length < requests.length) throw new Error("killed");
+    return generate([], undefined, signal);
+  };
+  return model;
+}
+
 /**
  * Problems p0 … pN-1. Their instructions are a list of numbers: problem pI is answered correctly when the
  * list has I. A scripted model can play it, and an edit's effect on every problem is known.
@@ -97,6 +109,21 @@ export class NumberTask implements Task {
   }
 
   async [Symbol.asyncDispose]() {}
+}
+
+/** Problems of which each is a twin of the one 37 numbers on. */
+export const TWINS = 37;
+
+/** The same with parts that prompts are put together from; there is no solution to the first ten problems. */
+export class SolvedTask extends NumberTask {
+  readonly parts: PromptParts = {
+    seedInstructions: () => "",
+    question: (id) => `what is ${id}?`,
+    request: () => "",
+    solution: (id) => (Number(id.slice(1)) < 10 ? null : `it is ${id}`),
+    twinKeys: (id) => [`twin ${Number(id.slice(1)) % TWINS}`],
+    repair: () => "",
+  };
 }
 
 /** Answers NumberTask by its instructions. */

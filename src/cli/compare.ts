@@ -19,12 +19,13 @@ export function compareCommand() {
 
 function describe({ comparable, reasons, methods, differences }: Comparison): string {
   const rows = [
-    ["method", "test", "best on its holdout", "answers"],
-    ...methods.map(({ method, honest, paper, answers }) => [
+    ["method", "test", "best on its holdout", "answers", "completions"],
+    ...methods.map(({ method, honest, paper, answers, completions }) => [
       method,
       honest === null ? "no test" : intervalText(honest),
       intervalText(paper),
       answers.toFixed(0),
+      completions.toFixed(0),
     ]),
   ];
   const lines = [textTable(rows)];

@@ -143,7 +143,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--edits <kind>",
       "evolve.edits",
-      "rewrite: new instructions as a whole; delta: changes of numbered rules; example: solved problems; mixed: each round draws one (rewrite)",
+      "rewrite: new instructions as a whole; delta: changes of numbered rules; example: solved problems; mixed: each round draws one (the method's own, or rewrite)",
       EDITS,
     ],
     [

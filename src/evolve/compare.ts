@@ -23,6 +23,9 @@ export interface FinishedRun {
   readonly holdoutScores: ReadonlyMap<string, number>;
   /** Answers that were asked for, the test's not counted. */
   readonly answers: number;
+  readonly testAnswers: number;
+  /** What the model that answers generated for all of these: every draw and every repair is one. */
+  readonly completions: number;
 }
 
 /** What the runs of a method reached, with 95 % intervals. */
@@ -32,8 +35,10 @@ export interface MethodScores {
   readonly honest: Interval | null;
   /** The paper's protocol: best holdout score over all rounds, which is too high (biased upwards). */
   readonly paper: Interval;
-  /** Mean of the runs. */
+  /** Mean of the runs, the test's not counted. */
   readonly answers: number;
+  /** Mean of the runs, the test's among them. */
+  readonly completions: number;
 }
 
 /** How much the honest score of `a` is above that of `b`, paired. */
@@ -51,7 +56,7 @@ export interface Comparison {
   readonly differences: readonly MethodDifference[];
 }
 
-/** The name of the condition that runs without edits may differ in. */
+/** The name of the condition that a run without edits may differ in. */
 export const STRATEGY = "strategy";
 
 const SEED = 1;
@@ -107,11 +112,12 @@ function reasonsAgainst({ a, b, first, second }: Pair): string[] {
   if (paired.length < first.length || paired.length < second.length)
     reasons.push(`${a} and ${b} were not run on the same databases with the same seeds`);
   for (const [run, other] of paired) {
-    const areScores = !run.hasEdits && !other.hasEdits;
+    const mayDiffer = run.hasEdits && other.hasEdits ? null : STRATEGY;
     for (const [name, value] of Object.entries(run.conditions))
-      if (!(areScores && name === STRATEGY) && other.conditions[name] !== value)
+      if (name !== mayDiffer && other.conditions[name] !== value)
         reasons.push(`${a} and ${b} differ in the ${name}`);
-    if (run.answers !== other.answers)
+    if (run.hasEdits !== other.hasEdits) reasons.push(...unequalToScores(run, other));
+    else if (run.answers !== other.answers)
       reasons.push(
         `${a} and ${b} did not get the same number of answers (${run.answers} and ${other.answers}: ${run.path})`,
       );
@@ -119,6 +125,20 @@ function reasonsAgainst({ a, b, first, second }: Pair): string[] {
       reasons.push(`${run.testScores.size === 0 ? run.path : other.path} has no test`);
   }
   return reasons;
+}
+
+/**
+ * Why a run without edits is no fair rival of one with edits. Its answers are fewer, and each may be drawn several
+ * times: completions are what both have, to the nearest number of draws.
+ */
+function unequalToScores(run: FinishedRun, other: FinishedRun): string[] {
+  const [scores, edits] = run.hasEdits ? [other, run] : [run, other];
+  const aDrawMore = scores.answers + scores.testAnswers;
+  if (Math.abs(scores.completions - edits.completions) < aDrawMore) return [];
+  const draws = Math.max(1, Math.round(edits.completions / aDrawMore));
+  return [
+    `${scores.method} and ${edits.method} did not get the same number of completions (${scores.completions} and ${edits.completions}: ${edits.path}); ${draws} of each answer, as \`evolve.strategy.samples\`, come nearest`,
+  ];
 }
 
 function scoresOf(method: string, runs: readonly FinishedRun[]): MethodScores {
@@ -134,6 +154,7 @@ function scoresOf(method: string, runs: readonly FinishedRun[]): MethodScores {
     honest,
     paper: bootstrapMean(paper, SEED),
     answers: mean(runs.map(({ answers }) => answers)),
+    completions: mean(runs.map(({ completions }) => completions)),
   };
 }
 

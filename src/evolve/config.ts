@@ -7,7 +7,18 @@ import { stopSchema } from "./stops.js";
 const positive = z.int().min(1);
 
 /** Names of the methods; what each is made of is in methods.ts. */
-export const METHOD_NAMES = ["ucb", "ucb-se", "best", "chain", "pareto", "textgrad", "gepa"] as const;
+export const METHOD_NAMES = [
+  "ucb",
+  "ucb-se",
+  "best",
+  "chain",
+  "pareto",
+  "textgrad",
+  "gepa",
+  "skillopt",
+  "ace",
+  "bootstrap",
+] as const;
 export type Method = (typeof METHOD_NAMES)[number];
 
 /** What an edit may be; what each is stands in edit-kinds.ts. */
@@ -49,7 +60,8 @@ export const evolveConfigSchema = z.strictObject({
   /**
    * How the node to edit is chosen, and what edits it: a UCB tree (the paper's), UCB with the bonus in standard errors,
    * the best node, the newest (a linear chain), one of the Pareto frontier over the holdout's problems; or TextGrad,
-   * which edits the best version so far and goes back to it when an edit is not better; or GEPA.
+   * which edits the best version so far and goes back to it when an edit is not better; or GEPA; or SkillOpt, which
+   * does as TextGrad with changes of rules; or ACE, a chain of rules with counts; or DSPy's random search over examples.
    */
   method: z.enum(METHOD_NAMES).default("ucb"),
   /**
@@ -72,7 +84,8 @@ export const evolveConfigSchema = z.strictObject({
   tries: positive.default(3),
   /**
    * What an edit is: new instructions as a whole (the paper's); a few changes of numbered rules; a solved problem of the
-   * batch that becomes an example, for which no evolver is asked; or, each round, the kind that a bandit draws.
+   * batch that becomes an example, for which no evolver is asked; or, each round, the kind that a bandit draws. Methods
+   * with a kind of their own take that one where this is left at its default.
    */
   edits: z.enum(EDITS).default("rewrite"),
   /** Whether half of each batch, if there are so many, are problems that the node answered wrong before. */

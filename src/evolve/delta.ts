@@ -9,7 +9,7 @@ import { normalForm, parseManual, printManual } from "./manual.js";
 const MOST_CHANGES = 3;
 /** Earlier edits that the evolver is told of. */
 const MOST_TRIED = 6;
-const RULE_CHARS = { least: 10, most: 400 };
+export const RULE_CHARS = { least: 10, most: 400 };
 
 /**
  * What a constrained edit keeps to, as GBNF: a few words of thought, then one to three changes. A rule is one line, in
@@ -56,7 +56,8 @@ export const deltaRetry = (reason: string): string =>
 /** One line on an edit that was tried before. */
 function triedText(edit: Tried, instructions: string): string {
   if ("rejected" in edit) return `- Not usable: ${edit.rejected}.`;
-  const [before, after] = [parseManual(instructions).rules, parseManual(edit.instructions).rules];
+  const before = parseManual(edit.from ?? instructions).rules;
+  const after = parseManual(edit.instructions).rules;
   const others = (rules: readonly string[], than: readonly string[]) =>
     rules.filter((rule) => !than.includes(rule)).map((rule) => `"${rule}"`);
   const added = others(after, before);
@@ -105,8 +106,8 @@ ${forms.join("\n")}
 A rule is one sentence. It says where a fact is found, how two things belong together, or what a word in a question means, and it holds for many questions. It never repeats a question or its answer.`;
 }
 
-/** A rule ends at the next tag, whichever that is. */
-const RULE = String.raw`((?:(?!</?(?:add|replace|delete)\b)[\s\S])*?)`;
+/** What a rule may be between its tags, as a regular expression: it ends at the next tag, whichever that is. */
+export const RULE = String.raw`((?:(?!</?(?:add|replace|delete|helpful|harmful)\b)[\s\S])*?)`;
 const CHANGE = new RegExp(
   String.raw`<add>${RULE}</add>|<replace rule="(\d+)">${RULE}</replace>|<delete rule="(\d+)"\s*/>`,
   "g",
@@ -132,19 +133,35 @@ export function judgeDelta(
         ? `cut off after ${generatedTokens} tokens, before any change`
         : "no <add>, <replace> or <delete> in the answer",
     );
+  const written = changes.flatMap(({ text }) => text ?? []);
+  const flaw = flawIn(written, howToWrite(true), rules);
+  if (flaw !== null) return invalid(flaw);
   const changed = changedRules(parseManual(rules.parent).rules, changes);
   if (typeof changed === "string") return invalid(changed);
-  for (const { text } of changes) {
-    if (text !== null && howToWrite(true).toLowerCase().includes(text.toLowerCase()))
-      return invalid("a rule repeats what is asked for");
-    const quoted = text === null ? null : (rules.quoted?.(text) ?? null);
-    if (quoted !== null) return invalid(`a rule quotes ${quoted}`);
-  }
   const instructions = printManual({ ...parseManual(rules.parent), rules: changed });
   const inOrder = (manual: string) => parseManual(manual).rules.map(normalForm).sort().join("\n");
   if (inOrder(instructions) === inOrder(rules.parent))
     return { instructions, verdict: "same", reason: "the same rules as before" };
   return judgeInstructions(instructions, rules);
+}
+
+/**
+ * Why one of these rules cannot be in a manual; null if all can.
+ * @param request the words that ask for rules
+ */
+export function flawIn(
+  written: readonly string[],
+  request: string,
+  { quoted }: Pick<EditRules, "quoted">,
+): string | null {
+  for (const rule of written) {
+    if (rule.length < RULE_CHARS.least || rule.length > RULE_CHARS.most)
+      return `a rule of ${rule.length} characters`;
+    if (request.toLowerCase().includes(rule.toLowerCase())) return "a rule repeats what is asked for";
+    const quotes = quoted?.(rule) ?? null;
+    if (quotes !== null) return `a rule quotes ${quotes}`;
+  }
+  return null;
 }
 
 /** The first changes of an answer; one that is cut off in the middle is none. */
@@ -155,7 +172,7 @@ const changesIn = (text: string): Change[] =>
   }));
 
 /** In one line, without the number or bullet that models like to write. */
-const oneRule = (text: string) =>
+export const oneRule = (text: string) =>
   text
     .replace(/\s+/g, " ")
     .trim()
@@ -167,8 +184,6 @@ function changedRules(before: readonly string[], changes: readonly Change[]): st
   const added: string[] = [];
   for (const { rule, text } of changes) {
     if (rule !== null && (rule < 1 || rule > before.length)) return `there is no rule ${rule}`;
-    if (text !== null && (text.length < RULE_CHARS.least || text.length > RULE_CHARS.most))
-      return `a rule of ${text.length} characters`;
     if (rule !== null) kept[rule - 1] = text;
     else if (text !== null) added.push(text);
   }

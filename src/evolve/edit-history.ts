@@ -1,8 +1,29 @@
 /** Which edits a run has asked for, and what came of them. */
-import type { EditKindName } from "./config.js";
+import type { EditKindName, EvolveConfig } from "./config.js";
 import type { Tried } from "./judge-edit.js";
 import type { KindTrial } from "./mixed.js";
+import type { Split } from "./problem-parts.js";
 import type { EvolutionTree, TreeNode } from "./tree.js";
+
+/** An edit that was tried before, and of which node. */
+export interface PastEdit {
+  readonly round: number;
+  /** Id of the node that it changed. */
+  readonly parent: number;
+  readonly edit: Tried;
+}
+
+/** What an edit is asked for now. */
+export interface EditMoment {
+  /** Id of the node to edit. */
+  readonly node: number;
+  readonly round: number;
+  readonly config: EvolveConfig;
+  readonly split: Split;
+}
+
+/** Whether the evolver is told of an earlier edit. */
+export type Memory = (past: PastEdit, now: EditMoment) => boolean;
 
 /** An edit of a round. */
 interface Asked {
@@ -35,17 +56,21 @@ export class EditHistory {
     });
   }
 
-  /** Edits of a node by one kind, the oldest first. */
-  triedFrom({ id, score }: TreeNode, kind: EditKindName): Tried[] {
+  /** Edits of one kind that were scored or could not be used, the oldest first. */
+  past(kind: EditKindName): PastEdit[] {
     return this.#asked
-      .filter((asked) => asked.parent === id && asked.kind === kind)
-      .flatMap(({ round, rejected }): Tried[] => {
+      .filter((asked) => asked.kind === kind)
+      .flatMap(({ round, parent: id, rejected }) => {
+        const parent = this.tree.node(id);
         const child = this.#childOf(id, round);
-        const kept = child === undefined || Number.isNaN(child.score) ? [] : [child];
-        return [
+        const scored = child === undefined || Number.isNaN(child.score) ? [] : [child];
+        const edits: Tried[] = [
           ...rejected.map((reason) => ({ rejected: reason })),
-          ...kept.map(({ instructions, score: own }) => ({ instructions, gain: own - score })),
+          ...scored.map(({ instructions, score }) => ({
+            ...{ instructions, gain: score - parent.score, from: parent.instructions },
+          })),
         ];
+        return edits.map((edit) => ({ round, parent: id, edit }));
       });
   }
 

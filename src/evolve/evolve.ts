@@ -9,7 +9,7 @@ import type { Task } from "../task.js";
 import type { EditKindName, EvolveConfig } from "./config.js";
 import { editKindsOf } from "./edit-kinds.js";
 import { editSamplingOf } from "./edit-writer.js";
-import { endOf, METHODS, playRound } from "./methods.js";
+import { endOf, METHODS, playRound, settled } from "./methods.js";
 import { planRun, type RunPlan } from "./plan.js";
 import { type Prices, Run } from "./run.js";
 import { type Stop, whyStop } from "./stops.js";
@@ -47,26 +47,29 @@ export interface EvolveOptions {
 export async function evolve(
   given: Task,
   languageModel: LanguageModel,
-  config: EvolveConfig,
+  asked: EvolveConfig,
   journal: Journal,
   options: EvolveOptions = {},
 ): Promise<Evolution> {
   const { evolver: otherModel, onRound, signal, prices = {}, stopRequested = () => false } = options;
+  const config = settled(asked);
   requireSameInputs(journal, languageModel, otherModel, given, config);
   const policy = new CachedModel(languageModel, journal);
-  const plan = options.plan ?? planRun(given, policy, config);
+  const plan = options.plan ?? planRun(given, policy, asked);
   const { task } = plan;
   const unusable = plan.roomFor(policy);
   // Its length is journaled with those of the edits: a replay without a tokenizer asks for it first.
   unusable(task.seedInstructions);
   const method = METHODS[config.method];
+  const { choose, remembers } = method;
   const { split } = plan;
   const evolver = otherModel === undefined ? policy : new CachedModel(otherModel, journal);
   const writerOf = (kind: EditKindName) =>
     method.writer({ evolver, task, split, sampling: editSamplingOf(config, kind), unusable, kind });
   const writers = new Map(editKindsOf(config.edits, task).map((kind) => [kind, writerOf(kind)]));
-  const { choose } = method;
-  const run = new Run({ task, policy, choose, writers, config, split, journal, prices, signal });
+  const run = new Run({
+    ...{ task, policy, choose, remembers, writers, config, split, journal, prices, signal },
+  });
   const stopping = new Stopping(run, {
     journal,
     requested: stopRequested,

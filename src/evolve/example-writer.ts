@@ -1,7 +1,7 @@
 /** Edits that need no evolver: a problem of the batch, with its right answer, becomes one of the manual's examples. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
-import type { PromptParts } from "../task.js";
 import type { EditAttempt, EditSeed, EditWriter, Review, WriterParts } from "./edit-writer.js";
+import { ExamplePool, unaskedAttempt } from "./example-pool.js";
 import { judgeInstructions } from "./judge-edit.js";
 import { parseManual, printManual } from "./manual.js";
 import type { TreeNode } from "./tree.js";
@@ -13,14 +13,10 @@ const SHARE = { replaced: 0.3, deleted: 0.1 };
 
 /** Puts solved problems into the manual, puts them in the place of others, and takes them out, by chance. */
 export class ExampleWriter implements EditWriter {
-  readonly #problems: PromptParts;
-  /** Keys of the problems that score nodes: neither they nor their twins are examples. */
-  readonly #scored: ReadonlySet<string>;
+  readonly #pool: ExamplePool;
 
   constructor(private readonly parts: WriterParts) {
-    const { task, split } = parts;
-    this.#problems = task.parts as PromptParts;
-    this.#scored = new Set([...split.holdout, ...split.test].flatMap((id) => this.#keysOf(id)));
+    this.#pool = new ExamplePool(parts);
   }
 
   /** Nothing is asked. */
@@ -35,15 +31,15 @@ export class ExampleWriter implements EditWriter {
     const wrong = batch.filter(({ outcome }) => !outcome.correct);
     const fresh = (wrong.length > 0 ? wrong : batch)
       .map(({ problem }) => problem)
-      .filter((id) => !this.#keysOf(id).some((key) => this.#scored.has(key)))
-      .flatMap((id) => this.#exampleOf(id) ?? [])
+      .filter((id) => this.#pool.isAllowed(id))
+      .flatMap((id) => this.#pool.solved(id) ?? [])
       .filter((example) => !manual.examples.includes(example));
     const change = draw();
     const place = manual.examples.indexOf(oneOf(manual.examples) ?? "");
     const example = oneOf(fresh);
     const isDeleted = place >= 0 && change < SHARE.deleted;
     if (example === undefined && !isDeleted)
-      return attemptOf("", "no problem of the batch can be an example");
+      return unaskedAttempt("", "no problem of the batch can be an example");
     const isReplaced =
       manual.examples.length >= MOST_EXAMPLES || (place >= 0 && change < SHARE.deleted + SHARE.replaced);
     const added = isDeleted || example === undefined ? [] : [example];
@@ -53,22 +49,9 @@ export class ExampleWriter implements EditWriter {
         : [...manual.examples, ...added];
     const instructions = printManual({ ...manual, examples });
     const { unusable } = this.parts;
-    return attemptOf(
+    return unaskedAttempt(
       instructions,
       judgeInstructions(instructions, { parent: parent.instructions, unusable }).reason,
     );
   }
-
-  #keysOf(id: string): string[] {
-    return [...this.#problems.twinKeys(id), id];
-  }
-
-  #exampleOf(id: string): string | null {
-    const solution = this.#problems.solution(id);
-    return solution === null ? null : `${this.#problems.question(id)}\n${solution}`;
-  }
 }
-
-const attemptOf = (instructions: string, rejected: string | null): EditAttempt => ({
-  ...{ instructions, rejected, replies: [], promptTokens: 0, tokens: 0 },
-});

@@ -33,9 +33,15 @@ export interface RewriteForm {
   readonly maxChars?: number;
 }
 
-/** An edit of the same node that was tried before. */
+/** An edit that was tried before. */
 export type Tried =
-  | { readonly instructions: string /** Of the score. */; readonly gain: number }
+  | {
+      readonly instructions: string;
+      /** Of the score. */
+      readonly gain: number;
+      /** The instructions that it changed; left out where they are those of the node that is edited now. */
+      readonly from?: string;
+    }
   | { /** Why it could not be used. */ readonly rejected: string };
 
 /** Takes the new instructions out of an evolver's answer and says whether they can be used. */

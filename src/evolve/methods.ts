@@ -1,24 +1,31 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
+import type { Answer } from "../answer/answer.js";
 import { deriveSeed, uniformStream } from "../lib/random.js";
-import { EDITS, type Edits, type EvolveConfig, type Method } from "./config.js";
-import { EDIT_KINDS, REWRITE } from "./edit-kinds.js";
+import { ACE } from "./ace.js";
+import { BootstrapWriter } from "./bootstrap.js";
+import { EDITS, type EditKindName, type Edits, type EvolveConfig, type Method } from "./config.js";
+import type { Memory } from "./edit-history.js";
+import { EDIT_KINDS, type EditKind, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
 import { ExampleWriter } from "./example-writer.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
 import { chooseFromFrontier } from "./pareto.js";
 import { referenceRound } from "./reference/round.js";
 import type { NodeChoice, Run } from "./run.js";
+import { rejectedInEpoch } from "./skillopt.js";
 import { TextGradWriter } from "./textgrad.js";
-import type { Selection } from "./tree.js";
+import type { Selection, TreeNode } from "./tree.js";
 
 /** What a method is made of. */
 export interface MethodRow {
   /** Its name in tables, such as "UCB tree (c = 2)". */
   label(config: Pick<EvolveConfig, "ucbC">): string;
   /** Name of its choice of nodes, as tree.json has it. */
-  readonly selection: Selection | "pareto";
+  readonly selection: Selection | "pareto" | "root";
   /** Chooses the node to edit. */
   readonly choose: NodeChoice;
+  /** The earlier edits that its evolver is told of. */
+  readonly remembers: Memory;
   /** What asks the evolver for edits. */
   writer(parts: WriterParts): EditWriter;
   /** Carries out one round, in the paper's order of steps. */
@@ -33,8 +40,10 @@ export interface MethodRow {
   readonly hasFixedRounds: boolean;
   /** Whether there is a published order of steps for it (`schedule: "reference"`). */
   readonly hasReferenceOrder: boolean;
-  /** The edits that it leaves a choice of. */
-  readonly edits: readonly Edits[];
+  /** The kind that its edits are of, where that is one of its own. */
+  readonly kind: EditKind | null;
+  /** The edits that it leaves a choice of; the first are its usual ones. */
+  readonly edits: readonly [Edits, ...Edits[]];
   /** Whether there are grammars for its edits. */
   readonly canConstrainEdits: boolean;
 }
@@ -55,11 +64,14 @@ const fromFrontier: NodeChoice = (run, round) => {
   return run.tree.node(chooseFromFrontier(run.holdoutScores(), draw));
 };
 
+const ofTheNode: Memory = ({ parent }, { node }) => parent === node;
+
 /** A method that plays the paper's rounds with the paper's edits. */
 const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow => ({
   label,
   selection,
   choose: bySelection(selection),
+  remembers: ofTheNode,
   writer: (parts) => {
     const kind = EDIT_KINDS[parts.kind];
     return kind === null ? new ExampleWriter(parts) : new LseWriter(parts, kind);
@@ -70,8 +82,22 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   roundsFor: (rounds) => rounds,
   hasFixedRounds: true,
   hasReferenceOrder: true,
+  kind: null,
   edits: EDITS,
   canConstrainEdits: true,
+});
+
+/** Edits of a kind that no other method has, by its own grammar where they are to keep to one. */
+const ownKind = (kind: EditKind): Pick<MethodRow, "kind" | "writer"> => ({
+  kind,
+  writer: (parts) => {
+    const { sampling } = parts;
+    const { grammar } = kind;
+    return new LseWriter(
+      sampling.grammar === undefined ? parts : { ...parts, sampling: { ...sampling, grammar } },
+      kind,
+    );
+  },
 });
 
 export const METHODS: { readonly [Name in Method]: MethodRow } = {
@@ -99,7 +125,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     ...paperLike(() => "GEPA", "best"),
     selection: "pareto",
     choose: fromFrontier,
-    writer: (parts) => new LseWriter(parts, { ...REWRITE, messages: reflectionMessages }),
+    ...ownKind({ ...REWRITE, messages: reflectionMessages }),
     edits: ["rewrite"],
     playRound: gepaRound,
     // A round asks about its batch twice; only an edit that passes goes on to the holdout.
@@ -110,7 +136,41 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     hasFixedRounds: false,
     hasReferenceOrder: false,
   },
+  skillopt: {
+    // What is not strictly better than the best so far, the current version, is edited no further: its gate.
+    ...paperLike(() => "SkillOpt", "accepted"),
+    remembers: rejectedInEpoch,
+    edits: ["delta"],
+    hasReferenceOrder: false,
+  },
+  ace: {
+    ...paperLike(() => "ACE", "deepest"),
+    ...ownKind(ACE),
+    playRound: everyRound,
+    edits: ["delta"],
+    hasReferenceOrder: false,
+  },
+  bootstrap: {
+    ...paperLike(() => "BootstrapFewShot with random search", "best"),
+    selection: "root",
+    choose: ({ tree }) => tree.root,
+    writer: (parts) => new BootstrapWriter(parts),
+    playRound: everyRound,
+    edits: ["example"],
+    hasReferenceOrder: false,
+    canConstrainEdits: false,
+  },
 };
+
+/** A configuration with the kind of edits that its method has, where that leaves no choice. */
+export function settled(config: EvolveConfig): EvolveConfig {
+  const { edits } = METHODS[config.method];
+  return edits.includes(config.edits) ? config : { ...config, edits: edits[0] };
+}
+
+/** What the evolver's answers mean that were asked for edits of a kind. */
+export const editKindOf = (method: Method, kind: EditKindName): EditKind =>
+  METHODS[method].kind ?? EDIT_KINDS[kind] ?? REWRITE;
 
 /** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>
@@ -139,6 +199,16 @@ async function lseRound(run: Run, round: number): Promise<void> {
     run.recordGate(round, batch.length, null, false);
     return;
   }
+  await editNode(run, parent, batch, round);
+}
+
+/** The same, but that an edit is asked for where nothing went wrong, too. */
+async function everyRound(run: Run, round: number): Promise<void> {
+  const parent = run.select(round);
+  await editNode(run, parent, await run.answerBatch(parent, round), round);
+}
+
+async function editNode(run: Run, parent: TreeNode, batch: readonly Answer[], round: number): Promise<void> {
   run.review(parent, batch, round);
   const edit = await run.edit(parent, round, run.config.tries);
   if (edit !== null) await run.scoreNode(run.adopt(parent, edit, round));

@@ -7,7 +7,7 @@ import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
 import { editKindsOf } from "./edit-kinds.js";
-import { answersOfPaperRound, METHODS } from "./methods.js";
+import { answersOfPaperRound, METHODS, settled } from "./methods.js";
 import { type RoomCheck, roomIn } from "./room.js";
 import { type Split, splitProblems } from "./split.js";
 
@@ -57,14 +57,21 @@ export interface RunPlan {
 export function planRun(
   given: Task,
   model: LanguageModel | null,
-  config: EvolveConfig,
+  asked: EvolveConfig,
   isCompared = false,
 ): RunPlan {
-  if (editKindsOf(config.edits, given).length === 0)
+  const config = settled(asked);
+  if (editKindsOf(config.edits, given).length === 0) {
+    const [field, value] = asked.edits === config.edits ? ["edits", asked.edits] : ["method", asked.method];
+    const why =
+      config.edits === "example"
+        ? "which does not say what an example looks like"
+        : "whose evolvers know a prompt of its own";
     throw new LseError(
-      `${given.id}: \`evolve.edits\` cannot be "${config.edits}" with this task, ${config.edits === "example" ? "which does not say what an example looks like" : "whose evolvers know a prompt of its own"}`,
+      `${given.id}: \`evolve.${field}\` cannot be "${value}" with this task, ${why}`,
       "Leave it out",
     );
+  }
   const split = splitProblems(given, config);
   const task = underStrategy(given, config, split.pool);
   const test = split.test.length * config.samples;

@@ -24,7 +24,7 @@ import { costOf, type Price } from "../runtime/price.js";
 import type { Task } from "../task.js";
 import { Batches } from "./batches.js";
 import type { EditKindName, EvolveConfig } from "./config.js";
-import { EditHistory } from "./edit-history.js";
+import { EditHistory, type Memory } from "./edit-history.js";
 import type { EditAttempt, EditWriter, Review } from "./edit-writer.js";
 import { crossValidate } from "./kfold.js";
 import { drawKind } from "./mixed.js";
@@ -105,6 +105,7 @@ export interface RunParts {
   /** The action policy: answers problems. */
   readonly policy: LanguageModel;
   readonly choose: NodeChoice;
+  readonly remembers: Memory;
   /** At least one. With several, each round draws the kind of its edit. */
   readonly writers: ReadonlyMap<EditKindName, EditWriter>;
   readonly config: EvolveConfig;
@@ -189,8 +190,15 @@ export class Run implements ChoiceView {
   /** Keeps what a node did on a round's batch: what the evolver reads when it edits the node. */
   review(node: TreeNode, batch: readonly Answer[], round: number): void {
     const kind = this.kindOf(round);
+    const { config, split } = this;
+    const now = { node: node.id, round, config, split };
+    const told = this.#history.past(kind).filter((past) => this.parts.remembers(past, now));
     const writer = this.parts.writers.get(kind) as EditWriter;
-    const messages = writer.messages(node, batch, this.#history.triedFrom(node, kind));
+    const messages = writer.messages(
+      node,
+      batch,
+      told.map(({ edit }) => edit),
+    );
     const record = this.records[node.id] as NodeRecord;
     record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
     record.selfEvolvePrompt = messages.length === 0 ? null : messages;

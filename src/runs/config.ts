@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { LseError } from "../errors.js";
 import { evolveConfigSchema, METHOD_NAMES } from "../evolve/config.js";
-import { METHODS } from "../evolve/methods.js";
+import { METHODS, settled } from "../evolve/methods.js";
 import { checked } from "../lib/json-file.js";
 import { isModelFolder } from "../runtime/onnx/model-folder.js";
 import { isRemote } from "../runtime/remote/names.js";
@@ -113,19 +113,20 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Take the fast engine, or leave edits unconstrained",
     );
   }
+  if (evolve.constrainEdits && settled(evolve).edits === "example") {
+    throw new LseError(
+      `${origin}: field evolve.constrainEdits: no model writes these edits`,
+      "Leave edits unconstrained",
+    );
+  }
   if (evolve.constrainEdits && !METHODS[evolve.method].canConstrainEdits) {
     throw new LseError(
       `${origin}: field evolve.constrainEdits: the grammar is for other tags than ${METHODS[evolve.method].label(evolve)}'s`,
       "Leave edits unconstrained, or take another method",
     );
   }
-  if (evolve.constrainEdits && evolve.edits === "example") {
-    throw new LseError(
-      `${origin}: field evolve.constrainEdits: no model writes these edits`,
-      "Leave edits unconstrained",
-    );
-  }
-  if (!METHODS[evolve.method].edits.includes(evolve.edits)) {
+  // The default stands for the method's own kind.
+  if (evolve.edits !== "rewrite" && !METHODS[evolve.method].edits.includes(evolve.edits)) {
     throw new LseError(
       `${origin}: field evolve.edits: ${METHODS[evolve.method].label(evolve)} has a way of its own to write edits`,
       "Leave it out, or take another method",

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { describeStrategy } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
 import { type FinishedRun, STRATEGY } from "../evolve/compare.js";
-import { METHODS } from "../evolve/methods.js";
+import { METHODS, settled } from "../evolve/methods.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
 import { hashJson } from "../lib/hash.js";
@@ -21,10 +21,12 @@ export function finishedRun(path: string): FinishedRun {
     throw new LseError(`${path}: this run is not over`, `Finish it with \`lse evolve --resume ${path}\``);
   const scores = { batch: new Scores(), gate: new Scores(), holdout: new Scores(), test: new Scores() };
   const chosen = { holdout: new Scores(), test: scores.test };
-  let answers = 0;
-  for (const { phase, problem, node, outcome } of events.all("answer")) {
+  let [answers, testAnswers, completions] = [0, 0, 0];
+  for (const { phase, problem, node, outcome, completions: own = 1 } of events.all("answer")) {
     scores[phase].add(problem, outcome.score);
-    if (phase !== "test") answers++;
+    if (phase === "test") testAnswers++;
+    else answers++;
+    completions += own;
     if (phase === "holdout" && node === done.best) chosen.holdout.add(problem, outcome.score);
   }
   const { task, evolve } = config;
@@ -38,6 +40,8 @@ export function finishedRun(path: string): FinishedRun {
     pair: `${database} seed ${evolve.seed}`,
     database,
     answers,
+    testAnswers,
+    completions,
     conditions: {
       "model that answers": inputs.model,
       "data or time limit": inputs.task,
@@ -58,9 +62,11 @@ export function methodOf({ evolve, evolver }: RunConfig): string {
   const files = [evolver.model, evolver.adapter].flatMap((path) =>
     path === undefined ? [] : [basename(path, ".gguf")],
   );
-  const kind = evolve.edits === "rewrite" ? "" : `, ${evolve.edits} edits`;
+  const { edits } = settled(evolve);
+  const { label, edits: own } = METHODS[evolve.method];
+  const kind = edits === own[0] ? "" : `, ${edits} edits`;
   const batches = evolve.preferWrong ? ", wrong problems preferred" : "";
-  return `${METHODS[evolve.method].label(evolve)}${kind}${batches}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
+  return `${label(evolve)}${kind}${batches}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 
 /** Scores by problem. */

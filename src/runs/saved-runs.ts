@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { underStrategy } from "../answer/under-strategy.js";
 import { LseError } from "../errors.js";
+import { settled } from "../evolve/methods.js";
 import { splitProblems } from "../evolve/split.js";
 import { treeFromJson } from "../evolve/tree-file.js";
 import { SavedJournal } from "../journal/journal-file.js";
@@ -36,7 +37,8 @@ export async function savedRuns(folder: string, tasks: TaskPool, data?: string):
 
 async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
   const folder = RunFolder.open(path);
-  const { task: about, evolve: config } = resolveConfig(folder.readConfig(), folder.configPath);
+  const { task: about, evolve } = resolveConfig(folder.readConfig(), folder.configPath);
+  const config = settled(evolve);
   const events = new SavedJournal(folder.eventsPath);
   const inputs = events.recall("inputs", "inputs");
   if (events.recall("done", "done") === undefined || inputs === undefined)

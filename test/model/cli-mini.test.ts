@@ -141,8 +141,14 @@ describe("lse evolve --task mini", () => {
     expect(differences).toMatchObject([{ a: "UCB tree (c = 0.3)", b: "chain" }]);
     expect(methods[0].honest.low).toBeLessThanOrEqual(methods[0].honest.mean);
     expect(lse("compare", path("run"), path("chain")).stdout).toMatch(
-      /^method +test +best on its holdout +answers/,
+      /^method +test +best on its holdout +answers +completions/,
     );
+    const scored = ["eval", "--config", join(path("run"), "config.json"), "--out", path("seed")];
+    expect(lse(...scored)).toMatchObject({ status: 0 });
+    // 3 + 40 answers are nearer to the run's 3 + 2 · (2 + 3) + 40 than two draws of each.
+    const rival = JSON.parse(lse("compare", path("run"), path("seed"), "--json").stdout);
+    expect(rival).toMatchObject({ comparable: true, reasons: [] });
+    expect(rival.methods.map(({ completions }: { completions: number }) => completions)).toEqual([53, 43]);
 
     const usage = lse(
       "query",

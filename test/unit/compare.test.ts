@@ -11,6 +11,8 @@ function run(method: string, scores: readonly number[], over: Partial<FinishedRu
     hasEdits: true,
     instructions: "seed",
     answers: 100,
+    testAnswers: 4,
+    completions: 104,
     holdoutScores: new Map([1, 1, 1, 0].map((score, i) => [`h${i}`, score])),
     testScores: new Map(scores.map((score, i) => [`p${i}`, score])),
     ...over,
@@ -96,6 +98,25 @@ describe("a comparison", () => {
     expect(compareRuns([scored("a"), scored("b")])).toMatchObject({ comparable: true, reasons: [] });
     const other = run("b", [1, 0], { conditions: { strategy: "b", holdout: "i" }, hasEdits: false });
     expect(compareRuns([scored("a"), other]).reasons).toEqual(["a and b differ in the holdout"]);
+  });
+
+  it("of a run without edits with one that has some is fair at equal numbers of completions", () => {
+    const vote = (draws: number) =>
+      run("vote", [1, 0], {
+        ...{ hasEdits: false, answers: 6, testAnswers: 4, completions: 10 * draws },
+        conditions: { strategy: `${draws} answers`, holdout: "h" },
+      });
+    const edited = run("tree", [1, 1], { conditions: { strategy: "1 answer", holdout: "h" } });
+    // 104 completions are ten or eleven draws of each of ten answers.
+    for (const draws of [10, 11])
+      expect(compareRuns([vote(draws), edited])).toMatchObject({ comparable: true, reasons: [] });
+    const unequal = compareRuns([edited, vote(9)]);
+    expect(unequal.reasons).toEqual([
+      "vote and tree did not get the same number of completions (90 and 104: runs/tree); 10 of each answer, as `evolve.strategy.samples`, come nearest",
+    ]);
+    expect(unequal.methods.map(({ completions }) => completions)).toEqual([104, 90]);
+    const elsewhere = run("tree", [1, 1], { conditions: { strategy: "1 answer", holdout: "i" } });
+    expect(compareRuns([vote(10), elsewhere]).reasons).toEqual(["vote and tree differ in the holdout"]);
   });
 
   it("without tests still has the paper's numbers", () => {

@@ -9,9 +9,8 @@ import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
 import type { GenerateRequest } from "#lse/model.js";
-import type { PromptParts } from "#lse/task.js";
 import { ruleUnits } from "#lse/workspace/rule-units.js";
-import { NumberTask, ScriptedModel } from "../fakes.js";
+import { NumberTask, ScriptedModel, SolvedTask, TWINS } from "../fakes.js";
 
 const MANUAL = "Answer well.\n\nRules:\n1. the first rule\n2. the second rule";
 
@@ -316,18 +315,6 @@ describe("evolution by changes of rules", () => {
 });
 
 describe("evolution by examples", () => {
-  /** Every 37th problem is a twin of the same ones; those of the first ten are not solved. */
-  class SolvedTask extends NumberTask {
-    readonly parts: PromptParts = {
-      seedInstructions: () => "",
-      question: (id) => `what is ${id}?`,
-      request: () => "",
-      solution: (id) => (Number(id.slice(1)) < 10 ? null : `it is ${id}`),
-      twinKeys: (id) => [`twin ${Number(id.slice(1)) % TWINS}`],
-      repair: () => "",
-    };
-  }
-  const TWINS = 37;
   const config = (over: Partial<EvolveConfig> = {}) =>
     evolveConfigSchema.parse({
       ...{ rounds: 20, batch: 6, holdout: 8, test: 8, seed: 5, method: "chain", edits: "example" },

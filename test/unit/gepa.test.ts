@@ -5,7 +5,7 @@ import { chooseFromFrontier, winsOnFrontier } from "#lse/evolve/pareto.js";
 import { planRun } from "#lse/evolve/plan.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import type { GenerateRequest } from "#lse/model.js";
-import { answersByInstructions, NumberTask, ScriptedModel } from "../fakes.js";
+import { answersByInstructions, dyingAfter, ScriptedModel, SolvedTask } from "../fakes.js";
 
 describe("the Pareto frontier over problems", () => {
   it("counts on how many problems a candidate is among the best", () => {
@@ -74,7 +74,10 @@ const numbers = (known: readonly number[], edit: number) =>
 function learner(lists: readonly (readonly number[])[]) {
   let edits = 0;
   return new ScriptedModel((request) => {
-    if (isEdit(request)) return `<prompt>${numbers(lists[edits] ?? [], ++edits)}</prompt>`;
+    if (isEdit(request)) {
+      const text = numbers(lists[edits] ?? [], ++edits);
+      return `<prompt>${text}</prompt><add>${text}</add>`;
+    }
     if (isCritic(request))
       return `<IMPROVED_VARIABLE>${numbers(lists[edits] ?? [], ++edits)}</IMPROVED_VARIABLE>`;
     return answersByInstructions(request);
@@ -82,7 +85,7 @@ function learner(lists: readonly (readonly number[])[]) {
 }
 
 async function run(model: ScriptedModel, over: Partial<EvolveConfig> = {}, journal = new MemoryJournal()) {
-  const task = new NumberTask(30);
+  const task = new SolvedTask(30);
   const evolution = await evolve(task, model, config(over), journal);
   const gates = journal.events.filter((event) => event.type === "gate");
   const answers = journal.events.filter((event) => event.type === "answer");
@@ -163,14 +166,7 @@ describe("GEPA", () => {
     const whole = await run(learner(lists), { spendAll: true });
     for (const alive of [0, 5, 12, 17, 25, 40]) {
       const journal = new MemoryJournal();
-      const mortal = learner(lists);
-      const generate = mortal.generate.bind(mortal);
-      mortal.generate = async (requests, onCompletion, signal) => {
-        const kept = requests.slice(0, Math.max(0, alive - mortal.requests.length));
-        await generate(kept, onCompletion, signal);
-        if (kept.length < requests.length) throw new Error("killed");
-        return generate([], undefined, signal);
-      };
+      const mortal = dyingAfter(alive, learner(lists));
       await expect(run(mortal, { spendAll: true }, journal)).rejects.toThrow("killed");
       const edits = journal.events.filter((event) => event.type === "edit").length;
       const again = await run(learner(lists.slice(edits)), { spendAll: true }, journal);
