@@ -1,14 +1,14 @@
-/** Edits that need no evolver: a problem of the batch, with its right answer, becomes one of the manual's examples. */
-import { deriveSeed, uniformStream } from "../lib/random.js";
+/** Edits that need no evolver: problems of the batch, with their right answers, become examples of the manual. */
+import { deriveSeed, shuffled, uniformStream } from "../lib/random.js";
 import type { EditAttempt, EditSeed, EditWriter, Review, WriterParts } from "./edit-writer.js";
 import { ExamplePool, unaskedAttempt } from "./example-pool.js";
 import { judgeInstructions } from "./judge-edit.js";
 import { parseManual, printManual } from "./manual.js";
 import type { TreeNode } from "./tree.js";
 
-/** Examples of a manual at most; a further one takes the place of another. */
-const MOST_EXAMPLES = 8;
-/** How often an example is put in the place of another, and how often one is taken out, where there are some. */
+/** Examples of a manual, and those that one edit adds, at most. */
+const MOST = { all: 8, added: 3 };
+/** How often examples are put in the place of others, and how often one is taken out, where there are some. */
 const SHARE = { replaced: 0.3, deleted: 0.1 };
 
 /** Puts solved problems into the manual, puts them in the place of others, and takes them out, by chance. */
@@ -27,27 +27,28 @@ export class ExampleWriter implements EditWriter {
   async propose(parent: TreeNode, { batch }: Review, at: EditSeed): Promise<EditAttempt> {
     const manual = parseManual(parent.instructions);
     const draw = uniformStream(deriveSeed(at.seed, "example", at.round, at.attempt));
-    const oneOf = <T>(items: readonly T[]): T | undefined => items[Math.floor(draw() * items.length)];
+    const inAnyOrder = <T>(items: readonly T[], what: string): T[] =>
+      shuffled(items, deriveSeed(at.seed, "example", what, at.round, at.attempt));
     const wrong = batch.filter(({ outcome }) => !outcome.correct);
     const fresh = (wrong.length > 0 ? wrong : batch)
       .map(({ problem }) => problem)
       .filter((id) => this.#pool.isAllowed(id))
       .flatMap((id) => this.#pool.solved(id) ?? [])
       .filter((example) => !manual.examples.includes(example));
-    const change = draw();
-    const place = manual.examples.indexOf(oneOf(manual.examples) ?? "");
-    const example = oneOf(fresh);
-    const isDeleted = place >= 0 && change < SHARE.deleted;
-    if (example === undefined && !isDeleted)
+    const change = manual.examples.length === 0 ? 1 : draw();
+    const isDeleted = change < SHARE.deleted;
+    const count = isDeleted ? 0 : 1 + Math.floor(draw() * MOST.added);
+    const added = inAnyOrder(fresh, "added").slice(0, count);
+    if (added.length === 0 && !isDeleted)
       return unaskedAttempt("", "no problem of the batch can be an example");
-    const isReplaced =
-      manual.examples.length >= MOST_EXAMPLES || (place >= 0 && change < SHARE.deleted + SHARE.replaced);
-    const added = isDeleted || example === undefined ? [] : [example];
-    const examples =
-      isDeleted || isReplaced
-        ? manual.examples.toSpliced(place, 1, ...added)
-        : [...manual.examples, ...added];
-    const instructions = printManual({ ...manual, examples });
+    const isReplaced = !isDeleted && change < SHARE.deleted + SHARE.replaced;
+    const tooMany = manual.examples.length + added.length - MOST.all;
+    const gone = inAnyOrder(manual.examples, "gone").slice(
+      0,
+      Math.max(tooMany, isDeleted ? 1 : 0, isReplaced ? added.length : 0),
+    );
+    const kept = manual.examples.filter((example) => !gone.includes(example));
+    const instructions = printManual({ ...manual, examples: [...kept, ...added] });
     const { unusable } = this.parts;
     return unaskedAttempt(
       instructions,

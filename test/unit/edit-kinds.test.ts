@@ -336,7 +336,9 @@ describe("evolution by examples", () => {
     expect(tree.nodes).toHaveLength(21);
     const sizes = tree.nodes.map(({ instructions }) => examplesOf(instructions).length);
     const changes = sizes.slice(1).map((size, i) => size - (sizes[i] as number));
-    expect(new Set(changes)).toEqual(new Set([1, 0, -1]));
+    expect(new Set(changes)).toEqual(new Set([3, 2, 1, 0, -1]));
+    for (const [i, { instructions }] of tree.nodes.entries())
+      expect(new Set(examplesOf(instructions)).size).toBe(sizes[i]);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(8);
     const shown = tree.nodes.flatMap(({ instructions }) => examplesOf(instructions));
     const keys = (ids: readonly string[]) => new Set(ids.map((id) => Number(id.slice(1)) % TWINS));

@@ -3,7 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { PAPER_SAMPLING } from "#lse/model.js";
+import { resolveConfig } from "#lse/runs/config.js";
 import { CallStore, StoredModel } from "../../scripts/reproduce-real/call-store.js";
+import { type DoneRun, editResultsOf } from "../../scripts/reproduce-real/edits/results.js";
+import { configOf, EDIT_WAYS, type EditRun, editRuns } from "../../scripts/reproduce-real/edits/ways.js";
 import { type Cell, readCalls, resultsOf, writeParquet } from "../../scripts/reproduce-real/results.js";
 import { ScriptedModel } from "../fakes.js";
 
@@ -85,5 +88,59 @@ describe("what is measured with real models", () => {
     await writeParquet(cells, new CallStore(path("calls.jsonl")).all, paths);
     const store = new CallStore(path("new.jsonl"), await readCalls(paths.calls));
     expect(await new StoredModel({ ...source, open: never }, store).generate(asked)).toEqual(completions);
+  });
+});
+
+describe("what is measured of edits", () => {
+  const scores = (values: Record<string, number>) => new Map(Object.entries(values));
+  const run = (database: string, chosen: Record<string, number>, over: Partial<DoneRun> = {}): DoneRun => ({
+    ...{
+      way: "example",
+      evolver: null,
+      isRival: false,
+      database,
+      seed: 0,
+      tried: 4,
+      usable: 3,
+      answers: 100,
+    },
+    ...{ chosen: scores(chosen), before: scores({ p: 0, q: 1, r: 0 }), twins: new Set(["r"]) },
+    ...over,
+  });
+
+  it("pairs the chosen instructions with the first ones, question by question and database by database", () => {
+    const results = editResultsOf(
+      [
+        run("a", { p: 1, q: 1, r: 1 }),
+        run("a", { p: 1, q: 0, r: 0 }, { seed: 1, answers: 200 }),
+        run("b", { p: 0, q: 1, r: 0 }),
+        run("b", { p: 1, q: 1, r: 0 }, { way: "ace", isRival: true, evolver: "m", tried: 0, usable: 0 }),
+      ],
+      { machine: "m", actor: "a" },
+    );
+    const [gain, ...others] = results.gain;
+    expect(others).toEqual([]);
+    expect(gain).toMatchObject({ edits: "example", n: 9, runs: 3, answers: 133 });
+    // a: p 1 and 1, q 0 and -1, r 1 and 0; b: nothing.
+    expect(gain?.databases.a).toMatchObject({ n: 6, mean: expect.closeTo(1 / 3) });
+    expect(gain?.mean).toBeCloseTo(1 / 6);
+    expect(gain?.before).toBeCloseTo(1 / 3);
+    expect(gain?.after).toBeCloseTo(((1 + 1 / 3) / 2 + 1 / 3) / 2);
+    expect(gain?.withoutTwins).toMatchObject({ n: 6, mean: expect.closeTo(0.25 / 2) });
+    expect(gain?.low).toBeLessThan(gain?.mean ?? 0);
+    expect(results.methods.map(({ edits, mean }) => [edits, mean])).toEqual([["ace", 1 / 3]]);
+    expect(results.usable).toEqual([{ edits: "example", evolver: null, tried: 12, share: 0.75 }]);
+  });
+
+  it("has configurations that can be run, each within 400 answers", () => {
+    for (const way of Object.keys(EDIT_WAYS)) {
+      const [first] = editRuns([way], ["superhero"], 1);
+      const places = { dev: folder, train: folder, models: folder, runs: folder };
+      const { evolve } = resolveConfig(configOf(first as EditRun, places), way);
+      const { batch, holdout, rounds, test = 0 } = evolve;
+      expect(holdout * (rounds + 1) + batch * rounds + test).toBeLessThanOrEqual(400);
+    }
+    const names = editRuns(Object.keys(EDIT_WAYS), ["superhero", "books"], 3).map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
   });
 });

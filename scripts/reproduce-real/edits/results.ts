@@ -5,7 +5,10 @@ import { groupBy } from "../results.js";
 /** A run that is over. */
 export interface DoneRun {
   readonly way: string;
+  /** Null for edits without an evolver. */
   readonly evolver: string | null;
+  /** Whether it is a method of others. */
+  readonly isRival: boolean;
   readonly database: string;
   readonly seed: number;
   /** Attempts at edits, and those that could be used. */
@@ -13,7 +16,6 @@ export interface DoneRun {
   readonly usable: number;
   /** Answers that were asked for, the test's included. */
   readonly answers: number;
-  readonly nodes: number;
   /** Scores on the test under the chosen instructions and under those of the seed, by question. */
   readonly chosen: ReadonlyMap<string, number>;
   readonly before: ReadonlyMap<string, number>;
@@ -51,6 +53,8 @@ export interface EditResults {
   readonly actor: string;
   readonly usable: readonly UsableRow[];
   readonly gain: readonly GainRow[];
+  /** The same of methods of others. */
+  readonly methods: readonly GainRow[];
 }
 
 const SEED = 1;
@@ -60,14 +64,17 @@ export function editResultsOf(
   about: Pick<EditResults, "machine" | "actor">,
 ): EditResults {
   const ways = [...groupBy(runs, ({ way }) => way)];
+  const gains = (isRival: boolean) =>
+    ways.filter(([, own]) => own[0]?.isRival === isRival).map(([edits, own]) => gainOf(edits, own));
   return {
     ...about,
-    usable: ways.map(([edits, own]) => {
+    usable: ways.flatMap(([edits, own]) => {
       const tried = sum(own.map((run) => run.tried));
       const usable = sum(own.map((run) => run.usable));
-      return { edits, evolver: own[0]?.evolver ?? null, tried, share: tried === 0 ? 0 : usable / tried };
+      return tried === 0 ? [] : [{ edits, evolver: own[0]?.evolver ?? null, tried, share: usable / tried }];
     }),
-    gain: ways.map(([edits, own]) => gainOf(edits, own)),
+    gain: gains(false),
+    methods: gains(true),
   };
 }
 

@@ -19,7 +19,7 @@ import { EvolveView } from "#lse/terminal/evolve-view.js";
 import { textTable } from "#lse/terminal/text-table.js";
 import { DATABASES, type Database } from "../cells.js";
 import { type DoneRun, editResultsOf } from "./results.js";
-import { ACTOR, configOf, EDIT_WAYS, type EditRun, editRuns, SEEDS } from "./ways.js";
+import { ACTOR, configOf, EDIT_WAYS, type EditRun, type EditWay, editRuns, isBase, SEEDS } from "./ways.js";
 
 const options = new Command("reproduce:real")
   .description("What kinds of edits bring with real models on real databases.")
@@ -57,14 +57,15 @@ if (!options.stored)
   }
 const done = await doneRuns();
 const results = editResultsOf(done, { machine: `${cpus()[0]?.model}, 2 threads`, actor: ACTOR });
+const rows = [...results.gain, ...results.methods];
 const percent = (value: number) => `${value < 0 ? "" : "+"}${(100 * value).toFixed(1)}`;
 console.log(
   textTable([
     ["edits", "runs", "usable", "before", "after", "gain", "low", "high"],
-    ...results.gain.map(({ edits, runs, before, after, mean, low, high }, i) => [
+    ...rows.map(({ edits, runs, before, after, mean, low, high }) => [
       edits,
       String(runs),
-      `${(100 * (results.usable[i]?.share ?? 0)).toFixed(0)} %`,
+      `${(100 * (results.usable.find((row) => row.edits === edits)?.share ?? 0)).toFixed(0)} %`,
       ...[before, after].map((score) => `${(100 * score).toFixed(1)} %`),
       ...[mean, low, high].map(percent),
     ]),
@@ -111,29 +112,29 @@ function eventsOf(path: string): SavedJournal {
   return new SavedJournal(join(path, "events.jsonl"));
 }
 
+/** Runs that are over, each with the one without edits that it is compared with, if that is over, too. */
 async function doneRuns(): Promise<DoneRun[]> {
-  const seeds = new Map(
-    runs
-      .filter((run) => run.way === "seed" && isOver(at(run)))
-      .map((run) => [`${run.database} ${run.seed}`, testScores(at(run))]),
-  );
+  const over = runs.filter((run) => isOver(at(run)));
+  const nameOf = ({ database, seed }: EditRun, way: string) => [way, database, seed].join();
+  const scores = new Map(over.map((run) => [nameOf(run, run.way), testScores(at(run))]));
   const twins = new Map<string, ReadonlySet<string>>();
   const result: DoneRun[] = [];
-  for (const run of runs) {
-    const before = seeds.get(`${run.database} ${run.seed}`);
-    if (run.way === "seed" || before === undefined || !isOver(at(run))) continue;
+  for (const run of over) {
+    const { evolver = ACTOR, base = "seed", isRival = false } = EDIT_WAYS[run.way] as EditWay;
+    const before = scores.get(nameOf(run, base));
+    if (isBase(run.way) || before === undefined) continue;
     const own = twins.get(run.database) ?? (await twinsIn(at(run)));
     twins.set(run.database, own);
     const events = eventsOf(at(run));
     const edits = [...events.all("edit")];
     result.push({
       ...run,
-      evolver: EDIT_WAYS[run.way]?.evolver ?? ACTOR,
+      evolver,
+      isRival,
       tried: edits.length,
       usable: edits.filter(({ rejected }) => rejected === null).length,
       answers: events.count("answer"),
-      nodes: events.count("node"),
-      chosen: testScores(at(run)),
+      chosen: scores.get(nameOf(run, run.way)) as Map<string, number>,
       before,
       twins: own,
     });

@@ -1,12 +1,16 @@
 /** The runs that show what kinds of edits bring: how each evolves, with which evolver, on which databases. */
 import type { PartialConfig } from "#lse/runs/config.js";
-import { DATABASES, type Database, MODELS, type ModelName } from "../cells.js";
+import { DATABASES, type Database, MODELS, type ModelName, WAYS, type Way } from "../cells.js";
 
 /** A way of evolving that gets a row of its own. */
 export interface EditWay {
   readonly evolve: Readonly<Record<string, unknown>>;
-  /** What writes the edits; left out: the model that answers. */
-  readonly evolver?: ModelName;
+  /** What writes the edits: a model, or null for none; left out: the model that answers. */
+  readonly evolver?: ModelName | null;
+  /** Whether it is a method of others, for comparison. */
+  readonly isRival?: true;
+  /** The way without edits that it is compared with; left out: "seed". */
+  readonly base?: string;
 }
 
 /** Of every run. It takes 378 answers at most: 30 for the seed, 6 and 30 for each round, 60 for the test. */
@@ -25,15 +29,47 @@ const COMMON = {
   strategy: { reasoning: "none" },
 };
 
-/** The kinds of edits first, in the order in which they are measured. */
+const NONE = { evolver: null } as const;
+const RIVAL = { isRival: true } as const;
+const delta = { edits: "delta", constrainEdits: true };
+/** Joins that a query lacks are added: what the model learns comes on top of that. */
+const joins = { strategy: { ...COMMON.strategy, mend: true } };
+/** Draws of an answer by vote, with which the seed takes as many completions as a run. */
+const DRAWS = Math.round(
+  (SIZES.holdout + SIZES.rounds * (SIZES.batch + SIZES.holdout) + SIZES.test) / (SIZES.holdout + SIZES.test),
+);
+
+/** In the order in which they are measured. */
 export const EDIT_WAYS: Readonly<Record<string, EditWay>> = {
   seed: { evolve: { rounds: 0 } },
-  example: { evolve: { edits: "example" } },
+  example: { evolve: { edits: "example" }, ...NONE },
   mixed: { evolve: { edits: "mixed", constrainEdits: true } },
-  delta: { evolve: { edits: "delta", constrainEdits: true } },
+  delta: { evolve: delta },
   rewrite: { evolve: { edits: "rewrite" } },
-  "delta, 0.5B": { evolve: { edits: "delta", constrainEdits: true }, evolver: "qwen2.5-coder-0.5b" },
+  bootstrap: { evolve: { method: "bootstrap" }, ...NONE, ...RIVAL },
+  "seed, joins": { evolve: { rounds: 0, ...joins } },
+  "example, joins": { evolve: { edits: "example", ...joins }, ...NONE, base: "seed, joins" },
+  "mixed, joins": { evolve: { edits: "mixed", constrainEdits: true, ...joins }, base: "seed, joins" },
+  "seed, vote": {
+    evolve: {
+      rounds: 0,
+      sampling: (WAYS["no examples, vote"] as Way).sampling,
+      strategy: { ...COMMON.strategy, samples: DRAWS },
+    },
+    ...NONE,
+    ...RIVAL,
+  },
+  skillopt: { evolve: { method: "skillopt", constrainEdits: true }, ...RIVAL },
+  ace: { evolve: { method: "ace", constrainEdits: true }, ...RIVAL },
+  gepa: { evolve: { method: "gepa" }, ...RIVAL },
+  textgrad: { evolve: { method: "textgrad" }, ...RIVAL },
+  "delta by the 0.5B": { evolve: delta, evolver: "qwen2.5-coder-0.5b" },
+  "rewrite by the 0.5B": { evolve: { edits: "rewrite" }, evolver: "qwen2.5-coder-0.5b" },
 };
+
+/** Whether a way is one that others are compared with. */
+export const isBase = (way: string): boolean =>
+  way === "seed" || Object.values(EDIT_WAYS).some(({ base }) => base === way);
 
 /** The model that answers. */
 export const ACTOR: ModelName = "qwen2.5-coder-1.5b";
@@ -86,7 +122,7 @@ export function configOf(
       flashAttention: true,
       kvCells: 16_384,
     },
-    ...(evolver === undefined ? {} : { evolver: { model: file(evolver) } }),
+    ...(evolver == null ? {} : { evolver: { model: file(evolver) } }),
     ...(runs === undefined ? {} : { reuse: runs }),
     evolve: { ...COMMON, ...evolve, seed },
   };
