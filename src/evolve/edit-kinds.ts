@@ -1,11 +1,12 @@
 /** What an evolver writes as an edit: new instructions as a whole (the paper's), or changes of numbered rules. */
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
-import type { Task } from "../task.js";
+import type { DeltaForm, Task } from "../task.js";
 import type { EditKindName } from "./config.js";
 import { DELTA_GRAMMAR, deltaMessages, deltaRetry, judgeDelta } from "./delta.js";
-import { evolverMessages } from "./evolver-prompt.js";
+import { evolverMessages, ownMessages } from "./evolver-prompt.js";
 import { type EditRules, type JudgedEdit, judgeEdit, type Tried } from "./judge-edit.js";
+import { judgeOwnDelta } from "./own-delta.js";
 
 /** How an edit is asked for, and what its answer means. */
 export interface EditKind {
@@ -60,3 +61,16 @@ export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind | null } = 
   },
   example: null,
 };
+
+/** The kind of that name, in the task's own words where it has some; null where no evolver is asked. */
+export const editKindOf = (name: EditKindName, { deltas }: Pick<Task, "deltas">): EditKind | null =>
+  name === "delta" && deltas !== undefined ? ownDelta(deltas) : EDIT_KINDS[name];
+
+/** Changes of rules as a task words them. As rewrites in a task's own words, they are asked for again with the first prompt. */
+const ownDelta = (form: DeltaForm): EditKind => ({
+  needsFailures: true,
+  grammar: form.grammar,
+  messages: (task, instructions, batch, fits) =>
+    ownMessages((reports) => form.prompt(instructions, reports), task, batch, fits),
+  judge: (completion, rules) => judgeOwnDelta(form, completion, rules),
+});

@@ -63,7 +63,7 @@ export async function evolve(
     evolver: otherModel === undefined ? policy : new CachedModel(otherModel, journal),
     task,
     split: plan.split,
-    sampling: editSamplingOf(config),
+    sampling: editSamplingOf(config, task),
     unusable,
     edits: config.edits,
   });

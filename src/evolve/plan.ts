@@ -59,7 +59,10 @@ export function planRun(
   config: EvolveConfig,
   isCompared = false,
 ): RunPlan {
-  const needed = config.edits === "example" ? given.parts !== undefined : given.evolverPrompt === undefined;
+  const needed =
+    config.edits === "example"
+      ? given.parts !== undefined
+      : given.evolverPrompt === undefined || given.deltas !== undefined;
   if (config.edits !== "rewrite" && !needed)
     throw new LseError(
       `${given.id}: \`evolve.edits\` cannot be "${config.edits}" with this task, ${config.edits === "example" ? "which does not say what an example looks like" : "whose evolvers know a prompt of its own"}`,
