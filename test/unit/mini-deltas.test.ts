@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { editKindOf } from "#lse/evolve/edit-kinds.js";
+import { EDIT_KINDS, editKindOf } from "#lse/evolve/edit-kinds.js";
 import { judgeOwnDelta } from "#lse/evolve/own-delta.js";
 import { demonstrationsOf } from "#lse/mini/curriculum.js";
 import { deltaText, MINI_DELTAS } from "#lse/mini/deltas.js";
@@ -24,6 +24,7 @@ import { meanings, parseRules, type Rule, rulesText } from "#lse/mini/rules.js";
 import { rulesInState } from "#lse/mini/states.js";
 import { miniDeltaTokenizer, miniTokenizer } from "#lse/mini/tokenizer.js";
 import { DELTA_WORDS, WORDS } from "#lse/mini/vocabulary.js";
+import type { Task } from "#lse/task.js";
 import { NumberTask } from "../fakes.js";
 
 const RULES = "old means age >= 12 . late means ended IS NULL .";
@@ -100,13 +101,13 @@ describe("a delta of the miniature world", () => {
   });
 
   it("is what `evolve.edits: delta` is for tasks that have such a form, and for these alone", () => {
-    const task = new NumberTask(3);
+    const task: Task = new NumberTask(3);
     const own = editKindOf("delta", { deltas: MINI_DELTAS });
     expect(own).toMatchObject({ grammar: MINI_DELTAS.grammar, needsFailures: true });
     expect(own?.retry).toBeUndefined();
     for (const name of ["rewrite", "delta", "example"] as const)
-      expect(editKindOf(name, task)).toBe(editKindOf(name, { ...task, deltas: undefined }));
-    expect(editKindOf("rewrite", { deltas: MINI_DELTAS })).toBe(editKindOf("rewrite", task));
+      expect(editKindOf(name, task)).toBe(EDIT_KINDS[name]);
+    expect(editKindOf("rewrite", { deltas: MINI_DELTAS })).toBe(EDIT_KINDS.rewrite);
   });
 });
 
