@@ -50,6 +50,6 @@ export const MINI_DELTAS: DeltaForm = {
 
   grammar: `root ::= (" " change)+
 change ::= "<add> " rule " </add>" | "<replace> " rule " </replace>" | "<delete> " word " </delete>"
-rule ::= word " means" (" " word)+
-word ::= [^ <\\n]+ | "<" "="?`,
+rule ::= word " means" (" " word){1,6}
+word ::= [a-zA-Z0-9_'(),!=>*/+-]{1,16} | "<" "="?`,
 };

@@ -250,6 +250,16 @@ describe("demonstrations of deltas", () => {
   });
 });
 
+it("the grammar of deltas allows every rule there is", () => {
+  const [, letters, mark] = /word ::= (\[.*\]\{1,16\}) \| "(<)" "="\?$/m.exec(MINI_DELTAS.grammar) ?? [];
+  const word = new RegExp(`^(${letters}|${mark}=?)$`);
+  for (let seed = 0; seed < 500; seed++)
+    for (const { term, meaning } of makeDatabase({ split: "train", seed }).conventions) {
+      for (const part of [term, ...meaning.split(" ")]) expect(part).toMatch(word);
+      expect(meaning.split(" ").length).toBeLessThanOrEqual(6);
+    }
+});
+
 it("words of deltas come after all others, whose tokens stay what they are", () => {
   expect(WORDS.filter((word) => DELTA_WORDS.includes(word))).toEqual([]);
   expect(miniDeltaTokenizer.vocabulary).toBe(miniTokenizer.vocabulary + DELTA_WORDS.length);
