@@ -3,9 +3,10 @@
  * LSE, beside the one that rewrites. The policy, databases, seeds and numbers of answers are the same for all.
  */
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { type Comparison, compareRuns } from "#lse/evolve/compare.js";
 import type { EvolveConfig } from "#lse/evolve/config.js";
+import { MemoryJournal } from "#lse/journal/journal.js";
 import { readJson } from "#lse/lib/json-file.js";
 import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
 import { MiniGrader } from "#lse/mini/task.js";
@@ -15,6 +16,7 @@ import { runFolders } from "#lse/runs/run-folders.js";
 import { resumePretraining, startPretraining, stepsOf } from "#lse/runs/training/pretrain.js";
 import { checkPretrainConfig } from "#lse/runs/training/pretrain-config.js";
 import { AdaptedModel } from "#lse/runtime/adapted-model.js";
+import { CachedModel } from "#lse/runtime/cached-model.js";
 import { intervalText, signed } from "#lse/terminal/numbers.js";
 import { Progress } from "#lse/terminal/progress.js";
 import { CURVE } from "#lse/train/curve.js";
@@ -37,6 +39,8 @@ interface DeltaPlan {
   /** Of the evolver; the policy is greedy. */
   readonly temperatures: readonly number[];
   readonly rounds: number;
+  /** Of the engines; the configurations say how many train. */
+  readonly threads: number;
 }
 
 const WHOLE: DeltaPlan = {
@@ -48,6 +52,7 @@ const WHOLE: DeltaPlan = {
   seeds: FULL.seeds,
   temperatures: [1, 0],
   rounds: 8,
+  threads: 2,
 };
 
 /** Shows that the path works, and nothing else: so short a training teaches nothing. */
@@ -55,16 +60,20 @@ const SMOKE: DeltaPlan = {
   pretraining: {
     stages: [{ name: "both", steps: 4, evolve: 0.5, delta: 1, sloppy: false }],
     development: { databases: 1, problems: 2 },
+    threads: 1,
   },
-  training: { updates: 2, nodes: 2, validateEvery: 2, validationNodes: 2 },
+  training: { updates: 2, nodes: 2, validateEvery: 2, validationNodes: 2, threads: 1 },
   trees: ["train/0-1"],
   validation: ["dev/0"],
   databases: 2,
   seeds: 1,
   temperatures: [1],
   rounds: 2,
+  threads: 1,
 };
 
+/** What the evolver that knows deltas is trained with before LSE. */
+const PRETRAINING = "configs/mini-delta.json";
 /** The model that answers; all evolvers write edits for it. */
 const POLICY = "models/mini-q8_0.gguf";
 
@@ -104,7 +113,13 @@ export async function compareDeltas(options: {
   mkdirSync(folder, { recursive: true });
 
   const model = await pretrained(at("pretrain"), plan.pretraining);
-  const config = { ...configOf("configs/mini-delta-trees.json"), evolver: { model } };
+  const given = configOf("configs/mini-delta-trees.json");
+  const config: RunConfig = {
+    ...given,
+    model: { ...given.model, threads: plan.threads },
+    evolver: { model },
+    evolve: { ...given.evolve, rounds: plan.rounds },
+  };
   await collected(config, plan.trees, at("trees"));
   await collected(config, plan.validation, at("validation"));
   const data = { model, trees: at("trees"), validation: at("validation") };
@@ -117,7 +132,7 @@ export async function compareDeltas(options: {
     { name: "deltas, untrained", edits: "delta", model },
     { name: "deltas, LSE", edits: "delta", model, adapter: at("lse", "best.gguf") },
   ];
-  const edits = await singleEdits(at("single-edits.json"), arms, config.evolve, plan.databases);
+  const edits = await singleEdits(at("single-edits.json"), arms, config.evolve, plan);
   print("Change of EX by one edit at temperature 1", edits);
 
   const runs = [];
@@ -125,7 +140,7 @@ export async function compareDeltas(options: {
     const path = (arm: Arm) => at("runs", `T${temperature}`, arm.name.replace(/\W+/g, "-"));
     for (const arm of arms)
       await collected(
-        runConfig(config, arm, { editTemperature: temperature, rounds: plan.rounds }),
+        runConfig(config, arm, temperature),
         [`test/0-${plan.databases - 1}`],
         path(arm),
         plan.seeds,
@@ -142,7 +157,7 @@ export async function compareDeltas(options: {
     command: "npm run reproduce:mini -- --part delta",
     date: new Date().toISOString(),
     commit: commit(),
-    evolver: relative(HOME, model),
+    evolver: PRETRAINING,
     trees: [summaryOf(at("trees")), summaryOf(at("validation"))],
   };
   writeFileSync(results, `${JSON.stringify({ ...about, edits, runs }, null, 2)}\n`);
@@ -153,8 +168,8 @@ export async function compareDeltas(options: {
 async function pretrained(folder: string, changes: object): Promise<string> {
   const shipped = join(HOME, "models/mini-delta.gguf");
   if (existsSync(shipped)) return shipped;
-  const path = "configs/mini-delta.json";
-  const config = checkPretrainConfig({ ...(readJson(path) as object), ...changes }, path);
+  const given = readJson(PRETRAINING) as object;
+  const config = checkPretrainConfig({ ...given, ...changes }, PRETRAINING);
   using progress = new Progress("steps", stepsOf(config));
   const hooks = {
     onStart: (done: number) => progress.skip(done),
@@ -170,16 +185,12 @@ async function pretrained(folder: string, changes: object): Promise<string> {
 }
 
 /** Runs of an arm: answers that are left, after rounds without a usable edit, score the best node again. */
-function runConfig(
-  config: RunConfig,
-  { edits, model, adapter }: Arm,
-  over: Partial<EvolveConfig>,
-): RunConfig {
+function runConfig(config: RunConfig, { edits, model, adapter }: Arm, editTemperature: number): RunConfig {
   const { test: _, ...evolve } = config.evolve;
   return {
     ...config,
     evolver: adapter === undefined ? { model } : { model, adapter },
-    evolve: { ...evolve, ...over, edits, spendAll: true },
+    evolve: { ...evolve, editTemperature, edits, spendAll: true },
   };
 }
 
@@ -187,15 +198,17 @@ async function singleEdits(
   kept: string,
   arms: readonly Arm[],
   config: EvolveConfig,
-  databases: number,
+  { databases, threads }: DeltaPlan,
 ): Promise<Table> {
   if (existsSync(kept)) return readJson(kept) as Table;
   await using grader = new MiniGrader(TIMEOUT_MS);
-  await using policy = await openEngine(join(HOME, POLICY), 2);
+  await using engine = await openEngine(join(HOME, POLICY), threads);
+  // All arms start from the same instructions, which are scored once.
+  const policy = new CachedModel(engine, new MemoryJournal());
   const gains = new Map<string, number[]>();
   for (const { name, edits, model, adapter } of arms) {
     const starts = await SingleEditStarts.of(policy, grader, { ...config, edits }, databases);
-    await using base = await openEngine(model, 2);
+    await using base = await openEngine(model, threads);
     const evolver = adapter === undefined ? base : await AdaptedModel.open(base, adapter);
     gains.set(name, await starts.gainsOf({ policy, evolver }, FULL.editSamples));
   }
