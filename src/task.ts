@@ -67,7 +67,8 @@ export interface DeltaForm {
   prompt(instructions: string, reports: readonly string[]): string;
   /**
    * Makes the changes that an answer has, whatever else it says. Of an answer that was cut off, those count that are
-   * whole. Instructions in which nothing changes come back as they are.
+   * whole. Instructions in which nothing changes come back as they are. Which rules are refused is the task's matter
+   * (`Task.quoted` is not asked).
    * @returns null for an answer without a change
    */
   apply(

@@ -91,9 +91,10 @@ export function* actDemonstrations(options: StreamOptions): Generator<Demonstrat
   }
 }
 
+/** How edits of one kind are asked for and shown. */
 interface EditDemonstrator {
   prompt(instructions: string, reports: readonly string[]): string;
-  /** The completion, or null where nothing is to be changed and such an edit has no words for that. */
+  /** The completion; null where nothing would change and such an edit has no words for that. */
   perfect(...given: Parameters<typeof perfectEdit>): string | null;
   sloppy(...given: Parameters<typeof sloppyEdit>): string | null;
 }
@@ -115,10 +116,10 @@ const deltaIfAny = (rules: readonly Rule[], changes: readonly RuleChange[]): str
   rulesText(changedRules(rules, changes)) === rulesText(rules) ? null : deltaText(rules, changes);
 
 /**
- * Evolving: groups of edits of the same prompt. Rewrites and deltas of a seed are about the same databases, rules and
- * batches, but for those from which a delta would change nothing: they are left out. The answers in the summary are those of a perfect policy under
+ * Evolving: groups of edits of the same prompt. The answers in the summary are those of a perfect policy under
  * the instructions, graded by their text: conditions that differ count as wrong, as they do on the questions of
- * `MiniTask`, which are chosen so.
+ * `MiniTask`, which are chosen so. Rewrites and deltas of a seed are about the same databases, rules and batches, but
+ * that there is no delta where nothing would change.
  */
 export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<Demonstration[]> {
   const { sloppiness, batch: [fewest, most] = [3, 6], edits = "rewrite" } = options;
