@@ -63,7 +63,7 @@ export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind | null } = 
 };
 
 /** The kind of that name, in the task's own words where it has some; null where no evolver is asked. */
-export const editKindOf = (name: EditKindName, { deltas }: Pick<Task, "deltas">): EditKind | null =>
+export const editKindFor = (name: EditKindName, { deltas }: Pick<Task, "deltas">): EditKind | null =>
   name === "delta" && deltas !== undefined ? ownDelta(deltas) : EDIT_KINDS[name];
 
 /** Changes of rules as a task words them. As rewrites in a task's own words, they are asked for again with the first prompt. */

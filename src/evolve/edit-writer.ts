@@ -5,7 +5,7 @@ import { deriveSeed } from "../lib/random.js";
 import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
-import { type EditKind, editKindOf } from "./edit-kinds.js";
+import { type EditKind, editKindFor } from "./edit-kinds.js";
 import type { Tried } from "./judge-edit.js";
 import type { Split } from "./problem-parts.js";
 import { evolverPromptLimit } from "./room.js";
@@ -14,7 +14,7 @@ import type { TreeNode } from "./tree.js";
 /** How edits are drawn. */
 export function editSamplingOf(config: EvolveConfig, task: Task): Sampling {
   const { sampling, editTemperature, constrainEdits, edits } = config;
-  const grammar = constrainEdits ? editKindOf(edits, task)?.grammar : undefined;
+  const grammar = constrainEdits ? editKindFor(edits, task)?.grammar : undefined;
   return {
     ...sampling,
     maxTokens: editTokensOf(config),

@@ -1,7 +1,7 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
 import { deriveSeed, uniformStream } from "../lib/random.js";
 import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig, type Method } from "./config.js";
-import { EDIT_KINDS, editKindOf, REWRITE } from "./edit-kinds.js";
+import { EDIT_KINDS, editKindFor, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
 import { ExampleWriter } from "./example-writer.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
@@ -61,7 +61,7 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   selection,
   choose: bySelection(selection),
   writer: (parts) => {
-    const kind = editKindOf(parts.edits, parts.task);
+    const kind = editKindFor(parts.edits, parts.task);
     return kind === null ? new ExampleWriter(parts) : new LseWriter(parts, kind);
   },
   playRound: lseRound,

@@ -3,7 +3,7 @@ import { answerSampling } from "../answer/strategy.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
-import { editKindOf } from "./edit-kinds.js";
+import { editKindFor } from "./edit-kinds.js";
 
 /** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
 const MIN_ROOM_TOKENS = 64;
@@ -43,7 +43,7 @@ export function roomIn(
     const editLimit = evolverPromptLimit(model.contextSize, editTokensOf(config)) - MIN_ROOM_TOKENS;
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);
-      const edit = editKindOf(edits, task)?.messages(task, instructions, [], () => true, []);
+      const edit = editKindFor(edits, task)?.messages(task, instructions, [], () => true, []);
       return (
         tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
         (edit === undefined ? null : tooLong("the evolver's prompt", model.countTokens(edit), editLimit))

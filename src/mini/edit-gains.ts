@@ -1,7 +1,7 @@
 /** Measures what one edit is worth in the miniature world: a model's, and a perfect reader's of the same summary. */
 import { type Answer, answer, answerSeeds, eachSample, scoreOf } from "../answer/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
-import { editKindOf, REWRITE } from "../evolve/edit-kinds.js";
+import { editKindFor, REWRITE } from "../evolve/edit-kinds.js";
 import { batchOf, splitProblems } from "../evolve/split.js";
 import { EvolutionTree } from "../evolve/tree.js";
 import { MemoryJournal } from "../journal/journal.js";
@@ -96,7 +96,7 @@ async function startOf(
     holdout: testIds,
     tree: new EvolutionTree(instructions),
   };
-  const { messages, needsFailures } = editKindOf(config.edits, task) ?? REWRITE;
+  const { messages, needsFailures } = editKindFor(config.edits, task) ?? REWRITE;
   const prompt = messages(task, instructions, batch, () => true, []);
   return {
     task,

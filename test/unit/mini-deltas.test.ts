@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EDIT_KINDS, editKindOf } from "#lse/evolve/edit-kinds.js";
+import { EDIT_KINDS, editKindFor } from "#lse/evolve/edit-kinds.js";
 import { judgeOwnDelta } from "#lse/evolve/own-delta.js";
 import { demonstrationsOf } from "#lse/mini/curriculum.js";
 import { deltaText, MINI_DELTAS } from "#lse/mini/deltas.js";
@@ -102,12 +102,12 @@ describe("a delta of the miniature world", () => {
 
   it("is what `evolve.edits: delta` is for tasks that have such a form, and for these alone", () => {
     const task: Task = new NumberTask(3);
-    const own = editKindOf("delta", { deltas: MINI_DELTAS });
+    const own = editKindFor("delta", { deltas: MINI_DELTAS });
     expect(own).toMatchObject({ grammar: MINI_DELTAS.grammar, needsFailures: true });
     expect(own?.retry).toBeUndefined();
     for (const name of ["rewrite", "delta", "example"] as const)
-      expect(editKindOf(name, task)).toBe(EDIT_KINDS[name]);
-    expect(editKindOf("rewrite", { deltas: MINI_DELTAS })).toBe(EDIT_KINDS.rewrite);
+      expect(editKindFor(name, task)).toBe(EDIT_KINDS[name]);
+    expect(editKindFor("rewrite", { deltas: MINI_DELTAS })).toBe(EDIT_KINDS.rewrite);
   });
 });
 

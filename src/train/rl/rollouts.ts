@@ -1,6 +1,6 @@
 /** Edits of saved nodes by the evolver as it is now, and what they are worth. */
 import { answer, answerSeeds, eachSample, scoreOf } from "../../answer/answer.js";
-import { editKindOf, REWRITE } from "../../evolve/edit-kinds.js";
+import { editKindFor, REWRITE } from "../../evolve/edit-kinds.js";
 import { roomIn } from "../../evolve/room.js";
 import type { Journal } from "../../journal/journal.js";
 import { deriveSeed } from "../../lib/random.js";
@@ -118,7 +118,7 @@ export async function scoreEdits(
       unusable: unusable(state.run),
       quoted: task.quoted?.bind(task),
     };
-    return { state, ...(editKindOf(state.run.config.edits, task) ?? REWRITE).judge(completion, rules) };
+    return { state, ...(editKindFor(state.run.config.edits, task) ?? REWRITE).judge(completion, rules) };
   });
   const changed = edits.filter(({ verdict }) => verdict === "usable");
   const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));
