@@ -3,6 +3,7 @@
  *
  *   npm run measure-mini -- --model models/mini.gguf                                    the figures of its card
  *   npm run measure-mini -- --model models/mini.gguf --adapter models/mini-lse.gguf     with a trained adapter
+ *   npm run measure-mini -- --model models/mini-delta.gguf --edits delta                of a model that knows deltas
  */
 import { Command, Option } from "@commander-js/extra-typings";
 import { answer, answerSeeds, eachSample, scoreOf } from "#lse/answer/answer.js";
@@ -26,11 +27,16 @@ const options = new Command("measure-mini")
   .option("--databases <count>", "databases of each split", Number, 20)
   .option("--samples <count>", "edits of a summary at temperature 1 and 0.5", Number, 4)
   .addOption(new Option("--only <part>", "only one of the two").choices(["acting", "edits"] as const))
+  .addOption(
+    new Option("--edits <kind>", "what its edits are")
+      .choices(["rewrite", "delta"] as const)
+      .default("rewrite" as const),
+  )
   .option("--threads <count>", "CPU threads", Number, 2)
   .option("--json", "print one JSON document")
   .parse()
   .opts();
-const { model, adapter, databases, samples, only, threads, json } = options;
+const { model, adapter, databases, samples, only, edits: kind, threads, json } = options;
 
 const SEED = 1;
 const TIMEOUT_MS = 2000;
@@ -43,7 +49,13 @@ const greedy = {
   maxTokens: 160,
   stop: [],
 };
-const config = evolveConfigSchema.parse({ batch: 5, holdout: 20, seed: SEED, sampling: greedy });
+const config = evolveConfigSchema.parse({
+  batch: 5,
+  holdout: 20,
+  seed: SEED,
+  sampling: greedy,
+  edits: kind,
+});
 
 await using policy = await LlamaModel.open({
   modelPath: model,
@@ -63,7 +75,7 @@ const figures = {
   acting: only === "edits" ? [] : await acting(),
   edits: only === "acting" ? [] : await edits(),
 };
-if (json) console.log(JSON.stringify({ model, adapter, databases, ...figures }));
+if (json) console.log(JSON.stringify({ model, adapter, databases, kind, ...figures }));
 
 /** EX on the problems that evolution does not see, by how many of the true rules are in the instructions. */
 async function acting() {

@@ -1,6 +1,6 @@
 /**
  * What rules are worth in the miniature world, without a model: a perfect policy answers, perfect and sloppy
- * readers edit. The figures are bounds for a trained model and show that there is something to learn.
+ * readers edit, the sloppy one by rewrites and by changes of single rules (a perfect one ends with the same rules). The figures are bounds for a trained model and show that there is something to learn.
  *
  *   npm run simulate-mini
  */
@@ -8,13 +8,13 @@
 import { mean } from "../src/lib/statistics.js";
 import { actDemonstrations, type Demonstration, evolveDemonstrations } from "../src/mini/demonstrations.js";
 import { Draw } from "../src/mini/draw.js";
-import { perfectEdit, SLOPPINESS, sloppyEdit } from "../src/mini/edits.js";
+import { changedRules, perfectEdit, SLOPPINESS, sloppyDelta, sloppyEdit } from "../src/mini/edits.js";
 import { makeDatabase } from "../src/mini/generator.js";
 import { type MiniProblem, makeProblems } from "../src/mini/problems.js";
 import { meanings, parseRules, type Rule, rulesText } from "../src/mini/rules.js";
 import { simulatedAnswer } from "../src/mini/sql.js";
 import { rulesInState, type State } from "../src/mini/states.js";
-import { miniTokenizer } from "../src/mini/tokenizer.js";
+import { miniDeltaTokenizer, miniTokenizer } from "../src/mini/tokenizer.js";
 
 const DATABASES = 60;
 const BATCH = 5;
@@ -63,7 +63,14 @@ const editors = {
     truth: readonly Rule[],
     draw: Draw,
   ) => parseRules(rulesText(sloppyEdit(rules, batch, truth, { draw }))),
+  "sloppy delta": (
+    rules: Rule[],
+    batch: readonly (MiniProblem & { correct: boolean })[],
+    truth: readonly Rule[],
+    draw: Draw,
+  ) => changedRules(rules, sloppyDelta(rules, batch, truth, { draw })),
 };
+const NAMES = Object.keys(editors) as (keyof typeof editors)[];
 
 function edit(name: keyof typeof editors, rules: Rule[], world: (typeof worlds)[number], draw: Draw): Rule[] {
   const batch = draw.sample(world.pool, BATCH).map((p) => ({ ...p, correct: right(rules, p) }));
@@ -72,7 +79,7 @@ function edit(name: keyof typeof editors, rules: Rule[], world: (typeof worlds)[
 
 console.log(`One edit after a batch of ${BATCH}: change of EX, mean over 8 drawings a database`);
 for (const state of ["none", "half", "wrong"] as const satisfies State[]) {
-  for (const name of ["perfect", "sloppy"] as const) {
+  for (const name of NAMES) {
     const gains = worlds.map((world) =>
       mean(
         Array.from({ length: 8 }, (_, sample) => {
@@ -82,25 +89,25 @@ for (const state of ["none", "half", "wrong"] as const satisfies State[]) {
         }),
       ),
     );
-    console.log(`  from ${state.padEnd(4)} ${name.padEnd(7)} ${interval(gains)}`);
+    console.log(`  from ${state.padEnd(4)} ${name.padEnd(12)} ${interval(gains)}`);
   }
 }
 console.log(`A chain of ${ROUNDS} edits from nothing: EX of the last`);
-for (const name of ["perfect", "sloppy"] as const) {
+for (const name of NAMES) {
   const ends = worlds.map((world) => {
     const draw = new Draw("chain", world.database.seed);
     let rules: Rule[] = [];
     for (let round = 0; round < ROUNDS; round++) rules = edit(name, rules, world, draw);
     return accuracy(rules, world.test);
   });
-  console.log(`  ${name.padEnd(7)} ${interval(ends)}`);
+  console.log(`  ${name.padEnd(12)} ${interval(ends)}`);
 }
 
-function lengths(name: string, stream: Generator<Demonstration[]>): void {
+function lengths(name: string, stream: Generator<Demonstration[]>, tokenizer = miniTokenizer): void {
   const taken = Array.from({ length: 1000 }, () => stream.next().value as Demonstration[]).flat();
   for (const [what, counts] of [
-    ["prompt", taken.map(({ messages }) => miniTokenizer.encodePrompt(messages).length)],
-    ["completion", taken.map(({ completion }) => miniTokenizer.encodeCompletion(completion).length)],
+    ["prompt", taken.map(({ messages }) => tokenizer.encodePrompt(messages).length)],
+    ["completion", taken.map(({ completion }) => tokenizer.encodeCompletion(completion).length)],
   ] as const) {
     const sorted = counts.toSorted((a, b) => a - b);
     const at = (quantile: number) => sorted[Math.round(quantile * (sorted.length - 1))];
@@ -113,3 +120,8 @@ console.log(`Tokens (vocabulary ${miniTokenizer.vocabulary})`);
 lengths("act", actDemonstrations({ seed: 0 }));
 lengths("evolve, clean", evolveDemonstrations({ seed: 0, sloppiness: null }));
 lengths("evolve, sloppy", evolveDemonstrations({ seed: 0, sloppiness: SLOPPINESS }));
+for (const [name, sloppiness] of [
+  ["delta, clean", null],
+  ["delta, sloppy", SLOPPINESS],
+] as const)
+  lengths(name, evolveDemonstrations({ seed: 0, sloppiness, edits: "delta" }), miniDeltaTokenizer);

@@ -58,6 +58,27 @@ export interface PromptParts {
   repair(failure: string | null): string;
 }
 
+/** Changes of single rules in a task's own words, for models that do not know the general ones (evolve/delta.ts). */
+export interface DeltaForm {
+  /**
+   * Words the whole prompt that asks for changes; like `Task.evolverPrompt`, it must shrink when reports are left out.
+   * @param reports what `report` says of the problems of a batch, in their order
+   */
+  prompt(instructions: string, reports: readonly string[]): string;
+  /**
+   * Makes the changes that an answer has, whatever else it says. Of an answer that was cut off, those count that are
+   * whole. Instructions in which nothing changes come back as they are. Which rules are refused is the task's matter
+   * (`Task.quoted` is not asked).
+   * @returns null for an answer without a change
+   */
+  apply(
+    instructions: string,
+    answer: string,
+  ): { readonly instructions: string } | { /** Why not. */ readonly refused: string } | null;
+  /** What a constrained answer keeps to, as GBNF. */
+  readonly grammar: string;
+}
+
 /** One problem for people to read. */
 export interface ProblemText {
   readonly question: string;
@@ -121,6 +142,8 @@ export interface Task extends AsyncDisposable {
    * @param reports what `report` says of the problems of a batch, in their order
    */
   evolverPrompt?(instructions: string, reports: readonly string[]): string;
+  /** How such a task's evolvers are asked for changes of single rules; left out: they know no such edits. */
+  readonly deltas?: DeltaForm;
   /** @param onProblem is called with the id of each problem that is done; a task may leave the id out */
   validate(onProblem?: (problem?: string) => void): Promise<ValidationReport>;
 }

@@ -16,20 +16,23 @@ export interface Models extends AsyncDisposable {
   of(roles: Pick<Method, "policy" | "evolver">): { policy: LanguageModel; evolver: LanguageModel };
 }
 
+/** An engine for a model of the miniature world. */
+export const openEngine = (modelPath: string, threads: number): Promise<LlamaModel> =>
+  LlamaModel.open({
+    modelPath,
+    gpuLayers: 0,
+    threads,
+    repeatable: true,
+    flashAttention: true,
+    contextSize: 768,
+    kvCells: 1536,
+    sequences: 32,
+    batchSize: 512,
+  });
+
 /** Adapters are on models/mini.gguf; its 8-bit weights answer, 1.4 times as fast. */
 export async function openModels(adapters: Adapters, threads: number): Promise<Models> {
-  const open = (name: string) =>
-    LlamaModel.open({
-      modelPath: join(HOME, "models", name),
-      gpuLayers: 0,
-      threads,
-      repeatable: true,
-      flashAttention: true,
-      contextSize: 768,
-      kvCells: 1536,
-      sequences: 32,
-      batchSize: 512,
-    });
+  const open = (name: string) => openEngine(join(HOME, "models", name), threads);
   const policies = { mini: await open("mini-q8_0.gguf"), "mini-b": await open("mini-b.gguf") };
   const mini = await open("mini.gguf");
   const adapted = (path: string | null) => (path === null ? null : AdaptedModel.open(mini, path));

@@ -4,67 +4,61 @@
  *
  *   npm run reproduce:mini                    some hours on two cores
  *   npm run reproduce:mini -- --quick         a few minutes: trains a little, and measures single edits only
+ *   npm run reproduce:mini -- --part delta    changes of single rules beside rewrites (delta.ts)
  */
-import { fork, spawnSync } from "node:child_process";
+import { fork } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command } from "@commander-js/extra-typings";
-import type { EvolutionTree } from "#lse/evolve/tree.js";
-import { treeFromJson } from "#lse/evolve/tree-file.js";
-import { RunFolder } from "#lse/journal/run-folder.js";
+import { Command, Option } from "@commander-js/extra-typings";
 import { readJson } from "#lse/lib/json-file.js";
-import { collect, rangesOf } from "#lse/runs/collect.js";
-import { type RunConfig, resolveConfig } from "#lse/runs/config.js";
-import { runFolders } from "#lse/runs/run-folders.js";
-import { checkTrainConfig } from "#lse/runs/training/config.js";
-import { resumeTraining, startTraining } from "#lse/runs/training/train.js";
-import { collectHooks } from "#lse/terminal/collect-view.js";
 import { Progress } from "#lse/terminal/progress.js";
-import { trainingHooks } from "#lse/terminal/training-text.js";
 import { CURVE } from "#lse/train/curve.js";
+import { compareDeltas } from "./delta.js";
 import type { RunResult } from "./evaluate.js";
 import { type Adapters, HOME, openModels } from "./models.js";
 import { carryOut, type Part, partsDone, partsOf } from "./parts.js";
 import { FULL, type Plan, QUICK } from "./plan.js";
 import { describeSingleEdits, measureSingleEdits, type SingleEdits } from "./single-edits.js";
+import { collected, commit, configOf, summaryOf, trained } from "./steps.js";
 import { type Cell, printTable, tableOf } from "./table.js";
 
-const { quick, out, workers, worker, ...options } = new Command("reproduce:mini")
+const { quick, part, out, workers, worker, ...options } = new Command("reproduce:mini")
   .description("The paper's experiment in the miniature world.")
   .option("--quick", "a few minutes: trains a little, and measures single edits only")
-  .option("--out <folder>", "where trees, adapters and runs are kept (runs/mini, or runs/mini-quick)")
+  .addOption(
+    new Option("--part <name>", "the paper's comparison, or changes of single rules beside rewrites")
+      .choices(["paper", "delta"] as const)
+      .default("paper" as const),
+  )
+  .option("--out <folder>", "where trees, adapters and runs are kept (runs/mini, runs/mini-delta; -quick)")
   .option("--results <file>", "where the table goes; without it, it is only printed")
   .option("--workers <count>", "processes that compare methods, one thread each", Number, 2)
   .option("--worker <number>", "only the part of one of them, after everything before it is done", Number)
   .parse()
   .opts();
 const plan: Plan = quick ? QUICK : FULL;
-const folder = resolve(out ?? join(HOME, quick ? "runs/mini-quick" : "runs/mini"));
+const home = `runs/mini${part === "delta" ? "-delta" : ""}${quick ? "-quick" : ""}`;
+const folder = resolve(out ?? join(HOME, home));
 const results = options.results === undefined ? undefined : resolve(options.results);
 const at = (...parts: string[]) => join(folder, ...parts);
 
 // Paths in the configurations are the project's.
 process.chdir(HOME);
 const config = configOf("configs/mini-trees.json");
-if (worker === undefined) await experiment();
+if (part === "delta") await compareDeltas({ folder, quick: quick === true, results });
+else if (worker === undefined) await experiment();
 else await work(worker);
 
 async function experiment(): Promise<void> {
   mkdirSync(folder, { recursive: true });
-  for (const [databases, path] of [
-    [plan.trainDatabases, at("trees")],
-    [plan.validationDatabases, at("validation")],
-  ] as const) {
-    using progress = new Progress("answers", 0);
-    await collect(
-      { config, databases: rangesOf(databases), runs: 1, atOnce: 64, out: path },
-      collectHooks(progress),
-    );
-  }
-  await trained("lse", {});
-  if (plan.methods.length > 0) await trained("post-edit", { estimator: "grpo-score" });
+  await collected(config, plan.trainDatabases, at("trees"));
+  await collected(config, plan.validationDatabases, at("validation"));
+  const data = { trees: at("trees"), validation: at("validation"), ...plan.training };
+  await trained(at("lse"), "configs/mini-lse.json", data);
+  if (plan.methods.length > 0)
+    await trained(at("post-edit"), "configs/mini-lse.json", { ...data, estimator: "grpo-score" });
 
   const edits = await singleEdits();
   console.log(describeSingleEdits(edits, plan.testDatabases));
@@ -84,26 +78,6 @@ async function experiment(): Promise<void> {
   const table = tableOf([...cells.values()], (rounds) => holdout * (rounds + 1) + batch * rounds);
   console.log(`\n${printTable(table)}`);
   if (results !== undefined) writeResults({ edits, ...table });
-}
-
-function configOf(path: string): RunConfig {
-  return resolveConfig(readJson(path), path);
-}
-
-/** Trains an evolver, or finishes that. */
-async function trained(name: string, changes: object): Promise<void> {
-  const path = "configs/mini-lse.json";
-  const given = { ...(readJson(path) as object), ...plan.training, ...changes };
-  const config = checkTrainConfig({ ...given, trees: at("trees"), validation: at("validation") }, path);
-  using progress = new Progress("updates", config.updates);
-  const hooks = trainingHooks(progress, config.updates);
-  const training = existsSync(at(name))
-    ? resumeTraining(at(name), hooks)
-    : startTraining(at(name), config, hooks);
-  const { step, reward, untrained } = await training;
-  console.error(
-    `${name}: update ${step}; an edit of validation trees brings ${reward.toFixed(3)}, untrained ${untrained.toFixed(3)}`,
-  );
 }
 
 async function singleEdits(): Promise<SingleEdits> {
@@ -166,26 +140,4 @@ function writeResults(found: object): void {
     const curve = at(name, CURVE);
     if (existsSync(curve)) copyFileSync(curve, results.replace(/(-table)?\.json$/, `-${name}-curve.jsonl`));
   }
-}
-
-/** The runs that were learnt from, or validated on. */
-function summaryOf(path: string) {
-  const trees = runFolders(path).map((run) => {
-    const folder = RunFolder.open(run);
-    return treeFromJson(folder.readTree(), folder.treePath).tree;
-  });
-  const mean = (of: (tree: EvolutionTree) => number) =>
-    trees.reduce((sum, tree) => sum + of(tree), 0) / trees.length;
-  return {
-    folder: basename(path),
-    runs: trees.length,
-    nodes: trees.reduce((sum, { nodes }) => sum + nodes.length, 0),
-    holdout_score: { seed: mean(({ root }) => root.score), best: mean((tree) => tree.best().score) },
-  };
-}
-
-/** Null outside a repository. */
-function commit(): string | null {
-  const { status, stdout } = spawnSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" });
-  return status === 0 ? stdout.trim() : null;
 }

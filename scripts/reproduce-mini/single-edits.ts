@@ -4,6 +4,7 @@ import type { EvolveConfig } from "#lse/evolve/config.js";
 import { bootstrapMean, type Interval } from "#lse/lib/statistics.js";
 import { type EditStart, editGains, editStarts } from "#lse/mini/edit-gains.js";
 import { MiniGrader, MiniTask } from "#lse/mini/task.js";
+import type { LanguageModel } from "#lse/model.js";
 import type { Models } from "./models.js";
 import { type EvolverName, TIMEOUT_MS } from "./plan.js";
 
@@ -21,31 +22,60 @@ export async function measureSingleEdits(
   samples: number,
 ): Promise<SingleEdits> {
   await using grader = new MiniGrader(TIMEOUT_MS);
-  const tasks = Array.from({ length: databases }, (_, seed) =>
-    MiniTask.open({ split: "test", seed }, grader),
-  );
-  const sampling = { ...config.sampling, temperature: 1 };
   const roles = (evolver: EvolverName) => models.of({ policy: "mini", evolver });
-  const starts: EditStart[] = [];
-  for (const state of STATES) starts.push(...(await editStarts(roles("lse").policy, tasks, state, config)));
-  /** For each database, the mean over what it starts from. */
-  const gains = async (evolver: EvolverName) => {
-    const all = await editGains(roles(evolver), starts, { sampling, samples, seed: SEED });
-    return tasks.map((_, i) => {
-      const own = all.filter((_, start) => start % tasks.length === i);
-      return own.reduce((sum, { gain }) => sum + gain, 0) / own.length;
-    });
-  };
-  const before = await gains("untrained");
-  const after = await gains("lse");
+  const edits = await SingleEditStarts.of(roles("lse").policy, grader, config, databases);
+  const before = await edits.gainsOf(roles("untrained"), samples);
+  const after = await edits.gainsOf(roles("lse"), samples);
   return {
     untrained: bootstrapMean(before, SEED),
     lse: bootstrapMean(after, SEED),
-    difference: bootstrapMean(
-      after.map((gain, i) => gain - (before[i] as number)),
-      SEED,
-    ),
+    difference: differenceOf(after, before),
   };
+}
+
+/** How much the first values are above the second on average, paired. */
+export const differenceOf = (first: readonly number[], second: readonly number[]): Interval =>
+  bootstrapMean(
+    first.map((value, i) => value - (second[i] as number)),
+    SEED,
+  );
+
+/** Test databases with all kinds of instructions, each after a batch. */
+export class SingleEditStarts {
+  private constructor(
+    private readonly config: EvolveConfig,
+    private readonly databases: number,
+    /** Of one kind of instructions after the other. */
+    private readonly starts: readonly EditStart[],
+  ) {}
+
+  /** @param config as in `editStarts` */
+  static async of(
+    policy: LanguageModel,
+    grader: MiniGrader,
+    config: EvolveConfig,
+    databases: number,
+  ): Promise<SingleEditStarts> {
+    const tasks = Array.from({ length: databases }, (_, seed) =>
+      MiniTask.open({ split: "test", seed }, grader),
+    );
+    const starts: EditStart[] = [];
+    for (const state of STATES) starts.push(...(await editStarts(policy, tasks, state, config)));
+    return new SingleEditStarts(config, databases, starts);
+  }
+
+  /** For each database, the change of EX by an edit at temperature 1: the mean over what it starts from. */
+  async gainsOf(
+    models: { readonly policy: LanguageModel; readonly evolver: LanguageModel },
+    samples: number,
+  ): Promise<number[]> {
+    const sampling = { ...this.config.sampling, temperature: 1 };
+    const all = await editGains(models, this.starts, { sampling, samples, seed: SEED });
+    return Array.from({ length: this.databases }, (_, i) => {
+      const own = all.filter((_, start) => start % this.databases === i);
+      return own.reduce((sum, { gain }) => sum + gain, 0) / own.length;
+    });
+  }
 }
 
 export function describeSingleEdits(edits: SingleEdits, databases: number): string {

@@ -1,11 +1,12 @@
 /** What an evolver writes as an edit: new instructions as a whole (the paper's), or changes of numbered rules. */
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
-import type { Task } from "../task.js";
+import type { DeltaForm, Task } from "../task.js";
 import { EDIT_KIND_NAMES, type EditKindName, type Edits } from "./config.js";
 import { DELTA_GRAMMAR, deltaMessages, deltaRetry, judgeDelta } from "./delta.js";
-import { evolverMessages } from "./evolver-prompt.js";
+import { evolverMessages, ownMessages } from "./evolver-prompt.js";
 import { type EditRules, type JudgedEdit, judgeEdit, type Tried } from "./judge-edit.js";
+import { judgeOwnDelta } from "./own-delta.js";
 
 /** How an edit is asked for, and what its answer means. */
 export interface EditKind {
@@ -64,13 +65,26 @@ export const EDIT_KINDS: { readonly [Name in EditKindName]: EditKind | null } = 
 /** The kinds of edits that rounds may have, none where the task knows no such edits; of `mixed`, those that it knows. */
 export function editKindsOf(
   edits: Edits,
-  { parts, evolverPrompt }: Pick<Task, "parts" | "evolverPrompt">,
+  { parts, evolverPrompt, deltas }: Pick<Task, "parts" | "evolverPrompt" | "deltas">,
 ): EditKindName[] {
   const known: Readonly<Record<EditKindName, boolean>> = {
     rewrite: true,
-    // An evolver with a prompt of the task's own knows that prompt alone.
-    delta: evolverPrompt === undefined,
+    // An evolver with a prompt of the task's own knows the task's prompts alone.
+    delta: evolverPrompt === undefined || deltas !== undefined,
     example: parts !== undefined,
   };
   return EDIT_KIND_NAMES.filter((kind) => known[kind] && (edits === "mixed" || edits === kind));
 }
+
+/** The kind of that name, in the task's own words where it has some; null where no evolver is asked. */
+export const editKindFor = (name: EditKindName, { deltas }: Pick<Task, "deltas">): EditKind | null =>
+  name === "delta" && deltas !== undefined ? ownDelta(deltas) : EDIT_KINDS[name];
+
+/** Changes of rules as a task words them. As rewrites in a task's own words, they are asked for again with the first prompt. */
+const ownDelta = (form: DeltaForm): EditKind => ({
+  needsFailures: true,
+  grammar: form.grammar,
+  messages: (task, instructions, batch, fits) =>
+    ownMessages((reports) => form.prompt(instructions, reports), task, batch, fits),
+  judge: (completion, rules) => judgeOwnDelta(form, completion, rules),
+});

@@ -5,16 +5,16 @@ import { deriveSeed } from "../lib/random.js";
 import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.js";
 import type { Task } from "../task.js";
 import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
-import { EDIT_KINDS, type EditKind } from "./edit-kinds.js";
+import { type EditKind, editKindFor } from "./edit-kinds.js";
 import type { Tried } from "./judge-edit.js";
 import type { Split } from "./problem-parts.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
 
 /** How edits of a kind are drawn. */
-export function editSamplingOf(config: EvolveConfig, kind: EditKindName): Sampling {
+export function editSamplingOf(config: EvolveConfig, kind: EditKindName, task: Task): Sampling {
   const { sampling, editTemperature, constrainEdits } = config;
-  const grammar = constrainEdits ? EDIT_KINDS[kind]?.grammar : undefined;
+  const grammar = constrainEdits ? editKindFor(kind, task)?.grammar : undefined;
   return {
     ...sampling,
     maxTokens: editTokensOf(config),

@@ -65,7 +65,7 @@ export async function evolve(
   const { split } = plan;
   const evolver = otherModel === undefined ? policy : new CachedModel(otherModel, journal);
   const writerOf = (kind: EditKindName) =>
-    method.writer({ evolver, task, split, sampling: editSamplingOf(config, kind), unusable, kind });
+    method.writer({ evolver, task, split, sampling: editSamplingOf(config, kind, task), unusable, kind });
   const writers = new Map(editKindsOf(config.edits, task).map((kind) => [kind, writerOf(kind)]));
   const run = new Run({
     ...{ task, policy, choose, remembers, writers, config, split, journal, prices, signal },

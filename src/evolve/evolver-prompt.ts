@@ -17,14 +17,28 @@ export function evolverMessages(
   batch: readonly Answer[],
   fits: (messages: readonly ChatMessage[]) => boolean,
 ): ChatMessage[] {
-  if (task.evolverPrompt === undefined) {
+  const { evolverPrompt: ownPrompt } = task;
+  if (ownPrompt === undefined) {
     const compose = (summary: string) =>
       userMessage(evolverPrompt(task.systemPrompt(instructions), instructions, summary));
     return compose(summarise(batch, task, (summary) => fits(compose(summary))));
   }
+  return ownMessages((reports) => ownPrompt.call(task, instructions, reports), task, batch, fits);
+}
+
+/**
+ * A message in a task's own words, about as many problems of a batch as there is room for.
+ * @param compose words the prompt from the reports of problems
+ */
+export function ownMessages(
+  compose: (reports: readonly string[]) => string,
+  task: Pick<Task, "report">,
+  batch: readonly Answer[],
+  fits: (messages: readonly ChatMessage[]) => boolean,
+): ChatMessage[] {
   const reports = batch.map(({ problem, outcome }) => task.report(problem, outcome));
   for (;;) {
-    const messages = userMessage(task.evolverPrompt(instructions, reports));
+    const messages = userMessage(compose(reports));
     if (reports.length === 0 || fits(messages)) return messages;
     reports.pop();
   }

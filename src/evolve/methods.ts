@@ -1,11 +1,12 @@
 /** The methods of the paper's tables and those beyond, a row each: the only place that tells them apart. */
 import type { Answer } from "../answer/answer.js";
 import { deriveSeed, uniformStream } from "../lib/random.js";
+import type { Task } from "../task.js";
 import { ACE } from "./ace.js";
 import { BootstrapWriter } from "./bootstrap.js";
 import { EDITS, type EditKindName, type Edits, type EvolveConfig, type Method } from "./config.js";
 import type { Memory } from "./edit-history.js";
-import { EDIT_KINDS, type EditKind, REWRITE } from "./edit-kinds.js";
+import { EDIT_KINDS, type EditKind, editKindFor, REWRITE } from "./edit-kinds.js";
 import { type EditWriter, LseWriter, type WriterParts } from "./edit-writer.js";
 import { ExampleWriter } from "./example-writer.js";
 import { gepaRound, reflectionMessages } from "./gepa.js";
@@ -73,7 +74,7 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   choose: bySelection(selection),
   remembers: ofTheNode,
   writer: (parts) => {
-    const kind = EDIT_KINDS[parts.kind];
+    const kind = editKindFor(parts.kind, parts.task);
     return kind === null ? new ExampleWriter(parts) : new LseWriter(parts, kind);
   },
   playRound: lseRound,
@@ -169,8 +170,8 @@ export function settled(config: EvolveConfig): EvolveConfig {
 }
 
 /** What the evolver's answers mean that were asked for edits of a kind. */
-export const editKindOf = (method: Method, kind: EditKindName): EditKind =>
-  METHODS[method].kind ?? EDIT_KINDS[kind] ?? REWRITE;
+export const editKindOf = (method: Method, kind: EditKindName, task: Pick<Task, "deltas">): EditKind =>
+  METHODS[method].kind ?? editKindFor(kind, task) ?? REWRITE;
 
 /** Why a search ended that nothing stopped, in words. */
 export const endOf = ({ method, rounds }: Pick<EvolveConfig, "method" | "rounds">): string =>

@@ -61,7 +61,9 @@ export function planRun(
   isCompared = false,
 ): RunPlan {
   const config = settled(asked);
-  if (editKindsOf(config.edits, given).length === 0) {
+  const isInGeneralWords = METHODS[config.method].kind !== null && config.edits === "delta";
+  const isKnown = !isInGeneralWords || given.evolverPrompt === undefined;
+  if (!isKnown || editKindsOf(config.edits, given).length === 0) {
     const [field, value] = asked.edits === config.edits ? ["edits", asked.edits] : ["method", asked.method];
     const why =
       config.edits === "example"

@@ -3,7 +3,7 @@ import { answerSampling } from "../answer/strategy.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
-import { EDIT_KINDS, editKindsOf } from "./edit-kinds.js";
+import { editKindFor, editKindsOf } from "./edit-kinds.js";
 
 /** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
 const MIN_ROOM_TOKENS = 64;
@@ -45,7 +45,7 @@ export function roomIn(
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);
       const tooLongEdits = kinds.map((kind) => {
-        const edit = EDIT_KINDS[kind]?.messages(task, instructions, [], () => true, []);
+        const edit = editKindFor(kind, task)?.messages(task, instructions, [], () => true, []);
         return edit === undefined
           ? null
           : tooLong("the evolver's prompt", model.countTokens(edit), editLimit);

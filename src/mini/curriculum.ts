@@ -12,6 +12,8 @@ export interface Stage {
   readonly steps: number;
   /** Share of the steps that teach evolving; the others teach acting. */
   readonly evolve: number;
+  /** Share of those steps whose edits are changes of single rules; the others' are rewrites. */
+  readonly delta?: number;
   /** Whether edits are shown by the sloppy demonstrator. */
   readonly sloppy: boolean;
 }
@@ -28,10 +30,14 @@ export function demonstrationsOf(
   step: number,
   groups: number,
 ): Demonstration[][] {
-  const { evolve, sloppy } = stageOf(stages, step);
+  const { evolve, sloppy, delta = 0 } = stageOf(stages, step);
   const draw = new Draw("mini curriculum", seed, step);
   const stream = draw.chance(evolve)
-    ? evolveDemonstrations({ seed: draw.integer(0, 2 ** 31), sloppiness: sloppy ? SLOPPINESS : null })
+    ? evolveDemonstrations({
+        seed: draw.integer(0, 2 ** 31),
+        sloppiness: sloppy ? SLOPPINESS : null,
+        edits: draw.chance(delta) ? "delta" : "rewrite",
+      })
     : actDemonstrations({ seed: draw.integer(0, 2 ** 31), group: QUESTIONS });
   return Array.from({ length: groups }, () => stream.next().value as Demonstration[]);
 }

@@ -4,8 +4,17 @@
  */
 import type { ChatMessage } from "../model.js";
 import type { MiniDatabase } from "./database.js";
+import { deltaText, MINI_DELTAS } from "./deltas.js";
 import { Draw } from "./draw.js";
-import { perfectEdit, type Sloppiness, sloppyEdit } from "./edits.js";
+import {
+  changedRules,
+  perfectDelta,
+  perfectEdit,
+  type RuleChange,
+  type Sloppiness,
+  sloppyDelta,
+  sloppyEdit,
+} from "./edits.js";
 import { makeDatabase } from "./generator.js";
 import { actPrompt, editText, evolverPrompt, miniReport, schemaText } from "./prompts.js";
 import { drawQuestion, questionText } from "./questions.js";
@@ -29,7 +38,12 @@ export interface StreamOptions {
   readonly group?: number;
 }
 
+/** What the edits of demonstrations are: new lists of rules as a whole, or changes of single rules. */
+export type MiniEdits = "rewrite" | "delta";
+
 export interface EvolveStreamOptions extends StreamOptions {
+  /** Defaults to "rewrite". */
+  readonly edits?: MiniEdits;
   /** How careless the demonstrator is; null for a perfect one, which writes one edit only per prompt. */
   readonly sloppiness: Sloppiness | null;
   /** Fewest and most problems of a summary. Defaults to 3 to 6. */
@@ -77,28 +91,55 @@ export function* actDemonstrations(options: StreamOptions): Generator<Demonstrat
   }
 }
 
+/** How edits of one kind are asked for and shown. */
+interface EditDemonstrator {
+  prompt(instructions: string, reports: readonly string[]): string;
+  /** The completion; null where nothing would change and such an edit has no words for that. */
+  perfect(...given: Parameters<typeof perfectEdit>): string | null;
+  sloppy(...given: Parameters<typeof sloppyEdit>): string | null;
+}
+
+const DEMONSTRATORS: Readonly<Record<MiniEdits, EditDemonstrator>> = {
+  rewrite: {
+    prompt: evolverPrompt,
+    perfect: (...given) => editText(rulesText(perfectEdit(...given))),
+    sloppy: (...given) => editText(rulesText(sloppyEdit(...given))),
+  },
+  delta: {
+    prompt: MINI_DELTAS.prompt,
+    perfect: (rules, ...given) => deltaIfAny(rules, perfectDelta(rules, ...given)),
+    sloppy: (rules, ...given) => deltaIfAny(rules, sloppyDelta(rules, ...given)),
+  },
+};
+
+const deltaIfAny = (rules: readonly Rule[], changes: readonly RuleChange[]): string | null =>
+  rulesText(changedRules(rules, changes)) === rulesText(rules) ? null : deltaText(rules, changes);
+
 /**
  * Evolving: groups of edits of the same prompt. The answers in the summary are those of a perfect policy under
  * the instructions, graded by their text: conditions that differ count as wrong, as they do on the questions of
- * `MiniTask`, which are chosen so.
+ * `MiniTask`, which are chosen so. Rewrites and deltas of a seed are about the same databases, rules and batches, but
+ * that there is no delta where nothing would change.
  */
 export function* evolveDemonstrations(options: EvolveStreamOptions): Generator<Demonstration[]> {
-  const { sloppiness, batch: [fewest, most] = [3, 6] } = options;
+  const { sloppiness, batch: [fewest, most] = [3, 6], edits = "rewrite" } = options;
+  const demonstrator = DEMONSTRATORS[edits];
   for (const [database, draw] of databases(options, sloppiness === null ? "clean" : "sloppy")) {
     const rules = rulesInState(database, drawState(EVOLVE_STATES, draw), draw);
     const batch = simulatedBatch(database, rules, draw.integer(fewest, most), draw);
     const reports = batch.map(({ question, answer, gold, correct }) =>
       miniReport(questionText(question), answer, gold, correct),
     );
-    const messages: ChatMessage[] = [{ role: "user", content: evolverPrompt(rulesText(rules), reports) }];
+    const messages: ChatMessage[] = [
+      { role: "user", content: demonstrator.prompt(rulesText(rules), reports) },
+    ];
     const edit = () =>
       sloppiness === null
-        ? perfectEdit(rules, batch, database.conventions)
-        : sloppyEdit(rules, batch, database.conventions, { draw, sloppiness });
-    yield Array.from({ length: sloppiness === null ? 1 : (options.group ?? 2) }, () => ({
-      messages,
-      completion: editText(rulesText(edit())),
-    }));
+        ? demonstrator.perfect(rules, batch, database.conventions)
+        : demonstrator.sloppy(rules, batch, database.conventions, { draw, sloppiness });
+    const written = Array.from({ length: sloppiness === null ? 1 : (options.group ?? 2) }, edit);
+    const completions = written.filter((completion) => completion !== null);
+    if (completions.length > 0) yield completions.map((completion) => ({ messages, completion }));
   }
 }
 

@@ -1,7 +1,7 @@
 /** Measures what one edit is worth in the miniature world: a model's, and a perfect reader's of the same summary. */
 import { type Answer, answer, answerSeeds, eachSample, scoreOf } from "../answer/answer.js";
 import type { EvolveConfig } from "../evolve/config.js";
-import { evolverMessages } from "../evolve/evolver-prompt.js";
+import { editKindFor, REWRITE } from "../evolve/edit-kinds.js";
 import { batchOf, splitProblems } from "../evolve/split.js";
 import { EvolutionTree } from "../evolve/tree.js";
 import { MemoryJournal } from "../journal/journal.js";
@@ -21,11 +21,13 @@ export interface EditStart {
   readonly rules: readonly Rule[];
   readonly batch: readonly Answer[];
   readonly state: EditState;
+  /** Whether an edit is asked for: some kinds have nothing to say of a batch that was all right. */
+  readonly isAsked: boolean;
 }
 
 /**
  * One start for each database. Scored on the problems that evolution does not see.
- * @param config batch, holdout (which is kept free), seed and the policy's sampling
+ * @param config batch, holdout (which is kept free), seed, the kind of edits and the policy's sampling
  */
 export async function editStarts(
   policy: LanguageModel,
@@ -36,16 +38,19 @@ export async function editStarts(
   return await together(tasks.map((task) => (seat) => startOf(seat(policy), task, state, config)));
 }
 
-/** What a model's edits change, for each start the mean over its samples; an invalid edit changes nothing. */
+/** What a model's edits change, for each start the mean over its samples; an invalid edit, or none, changes nothing. */
 export async function editGains(
   models: { readonly policy: LanguageModel; readonly evolver: LanguageModel },
   starts: readonly EditStart[],
   edits: { readonly sampling: Sampling; readonly samples: number; readonly seed: number },
 ): Promise<{ gain: number; invalid: number }[]> {
   const { sampling, samples: rollouts, seed } = edits;
-  const plan = { states: starts.map(({ state }) => state), rollouts, sampling, seed, round: 0 };
+  const asked = starts.filter(({ isAsked }) => isAsked);
+  const plan = { states: asked.map(({ state }) => state), rollouts, sampling, seed, round: 0 };
   const all = (await rollOut(plan, models, new MemoryJournal())).rollouts;
-  return starts.map((_, group) => {
+  return starts.map((start) => {
+    if (!start.isAsked) return { gain: 0, invalid: 0 };
+    const group = asked.indexOf(start);
     const own = all.filter((rollout) => rollout.group === group);
     const valid = own.filter(({ isValid }) => isValid);
     const gain = valid.reduce((sum, { reward }) => sum + reward, 0) / own.length;
@@ -91,12 +96,15 @@ async function startOf(
     holdout: testIds,
     tree: new EvolutionTree(instructions),
   };
-  const messages = evolverMessages(task, instructions, batch, () => true);
+  const kind = config.edits === "mixed" ? "rewrite" : config.edits;
+  const { messages, needsFailures } = editKindFor(kind, task) ?? REWRITE;
+  const prompt = messages(task, instructions, batch, () => true, []);
   return {
     task,
     rules,
     batch,
-    state: { run, node: 0, instructions, messages, kind: "rewrite", score, standardError, potential: 0 },
+    isAsked: !needsFailures || batch.some(({ outcome }) => !outcome.correct),
+    state: { run, node: 0, kind, instructions, messages: prompt, score, standardError, potential: 0 },
   };
 }
 

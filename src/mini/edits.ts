@@ -1,4 +1,4 @@
-/** The two demonstrators of editing: a perfect reader of a batch, and a careless one. */
+/** The two demonstrators of editing, a perfect reader of a batch and a careless one: whole lists of rules, or what changes. */
 import type { Draw } from "./draw.js";
 import { type Question, termsOf } from "./questions.js";
 import { meanings, type Rule } from "./rules.js";
@@ -9,8 +9,8 @@ export interface EditFeedback {
   readonly correct: boolean;
 }
 
-/** A fact that a batch brings to light: a term's true meaning, or that it has none (null). */
-interface Finding {
+/** What becomes of one rule: its term means this from now on, or nothing (null). */
+export interface RuleChange {
   readonly term: string;
   readonly meaning: string | null;
 }
@@ -19,11 +19,11 @@ interface Finding {
  * What the wrong answers of a batch teach a perfect reader: the true meaning of every term in them whose rule
  * is missing or wrong, in the order of the batch.
  */
-function findingsOf(
+export function perfectDelta(
   rules: readonly Rule[],
   batch: readonly EditFeedback[],
   truth: readonly Rule[],
-): Finding[] {
+): RuleChange[] {
   const current = meanings(rules);
   const right = meanings(truth);
   const terms = batch.filter(({ correct }) => !correct).flatMap(({ question }) => termsOf(question));
@@ -32,10 +32,10 @@ function findingsOf(
     .map((term) => ({ term, meaning: right.get(term) ?? null }));
 }
 
-/** Rules after findings: a wrong rule is corrected or removed where it stands, a new one comes last. */
-function applied(rules: readonly Rule[], findings: readonly Finding[]): Rule[] {
+/** Rules after changes: a wrong rule is corrected or removed where it stands, a new one comes last. */
+export function changedRules(rules: readonly Rule[], changes: readonly RuleChange[]): Rule[] {
   const result = meanings(rules);
-  for (const { term, meaning } of findings) {
+  for (const { term, meaning } of changes) {
     if (meaning === null) result.delete(term);
     else result.set(term, meaning);
   }
@@ -51,7 +51,7 @@ export function perfectEdit(
   batch: readonly EditFeedback[],
   truth: readonly Rule[],
 ): Rule[] {
-  return applied(rules, findingsOf(rules, batch, truth));
+  return changedRules(rules, perfectDelta(rules, batch, truth));
 }
 
 /** Probabilities of the sloppy demonstrator's mistakes, each drawn independently. */
@@ -80,25 +80,64 @@ export const SLOPPINESS: Sloppiness = {
   pad: 0.15,
 };
 
+/** How careless a demonstrator is; `SLOPPINESS` if it is left out. */
+interface Carelessness {
+  readonly draw: Draw;
+  readonly sloppiness?: Sloppiness;
+}
+
 /** What a careless reader would write: an edit that helps on average, and much less than it could. */
 export function sloppyEdit(
   rules: readonly Rule[],
   batch: readonly EditFeedback[],
   truth: readonly Rule[],
-  { draw, sloppiness = SLOPPINESS }: { readonly draw: Draw; readonly sloppiness?: Sloppiness },
+  { draw, sloppiness = SLOPPINESS }: Carelessness,
 ): Rule[] {
-  let findings = findingsOf(rules, batch, truth);
-  if (draw.chance(sloppiness.firstOnly)) findings = findings.slice(0, 1);
-  if (draw.chance(sloppiness.misattribute)) findings = misattributed(findings, batch, draw);
+  const findings = sloppyFindings(rules, batch, truth, { draw, sloppiness });
   let kept = [...rules];
   if (kept.length > 0 && draw.chance(sloppiness.dropOne)) kept = without(kept, 1, draw);
   if (kept.length > 1 && draw.chance(sloppiness.dropHalf))
     kept = without(kept, Math.ceil(kept.length / 2), draw);
-  const result = applied(kept, findings);
+  const result = changedRules(kept, findings);
   return result.length > 0 && draw.chance(sloppiness.pad) ? [...result, draw.pick(result)] : result;
 }
 
-function misattributed(findings: readonly Finding[], batch: readonly EditFeedback[], draw: Draw): Finding[] {
+/**
+ * What the same reader would write as changes. It makes the same mistakes as far as changes allow them: an old rule is
+ * not forgotten by leaving it out, so it forgets none but deletes one (`dropOne`, not `dropHalf`), and what it writes
+ * twice is a change. Nothing where all answers were right: it is not asked then.
+ */
+export function sloppyDelta(
+  rules: readonly Rule[],
+  batch: readonly EditFeedback[],
+  truth: readonly Rule[],
+  { draw, sloppiness = SLOPPINESS }: Carelessness,
+): RuleChange[] {
+  const changes = sloppyFindings(rules, batch, truth, { draw, sloppiness });
+  if (changes.length === 0) return [];
+  const others = rules.filter(({ term }) => changes.every((change) => change.term !== term));
+  if (others.length > 0 && draw.chance(sloppiness.dropOne))
+    changes.push({ term: draw.pick(others).term, meaning: null });
+  return draw.chance(sloppiness.pad) ? [...changes, draw.pick(changes)] : changes;
+}
+
+/** What a careless reader takes a batch to teach. */
+function sloppyFindings(
+  rules: readonly Rule[],
+  batch: readonly EditFeedback[],
+  truth: readonly Rule[],
+  { draw, sloppiness }: Required<Carelessness>,
+): RuleChange[] {
+  let findings = perfectDelta(rules, batch, truth);
+  if (draw.chance(sloppiness.firstOnly)) findings = findings.slice(0, 1);
+  return draw.chance(sloppiness.misattribute) ? misattributed(findings, batch, draw) : findings;
+}
+
+function misattributed(
+  findings: readonly RuleChange[],
+  batch: readonly EditFeedback[],
+  draw: Draw,
+): RuleChange[] {
   const victim = findings.find(({ meaning }) => meaning !== null);
   const known = new Set(findings.map(({ term }) => term));
   const terms = batch.flatMap(({ question }) => termsOf(question)).filter((term) => !known.has(term));

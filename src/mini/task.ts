@@ -12,6 +12,7 @@ import { hashJson } from "../lib/hash.js";
 import type { Outcome, ProblemText, Reading, Task, ValidationReport } from "../task.js";
 import { birdQuestion, databaseName } from "./bird-layout.js";
 import type { MiniDatabase } from "./database.js";
+import { MINI_DELTAS } from "./deltas.js";
 import { makeDatabase } from "./generator.js";
 import { type MiniProblem, makeProblems } from "./problems.js";
 import { actPrompt, evolverPrompt, miniReport, miniSystemPrompt, schemaText } from "./prompts.js";
@@ -57,6 +58,7 @@ export class MiniGrader implements AsyncDisposable {
 export class MiniTask implements Task {
   readonly id: string;
   readonly seedInstructions = NO_RULES;
+  readonly deltas = MINI_DELTAS;
   readonly problemIds: readonly string[];
   /** Problems that no part of evolution sees, so that the choice of the best node cannot bias their score. */
   readonly testIds: readonly string[];

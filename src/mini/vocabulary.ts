@@ -120,6 +120,9 @@ export const WORDS: readonly string[] = [
   ]),
 ];
 
+/** The words around changes of rules. Models that are trained on such edits know them beside all others. */
+export const DELTA_WORDS = list("delta <add> </add> <replace> </replace> <delete> </delete>");
+
 function list(words: string): string[] {
   return words.split(/\s+/);
 }

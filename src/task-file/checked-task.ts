@@ -5,6 +5,7 @@ import { LseError } from "../errors.js";
 import { within } from "../lib/time-limit.js";
 import type { ChatMessage } from "../model.js";
 import type {
+  DeltaForm,
   Outcome,
   ProblemText,
   PromptParts,
@@ -42,6 +43,11 @@ export function taskProblem(given: unknown): string | null {
     const lacking = PARTS.find((name) => typeof given?.[name] !== "function");
     if (lacking !== undefined) return `parts has no method ${lacking}`;
   }
+  if (task.deltas !== undefined) {
+    const { prompt, apply, grammar } = (task.deltas ?? {}) as Partial<Record<keyof DeltaForm, unknown>>;
+    if (typeof prompt !== "function" || typeof apply !== "function" || typeof grammar !== "string")
+      return "deltas has not the methods prompt and apply and the text grammar";
+  }
   if (typeof task.seedInstructions !== "string") return "seedInstructions is not a text";
   if (task.id !== undefined && (typeof task.id !== "string" || task.id === "")) return "id is not a name";
   for (const member of ["problemIds", "testIds"] as const) {
@@ -71,6 +77,10 @@ const readingSchema = z.object({
   mended: z.string().optional(),
 });
 
+const changedSchema = z
+  .union([z.object({ refused: z.string() }), z.object({ instructions: z.string() })])
+  .nullable();
+
 function isMessage(message: unknown): boolean {
   const { role, content } = (message ?? {}) as Partial<ChatMessage>;
   return ["system", "user", "assistant"].includes(role ?? "") && typeof content === "string";
@@ -83,6 +93,7 @@ export class CheckedTask implements Task {
   readonly testIds?: readonly string[];
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
+  readonly deltas?: DeltaForm;
   readonly read?: NonNullable<Task["read"]>;
   readonly quoted?: NonNullable<Task["quoted"]>;
   readonly parts?: PromptParts;
@@ -109,6 +120,7 @@ export class CheckedTask implements Task {
     if (given.describe !== undefined) this.describe = (problem) => this.#describe(problem);
     if (given.read !== undefined) this.read = (...asked) => this.#read(...asked);
     if (given.parts !== undefined) this.parts = this.#checkedParts(given.parts);
+    if (given.deltas !== undefined) this.deltas = this.#checkedDeltas(given.deltas);
     const { evolverPrompt, quoted } = given;
     if (quoted !== undefined)
       this.quoted = (rule) => {
@@ -212,6 +224,21 @@ export class CheckedTask implements Task {
         if (Array.isArray(keys) && keys.every((key) => typeof key === "string")) return keys;
         return this.#fail("parts.twinKeys", `returned no list of texts for "${problem}"`);
       },
+    };
+  }
+
+  #checkedDeltas(given: DeltaForm): DeltaForm {
+    return {
+      prompt: (instructions, reports) =>
+        this.#text("deltas.prompt", () => given.prompt(instructions, reports)),
+      apply: (instructions, answer) => {
+        const changed = changedSchema.safeParse(
+          this.#result("deltas.apply", () => given.apply(instructions, answer)),
+        );
+        if (changed.success) return changed.data;
+        return this.#fail("deltas.apply", "has to return instructions, or why they are refused, or null");
+      },
+      grammar: given.grammar,
     };
   }
 

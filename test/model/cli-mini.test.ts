@@ -1,8 +1,13 @@
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { lse } from "../cli.js";
+import { NAMED_SHAPES, writeRandomModel } from "#lse/gguf/random-model.js";
+import { parseRules, rulesText } from "#lse/mini/rules.js";
+import { miniDeltaTokenizer } from "#lse/mini/tokenizer.js";
+import { lse, startLse } from "../cli.js";
 import { writeMarkovModel } from "../markov-model.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-cli-mini-"));
@@ -165,6 +170,48 @@ describe("lse evolve --task mini", () => {
       ["answers", "edits", "nodes", "readings", "rounds", "runs", "usage"].map((view) => `${view}.parquet`),
     );
     expect(lse("compare", path("parquet")).stderr).toMatch(/parquet: no run here/);
+  });
+
+  it("--edits delta: changes single rules in the models' own words, and resumes after a kill", async () => {
+    const model = path("random.gguf");
+    const shape = NAMED_SHAPES["1m"];
+    const tokenizer = miniDeltaTokenizer;
+    await writeRandomModel(model, { shape, type: "f16", tokenizer, seed: 1, contextLength: 1024 });
+    const evolve = (out: string) => [
+      ...[
+        "evolve",
+        "--task",
+        "mini",
+        "--db",
+        "test/3",
+        "--model",
+        model,
+        "--threads",
+        "1",
+        "--gpu-layers",
+        "0",
+      ],
+      // The weights are random: a grammar makes them write changes.
+      ...["--edits", "delta", "--constrain-edits", "--edit-temperature", "0.5", "--test", "0"],
+      ...["--rounds", "4", "--batch", "2", "--holdout", "3", "--max-tokens", "100", "--out", out],
+    ];
+    expect(lse(...evolve(path("delta")))).toMatchObject({ status: 0 });
+    const tree = readFileSync(path("delta/tree.json"), "utf8");
+    const { nodes } = JSON.parse(tree) as {
+      nodes: { instructions: string; self_evolve_prompt: { content: string }[] | null }[];
+    };
+    expect(nodes.length).toBeGreaterThan(1);
+    expect(nodes[0]?.self_evolve_prompt?.[0]?.content).toMatch(/^delta rules none asked /);
+    for (const { instructions } of nodes) expect(rulesText(parseRules(instructions))).toBe(instructions);
+
+    const journal = path("killed/events.jsonl");
+    const child = startLse(...evolve(path("killed")));
+    const edited = () => existsSync(journal) && readFileSync(journal, "utf8").includes('"type":"edit"');
+    while (!edited() && child.exitCode === null) await sleep(5);
+    child.kill("SIGKILL");
+    if (child.exitCode === null) await once(child, "exit");
+    expect(lse("evolve", "--resume", path("killed"))).toMatchObject({ status: 0 });
+    expect(readFileSync(path("killed/tree.json"), "utf8")).toBe(tree);
   });
 
   it.each([

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
+import { readSizes } from "#lse/gguf/read-model.js";
+import { miniDeltaTokenizer, miniTokenizer } from "#lse/mini/tokenizer.js";
 import { lse, startLse } from "../cli.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-cli-pretrain-"));
@@ -62,6 +64,15 @@ describe("lse pretrain", () => {
     const again = lse("pretrain", "--resume", path("whole"), "--json");
     expect(JSON.parse(again.stdout)).toEqual(result);
     expect(readFileSync(path("whole", "curve.jsonl"), "utf8")).toBe(curve);
+  });
+
+  it("makes a model that knows the words of deltas where a stage shows them", async () => {
+    const stages = [{ name: "deltas", steps: 2, evolve: 1, delta: 1, sloppy: true }];
+    const deltas = write("deltas.json", { ...CONFIG, stages });
+    expect(lse("pretrain", "--config", deltas, "--out", path("deltas"))).toMatchObject({ status: 0 });
+    const vocabulary = async (name: string) => (await readSizes(path(name, "model.gguf"))).vocabulary;
+    expect(await vocabulary("deltas")).toBe(miniDeltaTokenizer.vocabulary);
+    expect(await vocabulary("whole")).toBe(miniTokenizer.vocabulary);
   });
 
   it.each([

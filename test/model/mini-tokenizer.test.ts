@@ -7,7 +7,7 @@ import { NAMED_SHAPES, writeRandomModel } from "#lse/gguf/random-model.js";
 import { WordTokenizer } from "#lse/gguf/word-tokenizer.js";
 import { actDemonstrations, type Demonstration, evolveDemonstrations } from "#lse/mini/demonstrations.js";
 import { SLOPPINESS } from "#lse/mini/edits.js";
-import { miniTokenizer } from "#lse/mini/tokenizer.js";
+import { miniDeltaTokenizer, miniTokenizer } from "#lse/mini/tokenizer.js";
 import { WORDS } from "#lse/mini/vocabulary.js";
 import type { ChatTemplate } from "#lse/runtime/chat-template.js";
 import { loadModel } from "#lse/runtime/llama/load.js";
@@ -90,6 +90,27 @@ describe("the miniature's tokenizer", () => {
     ] as const;
     expect(template.encode(messages)).toEqual(miniTokenizer.encodePrompt(messages));
   });
+});
+
+it("the tokenizer with the words of deltas is llama.cpp's, too", async () => {
+  const modelPath = join(folder, "deltas.gguf");
+  const tokenizer = miniDeltaTokenizer;
+  const shape = NAMED_SHAPES["1m"];
+  await writeRandomModel(modelPath, { shape, type: "f16", tokenizer, seed: 1, contextLength: 1024 });
+  const options = { modelPath, gpuLayers: 0 };
+  const loaded = await loadModel(options, "vocabulary");
+  const deltaTemplate = chatTemplateOf(loaded, options);
+  const stream = evolveDemonstrations({ seed: 11, sloppiness: SLOPPINESS, edits: "delta" });
+  for (let i = 0; i < 500; i++)
+    for (const { messages, completion } of stream.next().value as Demonstration[]) {
+      expect(deltaTemplate.encode(messages)).toEqual(tokenizer.encodePrompt(messages));
+      const ids = tokenizer.encodeCompletion(completion);
+      expect([...loaded.model.tokenize(` ${completion}`), tokenizer.stop]).toEqual(ids);
+      expect(ids).toHaveLength(completion.split(" ").length + 1);
+    }
+  for (const text of ["<add>old</add> </adding> deltas", " <replace> < add> <delete>x"])
+    expect(loaded.model.tokenize(text)).toEqual(tokenizer.encode(text));
+  await loaded.model.dispose();
 });
 
 it("a word tokenizer takes no word with a blank, and none twice", () => {

@@ -59,6 +59,10 @@ describe("a task's own file", () => {
     ["export const x = 1", /its default export is not a function/],
     ["export default () => 5", /the task is number/],
     [task("quoted: 'none',"), /quoted is not a method/],
+    [
+      task("deltas: { prompt: () => '' },"),
+      /deltas has not the methods prompt and apply and the text grammar/,
+    ],
     [task("grade: undefined,"), /the task has no method grade/],
     [task("seedInstructions: 3,"), /seedInstructions is not a text/],
     [task("problemIds: [],"), /problemIds is empty/],
@@ -94,6 +98,11 @@ describe("a task's own file", () => {
     ["describe: () => ({ question: 5 }),", /describe has to return the texts question and gold for "a"/],
     ["describe() { throw new Error('oh') },", /describe failed: oh/],
     ["evolverPrompt: () => 7,", /evolverPrompt returned no text/],
+    ["deltas: { prompt: () => 7, apply: () => null, grammar: '' },", /deltas\.prompt returned no text/],
+    [
+      "deltas: { prompt: () => '', apply: () => 'x', grammar: '' },",
+      /deltas\.apply has to return instructions, or why they are refused, or null/,
+    ],
     ["quoted: () => 7,", /quoted returned no text/],
     ["quoted() { throw new Error('oh') },", /quoted failed: oh/],
     [
@@ -110,6 +119,8 @@ describe("a task's own file", () => {
       opened.report("a", await opened.grade("a", "x"));
       opened.describe?.("a");
       opened.evolverPrompt?.("i", ["r"]);
+      opened.deltas?.prompt("i", ["r"]);
+      opened.deltas?.apply("i", "a");
       opened.quoted?.("r");
       await opened.read?.("a", "x");
       await opened.validate();

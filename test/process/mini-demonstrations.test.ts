@@ -12,7 +12,7 @@ import {
   simulatedBatch,
 } from "#lse/mini/demonstrations.js";
 import { Draw } from "#lse/mini/draw.js";
-import { perfectEdit, SLOPPINESS, sloppyEdit } from "#lse/mini/edits.js";
+import { changedRules, perfectEdit, SLOPPINESS, sloppyDelta, sloppyEdit } from "#lse/mini/edits.js";
 import { makeDatabase } from "#lse/mini/generator.js";
 import { makeProblems } from "#lse/mini/problems.js";
 import { editText } from "#lse/mini/prompts.js";
@@ -137,6 +137,12 @@ describe("edits", () => {
     expect(perfect).toBeGreaterThan(0.25);
     expect(sloppy).toBeGreaterThan(0.02);
     expect(sloppy).toBeLessThan(perfect / 2);
+    // As a delta it forgets nothing by leaving it out, and is still far from perfect.
+    const delta = gains(state, (rules, batch, truth, draw) =>
+      changedRules(rules, sloppyDelta(rules, batch, truth, { draw })),
+    );
+    expect(delta).toBeGreaterThan(sloppy - 0.02);
+    expect(delta).toBeLessThan(0.6 * perfect);
   });
 
   it("a perfect one makes the answers of its own batch right and touches nothing else", () => {

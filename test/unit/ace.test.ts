@@ -126,6 +126,17 @@ describe("evolution by ACE", () => {
   const prompts = (model: ScriptedModel) =>
     model.requests.filter(isEdit).map(({ messages }) => messages[0]?.content ?? "");
 
+  it("is refused for a task whose evolvers know prompts of its own, with deltas or without", async () => {
+    const own = { evolverPrompt: () => "own" };
+    const deltas = { prompt: () => "", apply: () => null, grammar: "" };
+    for (const more of [own, { ...own, deltas }]) {
+      const task = Object.assign(new NumberTask(40), more);
+      await expect(evolve(task, writer(EDITS), config(), new MemoryJournal())).rejects.toThrow(
+        /`evolve\.method` cannot be "ace" with this task, whose evolvers know a prompt of its own/,
+      );
+    }
+  });
+
   it("edits the newest version, better or not, and shows it the counts", async () => {
     const model = writer(EDITS);
     const { tree } = await evolve(new NumberTask(40), model, config(), new MemoryJournal());

@@ -29,6 +29,8 @@ export const pretrainConfigSchema = z.strictObject({
         steps: positive,
         evolve: z.number().min(0).max(1),
         sloppy: z.boolean(),
+        /** Share of the evolving steps whose edits are changes of single rules. */
+        delta: z.number().min(0).max(1).default(0),
       }),
     )
     .min(1),

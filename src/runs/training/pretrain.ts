@@ -5,7 +5,7 @@ import { FolderLock } from "../../lib/folder-lock.js";
 import { readJson } from "../../lib/json-file.js";
 import { actingFigures } from "../../mini/acting-figures.js";
 import { demonstrationsOf, stageOf } from "../../mini/curriculum.js";
-import { miniTokenizer } from "../../mini/tokenizer.js";
+import { miniDeltaTokenizer, miniTokenizer } from "../../mini/tokenizer.js";
 import { rowOf } from "../../train/lessons.js";
 import type { Parameters } from "../../train/model/spec.js";
 import { muonAdamW } from "../../train/optimizer/groups.js";
@@ -79,7 +79,8 @@ async function train(
 ): Promise<PretrainResult> {
   const { model, seed, stages, groups, optimizer, development, threads } = config;
   const { family, contextLength, ...shape } = model;
-  const spec = { family, shape, vocabulary: miniTokenizer.vocabulary, contextLength };
+  const tokenizer = stages.some(({ delta }) => delta > 0) ? miniDeltaTokenizer : miniTokenizer;
+  const spec = { family, shape, vocabulary: tokenizer.vocabulary, contextLength };
   const steps = stepsOf(config);
   const { matrixRate, rate, warmup, floor, clipNorm } = optimizer;
   const modelPath = join(folder, "model.gguf");
@@ -90,7 +91,7 @@ async function train(
       shape,
       parameters,
       type: "f16",
-      tokenizer: miniTokenizer,
+      tokenizer,
       name: "lse mini",
       contextLength,
     });
@@ -117,8 +118,7 @@ async function train(
       groups: muonAdamW(matrixRate, rate),
       schedule: { kind: "cosine", warmup, steps, floor },
     },
-    rowsOf: (step) =>
-      demonstrationsOf(stages, seed, step, groups).map((group) => rowOf(group, miniTokenizer)),
+    rowsOf: (step) => demonstrationsOf(stages, seed, step, groups).map((group) => rowOf(group, tokenizer)),
     ...(onStart && { onStart }),
     onStep: ({ step, loss }) => onStep?.(step, loss, stageOf(stages, step).name),
     ...(onEvaluation && { onEvaluation }),

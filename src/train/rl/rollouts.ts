@@ -118,7 +118,7 @@ export async function scoreEdits(
       unusable: unusable(state.run),
       quoted: task.quoted?.bind(task),
     };
-    return { state, ...editKindOf(state.run.config.method, state.kind).judge(completion, rules) };
+    return { state, ...editKindOf(state.run.config.method, state.kind, task).judge(completion, rules) };
   });
   const changed = edits.filter(({ verdict }) => verdict === "usable");
   const distinct = new Map(changed.map((edit) => [nameOf(edit), edit]));
