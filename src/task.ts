@@ -79,6 +79,14 @@ export interface DeltaForm {
   readonly grammar: string;
 }
 
+/** What the evolver of small changes is shown in place of whole prompts and reports. */
+export interface Brief {
+  /** The names in the data, such as tables with their columns. */
+  readonly outline: string;
+  /** One wrong answer beside the right one, with what is known of the difference. */
+  lesson(problemId: string, outcome: Outcome): string;
+}
+
 /** One problem for people to read. */
 export interface ProblemText {
   readonly question: string;
@@ -133,6 +141,8 @@ export interface Task extends AsyncDisposable {
   quoted?(rule: string): string | null;
   /** One problem as the evolver sees it: question, answer, gold answer, verdict, error. */
   report(problemId: string, outcome: Outcome): string;
+  /** For evolvers that change single rules; without it they are shown reports alone. */
+  readonly brief?: Brief;
   /** One problem as a report shows it to people. */
   describe?(problemId: string): ProblemText;
   /**

@@ -1,7 +1,7 @@
 /** A task as a run asks it: with the prompts of a strategy, and from other instructions than the task's own. */
 import { LseError } from "../errors.js";
 import type { ChatMessage } from "../model.js";
-import type { DeltaForm, Outcome, PromptParts, Task, ValidationReport } from "../task.js";
+import type { Brief, DeltaForm, Outcome, PromptParts, Task, ValidationReport } from "../task.js";
 import { ExampleIndex, type SolvedProblem } from "./examples.js";
 import { strategicPrompt } from "./prompt.js";
 import { needsParts, type Strategy } from "./strategy.js";
@@ -48,6 +48,7 @@ export class StrategicTask implements Task {
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly deltas?: DeltaForm;
+  readonly brief?: Brief;
   readonly #index: ExampleIndex;
   readonly #examples = new Map<string, readonly string[]>();
 
@@ -60,7 +61,7 @@ export class StrategicTask implements Task {
     this.id = task.id;
     this.fingerprint = task.fingerprint;
     this.problemIds = task.problemIds;
-    const { parts, holdoutIds, testIds, read, quoted, describe, evolverPrompt, deltas } = task;
+    const { parts, holdoutIds, testIds, read, quoted, describe, evolverPrompt, deltas, brief } = task;
     const own = strategy.reasoning === "full" ? undefined : parts?.seedInstructions(strategy.reasoning);
     this.seedInstructions = instructions ?? own ?? task.seedInstructions;
     if (parts !== undefined) this.parts = parts;
@@ -71,6 +72,7 @@ export class StrategicTask implements Task {
     if (describe !== undefined) this.describe = describe.bind(task);
     if (evolverPrompt !== undefined) this.evolverPrompt = evolverPrompt.bind(task);
     if (deltas !== undefined) this.deltas = deltas;
+    if (brief !== undefined) this.brief = brief;
     const searched = strategy.examples === 0 || parts === undefined ? [] : solvedProblems(parts, pool);
     this.#index = new ExampleIndex(searched);
   }

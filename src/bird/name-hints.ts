@@ -52,7 +52,7 @@ export function nameHint(error: string, sql: string, names: Names): string {
 }
 
 /** A table of a query, and what the query calls it. */
-interface Used {
+export interface Used {
   readonly table: string;
   readonly alias: string;
 }
@@ -76,7 +76,7 @@ const NO_ALIAS =
   "ON|WHERE|JOIN|INNER|OUTER|LEFT|RIGHT|FULL|CROSS|NATURAL|USING|GROUP|HAVING|WINDOW|ORDER|LIMIT|OFFSET|UNION|INTERSECT|EXCEPT";
 
 /** The tables that a query names after FROM and JOIN, with their aliases. */
-function usedTables(sql: string, { columns }: Names): Used[] {
+export function usedTables(sql: string, { columns }: Names): Used[] {
   const known = new Map([...columns.keys()].map((name) => [name.toLowerCase(), name]));
   const named = new RegExp(
     String.raw`(?:FROM|JOIN|,)\s+(${NAME})(?:\s+(?:AS\s+)?(?!(?:${NO_ALIAS})\b)(${NAME}))?`,

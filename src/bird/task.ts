@@ -3,6 +3,7 @@ import { LseError } from "../errors.js";
 import { extractTag } from "../lib/extract.js";
 import { hashJson } from "../lib/hash.js";
 import type {
+  Brief,
   Outcome,
   ProblemText,
   PromptParts,
@@ -11,6 +12,7 @@ import type {
   Task,
   ValidationReport,
 } from "../task.js";
+import { briefOf } from "./brief.js";
 import { type BirdData, type BirdQuestion, databasesOf, openBird, questionsOf } from "./dataset.js";
 import { validateGold } from "./evaluate.js";
 import { ExecutionAccuracy } from "./execution-accuracy.js";
@@ -72,6 +74,7 @@ export class BirdTask implements Task {
   readonly seedInstructions = BIRD_SEED_INSTRUCTIONS;
   readonly problemIds: readonly string[];
   readonly parts: PromptParts;
+  readonly brief: Brief;
   readonly #names: Names;
   readonly #quotes: Quotes;
   readonly #questions: ReadonlyMap<string, BirdQuestion>;
@@ -118,6 +121,7 @@ export class BirdTask implements Task {
     this.#questions = new Map(questions.map((question) => [question.id, question]));
     this.#names = namesOf(schema);
     this.#quotes = new Quotes(questions);
+    this.brief = briefOf(this.#names, (problemId) => this.#question(problemId));
     this.parts = {
       ...sqlPromptParts("SQLite"),
       question: (problemId) => fullQuestion(this.#question(problemId)),

@@ -1,7 +1,7 @@
 /** The options of `lse evolve`, a row each: flags, the field of the configuration that it sets, description, values. */
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { LseError } from "../errors.js";
-import { EDITS, METHOD_NAMES } from "../evolve/config.js";
+import { EDIT_CONTEXTS, EDITS, METHOD_NAMES } from "../evolve/config.js";
 import { readText } from "../lib/files.js";
 import type { PartialConfig } from "../runs/config.js";
 import { GPUS } from "../runtime/gpu-time.js";
@@ -150,6 +150,18 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
       "--prefer-wrong",
       "evolve.preferWrong",
       "half of each batch are problems that the node answered wrong before",
+    ],
+    [
+      "--edit-context <what>",
+      "evolve.editContext",
+      "what the evolver is shown of the task: the whole prompt, names of tables and columns, or nothing (prompt; names for delta)",
+      EDIT_CONTEXTS,
+    ],
+    [
+      "--edit-reports <count>",
+      "evolve.editReports",
+      "most answers of a batch that the evolver is shown (as many as fit)",
+      integer(1),
     ],
     [
       "--constrain-edits",
@@ -315,7 +327,7 @@ export const FIELD_DESCRIPTIONS = ROWS.flatMap(({ field, flags, description }) =
 
 /** Fields that only edits depend on. */
 const OF_EDITS =
-  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|preferWrong|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
+  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|preferWrong|editContext|editReports|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
 
 /** Adds all options to a command; its help shows the basic ones, or every one. */
 export function addEvolveOptions(command: CommandUnknownOpts, isAll: boolean): void {

@@ -3,11 +3,10 @@
  * ace-agent/ace): the evolver says which rules helped and which did harm, and adds others. Counts stand behind the
  * rules, for the model that answers to see, too. docs/protocol.md says what differs.
  */
-import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
-import type { Task } from "../task.js";
 import { deltaRetry, flawIn, oneRule, RULE, RULE_CHARS } from "./delta.js";
 import type { EditKind } from "./edit-kinds.js";
+import type { EditRequest } from "./edit-request.js";
 import { type EditRules, type JudgedEdit, judgeInstructions } from "./judge-edit.js";
 import { normalForm, parseManual, printManual } from "./manual.js";
 
@@ -50,12 +49,7 @@ rule ::= ([^<\\n] | "<" [ =>0-9]){${RULE_CHARS.least},${RULE_CHARS.most}}`,
 };
 
 /** Reports of right answers come after those of wrong ones; what does not fit is left out from the end. */
-function aceMessages(
-  task: Task,
-  instructions: string,
-  batch: readonly Answer[],
-  fits: (messages: readonly ChatMessage[]) => boolean,
-): ChatMessage[] {
+function aceMessages({ task, instructions, batch, fits }: EditRequest): ChatMessage[] {
   const [wrong, right] = [false, true].map((is) => batch.filter(({ outcome }) => outcome.correct === is));
   const answers = [...(wrong ?? []), ...(right ?? [])];
   const reports = answers.map(({ problem, outcome }) => task.report(problem, outcome));

@@ -29,6 +29,10 @@ export type EditKindName = (typeof EDIT_KIND_NAMES)[number];
 export const EDITS = [...EDIT_KIND_NAMES, "mixed"] as const;
 export type Edits = (typeof EDITS)[number];
 
+/** What the evolver is shown of a task beside the answers: the model's whole prompt, the names of its data, or nothing. */
+export const EDIT_CONTEXTS = ["prompt", "names", "none"] as const;
+export type EditContext = (typeof EDIT_CONTEXTS)[number];
+
 export const samplingSchema = z.strictObject({
   temperature: z.number().min(0).default(PAPER_SAMPLING.temperature),
   topK: z.int().min(0).default(PAPER_SAMPLING.topK),
@@ -95,6 +99,10 @@ export const evolveConfigSchema = z.strictObject({
   seed: z.int().min(0).default(0),
   /** Temperature of edits; that of answers if it is left out. */
   editTemperature: z.number().min(0).optional(),
+  /** What the evolver is shown of the task; left out: the whole prompt for rewrites, names for changes of rules. */
+  editContext: z.enum(EDIT_CONTEXTS).optional(),
+  /** Most answers of a batch that it is shown; left out: as many as fit. */
+  editReports: positive.optional(),
   /** Longest edit in tokens; that of answers, `sampling.maxTokens`, if it is left out. */
   editMaxTokens: positive.optional(),
   sampling: samplingSchema.prefault({}),

@@ -1,7 +1,6 @@
 /** Edits of single rules: the evolver adds, replaces or deletes a few of them, in place of rewriting the whole manual. */
-import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
-import type { Task } from "../task.js";
+import { contextText, type EditRequest } from "./edit-request.js";
 import { type EditRules, type JudgedEdit, judgeInstructions, type Tried } from "./judge-edit.js";
 import { normalForm, parseManual, printManual } from "./manual.js";
 
@@ -23,25 +22,22 @@ number ::= [1-9] [0-9]?
 rule ::= ([^<\\n] | "<" [ =>0-9]){${RULE_CHARS.least},${RULE_CHARS.most}}`;
 
 /**
- * The message that asks for changes. It shows the rules and what went wrong, and nothing else of the model's prompt:
- * small models copy what they are shown. Reports that do not fit are left out from the end.
- * @param fits whether messages leave room enough in the context
+ * The message that asks for changes. It shows the rules, the names in the data and what went wrong, and by default no more
+ * of the model's prompt: small models copy what they are shown. What does not fit is left out from the end.
  */
-export function deltaMessages(
-  task: Task,
-  instructions: string,
-  batch: readonly Answer[],
-  fits: (messages: readonly ChatMessage[]) => boolean,
-  tried: readonly Tried[],
-): ChatMessage[] {
+export function deltaMessages(request: EditRequest): ChatMessage[] {
+  const { task, instructions, batch, tried, fits } = request;
   const wrong = batch.filter(({ outcome }) => !outcome.correct);
-  const reports = (wrong.length > 0 ? wrong : batch).map(({ problem, outcome }) =>
-    task.report(problem, outcome),
-  );
+  const reports = (wrong.length > 0 ? wrong : batch)
+    .slice(0, request.reports)
+    .map(({ problem, outcome }) => task.brief?.lesson(problem, outcome) ?? task.report(problem, outcome));
+  const context = contextText(request, "names");
   const done = `${batch.length - wrong.length} of ${batch.length} were right.`;
   const past = tried.slice(-MOST_TRIED).map((edit) => triedText(edit, instructions));
   for (;;) {
-    const messages = [{ role: "user" as const, content: deltaPrompt(instructions, reports, done, past) }];
+    const messages = [
+      { role: "user" as const, content: deltaPrompt(instructions, context, reports, done, past) },
+    ];
     if (fits(messages) || (reports.length === 0 && past.length === 0)) return messages;
     // One report teaches more than what was tried long ago.
     if (reports.length > 1 || past.length === 0) reports.pop();
@@ -73,6 +69,7 @@ function triedText(edit: Tried, instructions: string): string {
 
 function deltaPrompt(
   instructions: string,
+  context: string,
   reports: readonly string[],
   done: string,
   tried: readonly string[],
@@ -87,7 +84,7 @@ ${head}
 # Its rules
 ${rules.length === 0 ? "There are none yet." : numbered}
 
-# How it did
+${context}# How it did
 ${done}
 
 ${reports.join("\n\n")}

@@ -1,28 +1,18 @@
 /** What an evolver writes as an edit: new instructions as a whole (the paper's), or changes of numbered rules. */
-import type { Answer } from "../answer/answer.js";
 import type { ChatMessage, Completion } from "../model.js";
 import type { DeltaForm, Task } from "../task.js";
 import { EDIT_KIND_NAMES, type EditKindName, type Edits } from "./config.js";
 import { DELTA_GRAMMAR, deltaMessages, deltaRetry, judgeDelta } from "./delta.js";
+import type { EditRequest } from "./edit-request.js";
 import { evolverMessages, ownMessages } from "./evolver-prompt.js";
-import { type EditRules, type JudgedEdit, judgeEdit, type Tried } from "./judge-edit.js";
+import { type EditRules, type JudgedEdit, judgeEdit } from "./judge-edit.js";
 import { judgeOwnDelta } from "./own-delta.js";
 
 /** How an edit is asked for, and what its answer means. */
 export interface EditKind {
   /** What a constrained answer keeps to, as GBNF. */
   readonly grammar: string;
-  /**
-   * @param fits whether messages leave room enough in the context; what does not fit is left out
-   * @param tried the oldest first
-   */
-  messages(
-    task: Task,
-    instructions: string,
-    batch: readonly Answer[],
-    fits: (messages: readonly ChatMessage[]) => boolean,
-    tried: readonly Tried[],
-  ): ChatMessage[];
+  messages(request: EditRequest): ChatMessage[];
   /** Asks for another edit after one that could not be used; left out: the first prompt is asked again. */
   retry?(reason: string): string;
   /** Whether there is nothing to write where all answers of a batch were right. */
@@ -84,7 +74,6 @@ export const editKindFor = (name: EditKindName, { deltas }: Pick<Task, "deltas">
 const ownDelta = (form: DeltaForm): EditKind => ({
   needsFailures: true,
   grammar: form.grammar,
-  messages: (task, instructions, batch, fits) =>
-    ownMessages((reports) => form.prompt(instructions, reports), task, batch, fits),
+  messages: (request) => ownMessages((reports) => form.prompt(request.instructions, reports), request),
   judge: (completion, rules) => judgeOwnDelta(form, completion, rules),
 });

@@ -6,6 +6,7 @@ import type { ChatMessage, Completion, LanguageModel, Sampling } from "../model.
 import type { Task } from "../task.js";
 import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
 import { type EditKind, editKindFor } from "./edit-kinds.js";
+import type { EditRequest } from "./edit-request.js";
 import type { Tried } from "./judge-edit.js";
 import type { Split } from "./problem-parts.js";
 import { evolverPromptLimit } from "./room.js";
@@ -65,6 +66,8 @@ export interface WriterParts {
   readonly split: Split;
   /** How edits are drawn. */
   readonly sampling: Sampling;
+  /** What its evolver is shown. */
+  readonly shows: Pick<EditRequest, "context" | "reports">;
   /** As in `EditRules`. */
   readonly unusable: (instructions: string) => string | null;
   /** What an edit is, for methods that leave it open. */
@@ -79,10 +82,10 @@ export class LseWriter implements EditWriter {
   ) {}
 
   messages(parent: TreeNode, batch: readonly Answer[], tried: readonly Tried[]): ChatMessage[] {
-    const { evolver, sampling, task } = this.parts;
+    const { evolver, sampling, task, shows } = this.parts;
     const limit = evolverPromptLimit(evolver.contextSize, sampling.maxTokens);
     const fits = (messages: readonly ChatMessage[]) => evolver.countTokens(messages) <= limit;
-    return this.kind.messages(task, parent.instructions, batch, fits, tried);
+    return this.kind.messages({ task, instructions: parent.instructions, batch, tried, fits, ...shows });
   }
 
   async propose(

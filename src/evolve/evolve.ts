@@ -64,8 +64,10 @@ export async function evolve(
   const { choose, remembers } = method;
   const { split } = plan;
   const evolver = otherModel === undefined ? policy : new CachedModel(otherModel, journal);
+  const shows = { context: config.editContext, reports: config.editReports };
+  const parts = { evolver, task, split, shows, unusable };
   const writerOf = (kind: EditKindName) =>
-    method.writer({ evolver, task, split, sampling: editSamplingOf(config, kind, task), unusable, kind });
+    method.writer({ ...parts, sampling: editSamplingOf(config, kind, task), kind });
   const writers = new Map(editKindsOf(config.edits, task).map((kind) => [kind, writerOf(kind)]));
   const run = new Run({
     ...{ task, policy, choose, remembers, writers, config, split, journal, prices, signal },

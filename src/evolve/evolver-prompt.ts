@@ -1,29 +1,22 @@
 /** The prompt that asks an evolver for new instructions. */
 
-import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
-import type { Task } from "../task.js";
+import { contextText, type EditRequest } from "./edit-request.js";
 import { summarise } from "./summary.js";
 
 /**
  * The messages that ask for an edit: in the task's own words where it has some, else in the general ones. What
  * does not fit is left out as `summarise` does it; of a task's own prompt, whole problems from the end.
- *
- * @param fits whether messages leave room enough in the context
  */
-export function evolverMessages(
-  task: Task,
-  instructions: string,
-  batch: readonly Answer[],
-  fits: (messages: readonly ChatMessage[]) => boolean,
-): ChatMessage[] {
+export function evolverMessages(request: EditRequest): ChatMessage[] {
+  const { task, instructions, batch, reports, fits } = request;
   const { evolverPrompt: ownPrompt } = task;
   if (ownPrompt === undefined) {
-    const compose = (summary: string) =>
-      userMessage(evolverPrompt(task.systemPrompt(instructions), instructions, summary));
-    return compose(summarise(batch, task, (summary) => fits(compose(summary))));
+    const context = contextText(request, "prompt");
+    const compose = (summary: string) => userMessage(evolverPrompt(context, instructions, summary));
+    return compose(summarise(batch.slice(0, reports), task, (summary) => fits(compose(summary))));
   }
-  return ownMessages((reports) => ownPrompt.call(task, instructions, reports), task, batch, fits);
+  return ownMessages((reports) => ownPrompt.call(task, instructions, reports), request);
 }
 
 /**
@@ -32,9 +25,7 @@ export function evolverMessages(
  */
 export function ownMessages(
   compose: (reports: readonly string[]) => string,
-  task: Pick<Task, "report">,
-  batch: readonly Answer[],
-  fits: (messages: readonly ChatMessage[]) => boolean,
+  { task, batch, fits }: Pick<EditRequest, "task" | "batch" | "fits">,
 ): ChatMessage[] {
   const reports = batch.map(({ problem, outcome }) => task.report(problem, outcome));
   for (;;) {
@@ -50,15 +41,12 @@ const userMessage = (content: string): ChatMessage[] => [{ role: "user", content
  * The evolver's one message: its job, the whole prompt the model works under, how a batch went, and how to
  * write. Contents after the published code's evolve prompt; the words are ours.
  */
-function evolverPrompt(systemPrompt: string, instructions: string, summary: string): string {
-  return `You improve the instructions of a language model. The model answers problems under the prompt below. You will see how it did on some of them, and you will rewrite its instructions so that it does better on new problems of the same kind.
+function evolverPrompt(context: string, instructions: string, summary: string): string {
+  return `You improve the instructions of a language model. The model answers problems under the prompt${context === "" ? "" : " below"}. You will see how it did on some of them, and you will rewrite its instructions so that it does better on new problems of the same kind.
 
 Only the instructions can change. The description of the task, the data and the form of the answer are fixed and will be put around your instructions exactly as they are now.
 
-# The model's whole prompt
-${systemPrompt}
-
-# The instructions in it, which you will replace
+${context}# The instructions in it, which you will replace
 ${instructions}
 
 # How the model did

@@ -8,6 +8,7 @@
 import type { Answer } from "../answer/answer.js";
 import type { ChatMessage } from "../model.js";
 import type { Task } from "../task.js";
+import type { EditRequest } from "./edit-request.js";
 import { evolverMessages } from "./evolver-prompt.js";
 import type { Run } from "./run.js";
 import { cut } from "./summary.js";
@@ -37,13 +38,9 @@ export async function gepaRound(run: Run, round: number): Promise<void> {
 const total = (answers: readonly Answer[]) => answers.reduce((sum, { outcome }) => sum + outcome.score, 0);
 
 /** The reflection's prompt; a task's own where it has one. What does not fit is left out from the end. */
-export function reflectionMessages(
-  task: Task,
-  instructions: string,
-  batch: readonly Answer[],
-  fits: (messages: readonly ChatMessage[]) => boolean,
-): ChatMessage[] {
-  if (task.evolverPrompt !== undefined) return evolverMessages(task, instructions, batch, fits);
+export function reflectionMessages(request: EditRequest): ChatMessage[] {
+  const { task, instructions, batch, fits } = request;
+  if (task.evolverPrompt !== undefined) return evolverMessages(request);
   for (let count = batch.length; ; count--) {
     const messages = reflection(task, instructions, batch.slice(0, count));
     if (count === 0 || fits(messages)) return messages;

@@ -47,6 +47,8 @@ export interface MethodRow {
   readonly edits: readonly [Edits, ...Edits[]];
   /** Whether there are grammars for its edits. */
   readonly canConstrainEdits: boolean;
+  /** Whether what its evolver is shown can be chosen (`editContext`, `editReports`). */
+  readonly canChooseContext: boolean;
 }
 
 type RoundSizes = Pick<EvolveConfig, "batch" | "holdout" | "samples">;
@@ -86,6 +88,7 @@ const paperLike = (label: MethodRow["label"], selection: Selection): MethodRow =
   kind: null,
   edits: EDITS,
   canConstrainEdits: true,
+  canChooseContext: true,
 });
 
 /** Edits of a kind that no other method has, by its own grammar where they are to keep to one. */
@@ -121,6 +124,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     edits: ["rewrite"],
     hasReferenceOrder: false,
     canConstrainEdits: false,
+    canChooseContext: false,
   },
   gepa: {
     ...paperLike(() => "GEPA", "best"),
@@ -128,6 +132,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     choose: fromFrontier,
     ...ownKind({ ...REWRITE, messages: reflectionMessages }),
     edits: ["rewrite"],
+    canChooseContext: false,
     playRound: gepaRound,
     // A round asks about its batch twice; only an edit that passes goes on to the holdout.
     answersPerRound: ({ batch, holdout, samples }) => 2 * batch + holdout * samples,
@@ -149,6 +154,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     ...ownKind(ACE),
     playRound: everyRound,
     edits: ["delta"],
+    canChooseContext: false,
     hasReferenceOrder: false,
   },
   bootstrap: {
@@ -160,6 +166,7 @@ export const METHODS: { readonly [Name in Method]: MethodRow } = {
     edits: ["example"],
     hasReferenceOrder: false,
     canConstrainEdits: false,
+    canChooseContext: false,
   },
 };
 

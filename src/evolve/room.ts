@@ -26,9 +26,9 @@ export type RoomCheck = (instructions: string) => string | null;
  */
 export function roomIn(
   task: Task,
-  config: Pick<EvolveConfig, "sampling" | "strategy" | "edits" | "editMaxTokens">,
+  config: Pick<EvolveConfig, "sampling" | "strategy" | "edits" | "editContext" | "editMaxTokens">,
 ): (model: Pick<LanguageModel, "contextSize" | "countTokens">) => RoomCheck {
-  const { sampling, strategy, edits } = config;
+  const { sampling, strategy, edits, editContext: context } = config;
   const promptLength = (id: string) =>
     task.prompt(id, "").reduce((sum, { content }) => sum + content.length, 0);
   const longest = [...task.problemIds, ...(task.testIds ?? [])].reduce((a, b) =>
@@ -45,7 +45,8 @@ export function roomIn(
     return (instructions) => {
       const prompt = task.prompt(longest, instructions);
       const tooLongEdits = kinds.map((kind) => {
-        const edit = editKindFor(kind, task)?.messages(task, instructions, [], () => true, []);
+        const request = { task, instructions, batch: [], tried: [], context, fits: () => true };
+        const edit = editKindFor(kind, task)?.messages(request);
         return edit === undefined
           ? null
           : tooLong("the evolver's prompt", model.countTokens(edit), editLimit);

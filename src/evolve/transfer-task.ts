@@ -1,7 +1,7 @@
 /** A task that learns on one database and is tested on another. */
 import { hashJson } from "../lib/hash.js";
 import type { ChatMessage } from "../model.js";
-import type { DeltaForm, Outcome, ProblemText, Reading, Task, ValidationReport } from "../task.js";
+import type { Brief, DeltaForm, Outcome, ProblemText, Reading, Task, ValidationReport } from "../task.js";
 
 /** What the ids of the other task's problems begin with. */
 const PREFIX = "transfer/";
@@ -18,6 +18,7 @@ export class TransferTask implements Task {
   readonly seedInstructions: string;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly deltas?: DeltaForm;
+  readonly brief?: Brief;
   readonly read?: NonNullable<Task["read"]>;
   readonly quoted?: NonNullable<Task["quoted"]>;
 
@@ -30,7 +31,7 @@ export class TransferTask implements Task {
     this.problemIds = source.problemIds;
     this.testIds = (target.testIds ?? target.problemIds).map((id) => `${PREFIX}${id}`);
     this.seedInstructions = source.seedInstructions;
-    const { evolverPrompt, deltas, quoted } = source;
+    const { evolverPrompt, deltas, brief, quoted } = source;
     if (source.read !== undefined && target.read !== undefined)
       this.read = (problemId, response, options): Promise<Reading> => {
         const [task, id] = this.#ownerOf(problemId);
@@ -39,6 +40,7 @@ export class TransferTask implements Task {
     if (quoted !== undefined) this.quoted = quoted.bind(source);
     if (evolverPrompt !== undefined) this.evolverPrompt = evolverPrompt.bind(source);
     if (deltas !== undefined) this.deltas = deltas;
+    if (brief !== undefined) this.brief = brief;
   }
 
   systemPrompt(instructions: string): string {

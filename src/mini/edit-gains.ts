@@ -98,7 +98,7 @@ async function startOf(
   };
   const kind = config.edits === "mixed" ? "rewrite" : config.edits;
   const { messages, needsFailures } = editKindFor(kind, task) ?? REWRITE;
-  const prompt = messages(task, instructions, batch, () => true, []);
+  const prompt = messages({ task, instructions, batch, tried: [], fits: () => true });
   return {
     task,
     rules,

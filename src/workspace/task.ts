@@ -1,5 +1,6 @@
 /** A workspace as a task: prompts, grading and reports for its questions. */
 import { statSync } from "node:fs";
+import { briefOf } from "../bird/brief.js";
 import type { BirdQuestion } from "../bird/dataset.js";
 import { validateGold } from "../bird/evaluate.js";
 import { ExecutionAccuracy } from "../bird/execution-accuracy.js";
@@ -11,6 +12,7 @@ import { twinKeysOf } from "../bird/twins.js";
 import { LseError } from "../errors.js";
 import { hashJson } from "../lib/hash.js";
 import type {
+  Brief,
   Outcome,
   ProblemText,
   PromptParts,
@@ -46,6 +48,7 @@ export class WorkspaceTask implements Task {
   readonly testIds: readonly string[];
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly parts?: PromptParts;
+  readonly brief?: Brief;
   readonly #names: Names;
   readonly #quotes: Quotes;
   readonly #questions: ReadonlyMap<string, WorkspaceQuestion>;
@@ -109,6 +112,14 @@ export class WorkspaceTask implements Task {
         },
       };
     if (this.form.evolverPrompt !== undefined) this.evolverPrompt = this.form.evolverPrompt;
+    else {
+      const { outline, lesson } = briefOf(this.#names, (problemId) => this.#question(problemId));
+      this.brief = {
+        outline,
+        // Where rows are given, there is no right query to show.
+        lesson: (id, outcome) => (this.#question(id).isRows ? this.report(id, outcome) : lesson(id, outcome)),
+      };
+    }
   }
 
   systemPrompt(instructions: string): string {

@@ -212,16 +212,14 @@ describe("the task", () => {
       tokens: 1,
       completions: 1,
     }));
-    const whole = evolverMessages(task, "none", batch, () => true);
+    const whole = evolverMessages({ task, instructions: "none", batch, tried: [], fits: () => true });
     expect(whole).toEqual([
       { role: "user", content: `rules none ${task.report(id, outcome)} ${task.report("0", outcome)}` },
     ]);
-    const cut = evolverMessages(
-      task,
-      "none",
-      batch,
-      ([message]) => (message?.content.length ?? 0) < (whole[0]?.content.length ?? 0),
-    );
+    const cut = evolverMessages({
+      ...{ task, instructions: "none", batch, tried: [] },
+      fits: ([message]) => (message?.content.length ?? 0) < (whole[0]?.content.length ?? 0),
+    });
     expect(cut).toEqual([{ role: "user", content: `rules none ${task.report(id, outcome)}` }]);
   });
 

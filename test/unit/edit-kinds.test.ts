@@ -272,13 +272,48 @@ describe("evolution by changes of rules", () => {
     const outcome = { score: 0, correct: false, answer: "", error: null };
     const batch = ["p1", "p2"].map((problem) => ({ problem, outcome })) as unknown as Answer[];
     const prompt = (limit: number) =>
-      deltaMessages(task, "x", batch, ([message]) => (message?.content.length ?? 0) < limit, tried)[0]
-        ?.content;
+      deltaMessages({
+        ...{ task, instructions: "x", batch, tried },
+        fits: ([message]) => (message?.content.length ?? 0) < limit,
+      })[0]?.content;
     expect(prompt(9000)).toMatch(/p1 .*p2 .*rule 0.*rule 5/s);
     expect(prompt(2200)).toMatch(/p1 /);
     expect(prompt(2200)).toMatch(/rule 5/);
     expect(prompt(2200)).not.toMatch(/rule 0|p2 /);
     expect(prompt(10)).not.toMatch(/p1|rule 5/);
+  });
+
+  it("shows the evolver what is asked for: names, the whole prompt or neither, and so many answers", async () => {
+    class BriefTask extends NumberTask {
+      readonly brief = { outline: "t(a, b)", lesson: (id: string) => `lesson of ${id}` };
+    }
+    const shown = async (over: Partial<EvolveConfig>, task: NumberTask = new BriefTask(40)) => {
+      const one = config({ rounds: 1, tries: 1, ...over });
+      const { records } = await evolve(task, learner(), one, new MemoryJournal());
+      return records[0]?.selfEvolvePrompt?.[0]?.content ?? "";
+    };
+    const lessons = (text: string) => text.match(/lesson of p\d+/g)?.length;
+    const usual = await shown({});
+    expect(usual).toContain("# The names in its data\nt(a, b)\n\n# How it did\n");
+    expect(lessons(usual)).toBe(4);
+    expect(usual).not.toContain("answered wrong");
+    expect(await shown({ editContext: "none" })).not.toContain("t(a, b)");
+    expect(await shown({ editContext: "prompt" })).toContain("# The model's whole prompt\nSYSTEM known");
+    expect(lessons(await shown({ editReports: 2 }))).toBe(2);
+    expect(await shown({}, new NumberTask(40))).toMatch(
+      /known: none so far\n\n# Its rules\n.*\n\n# How it did/,
+    );
+    const rewrite = { edits: "rewrite" } as const;
+    expect(await shown(rewrite)).toContain("# The model's whole prompt\nSYSTEM known");
+    const names = await shown({ ...rewrite, editContext: "names", editReports: 3 });
+    expect(names).toContain("under the prompt below.");
+    expect(names).toContain(
+      "exactly as they are now.\n\n# The names in its data\nt(a, b)\n\n# The instructions in it",
+    );
+    expect(names.match(/^Problem \d+: accuracy/gm)).toHaveLength(3);
+    const none = await shown({ ...rewrite, editContext: "none" });
+    expect(none).toContain("under the prompt. You will see");
+    expect(none).not.toMatch(/SYSTEM|t\(a, b\)/);
   });
 
   it("asks for no edit where nothing went wrong", async () => {

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { briefOf } from "#lse/bird/brief.js";
+import { namesOf } from "#lse/bird/names.js";
+
+const names = namesOf(`CREATE TABLE hero (
+  id integer PRIMARY KEY,
+  name text,
+  eye_id integer,
+  FOREIGN KEY (eye_id) REFERENCES colour (id)
+);
+CREATE TABLE colour (
+  id integer PRIMARY KEY,
+  colour text
+);
+CREATE TABLE "odd name" (
+  hero_id integer REFERENCES hero (id)
+);`);
+const QUESTION = {
+  evidence: "blue is a colour",
+  question: "Who has blue eyes?",
+  sql: `SELECT T1.name FROM hero AS T1
+INNER JOIN colour AS T2 ON T1.eye_id = T2.id WHERE T2.colour = 'Blue'`,
+};
+const brief = (sql = QUESTION.sql) => briefOf(names, () => ({ ...QUESTION, sql }));
+const wrong = (answer: string, error: string | null = "result mismatch | predicted: 3 rows | gold: Ann") =>
+  brief().lesson("1", { score: 0, correct: false, answer, error });
+
+describe("what an evolver of small changes is shown", () => {
+  it("of a database are its tables, columns and keys", () => {
+    expect(brief().outline).toBe(
+      "hero(id, name, eye_id = colour.id)\ncolour(id, colour)\nodd name(hero_id = hero.id)",
+    );
+  });
+
+  it("of a wrong query are both queries in a line each, and the tables that the right one joins", () => {
+    expect(wrong("SELECT name\n  FROM hero WHERE eye = 'Blue'", "no such column: eye")).toBe(
+      [
+        "Hints: blue is a colour",
+        "Question: Who has blue eyes?",
+        "Written: SELECT name FROM hero WHERE eye = 'Blue'",
+        "Wrong: no such column: eye. There is no column eye; the nearest name is eye_id.",
+        "Right: SELECT T1.name FROM hero AS T1 INNER JOIN colour AS T2 ON T1.eye_id = T2.id WHERE T2.colour = 'Blue'",
+        "Only the right one uses colour (hero.eye_id = colour.id).",
+      ].join("\n"),
+    );
+  });
+
+  it("does not repeat rows, which belong to one problem", () => {
+    expect(wrong("SELECT name FROM hero JOIN colour ON hero.eye_id = colour.id")).toMatch(
+      /\nWrong: it returns other rows\.\nRight: [^\n]*$/,
+    );
+    expect(wrong("SELECT 1")).not.toContain("Ann");
+  });
+
+  it("says where there is no query", () => {
+    expect(wrong("", "the response has no query")).toMatch(/\nWritten: \(no query\)\nRight: [^\n]*$/);
+  });
+
+  it("reads quoted names", () => {
+    const sql = 'SELECT 1 FROM hero AS h JOIN "odd name" AS o ON o.hero_id = h."id"';
+    const lesson = brief(sql).lesson("1", {
+      score: 0,
+      correct: false,
+      answer: "SELECT 1 FROM hero",
+      error: null,
+    });
+    expect(lesson).toContain("Only the right one uses odd name (odd name.hero_id = hero.id).");
+  });
+});
