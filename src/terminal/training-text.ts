@@ -3,7 +3,7 @@ import type { TrainConfig } from "../runs/training/config.js";
 import { SHARE_OF_PRODUCTS, type TrainPlan } from "../runs/training/plan.js";
 import type { TrainHooks } from "../runs/training/train.js";
 import type { UpdatePoint } from "../train/rl/learn.js";
-import { count, signed } from "./numbers.js";
+import { count, formatSeconds, signed } from "./numbers.js";
 import type { Progress } from "./progress.js";
 
 /** Shows a training as it goes on. */
@@ -50,8 +50,8 @@ export function planText(plan: TrainPlan, config: TrainConfig): string {
     `memory for nodes of up to ${positions} tokens, computed ${config.recompute ? "layer by layer" : "as one graph"}: ` +
       `weights ${gib(memory.weights)}, optimizer ${gib(memory.optimizer)}, activations ${gib(memory.activations)}, ` +
       `engine ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
-    `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP an update, ${hoursText(gradient.hours)} in all at ` +
-      `${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
+    `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP and ${formatSeconds(gradient.seconds)} an update, ` +
+      `${hoursText(gradient.hours)} in all at ${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
   ].join("\n");
 }
 
