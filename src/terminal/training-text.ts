@@ -31,14 +31,13 @@ function updateText(
   return (
     `update ${step} of ${updates}: reward ${signed(reward)} ± ${(1.96 * rewardError).toFixed(3)}, ` +
     `${(100 * invalid).toFixed(0)} % invalid, ${editTokens.toFixed(0)} tokens an edit; ` +
-    `${parts} s (edits, answers, gradient, rest)`
+    `${parts} s (edits, answers, gradient, rest), ${gib(peakBytes() / 2 ** 30)} of memory at most so far`
   );
 }
 
 /** What a training takes, before anything is loaded. */
 export function planText(plan: TrainPlan, config: TrainConfig): string {
   const { model, memory, gradient, edits, answers, positions } = plan;
-  const gib = (value: number) => `${value.toFixed(1)} GiB`;
   const fits = memory.total <= memory.free ? "it fits" : "it does not fit";
   return [
     `${config.model}: ${millions(model.parameters)} parameters, ${millions(model.trained)} ${config.lora === null ? "of them" : "of an adapter"} trained` +
@@ -55,6 +54,9 @@ export function planText(plan: TrainPlan, config: TrainConfig): string {
   ].join("\n");
 }
 
+/** Of this process, in memory at one time. */
+const peakBytes = () => 1024 * process.resourceUsage().maxRSS;
+const gib = (value: number) => `${value.toFixed(1)} GiB`;
 const millions = (value: number) => `${(value / 1e6).toFixed(value < 1e7 ? 2 : 0)} million`;
 const hoursText = (hours: number) =>
   hours < 1 ? `${Math.ceil(60 * hours)} minutes` : `${count(Math.ceil(hours))} hours`;
