@@ -81,11 +81,6 @@ export class GgufReader implements AsyncDisposable {
         "Take the model's F16, BF16, F32 or Q8_0 file",
       );
     const count = dimensions.reduce((product, size) => product * size, 1);
-    if ((dimensions[0] ?? 0) % decoder.block !== 0)
-      throw new LseError(
-        `${this.path}: tensor ${name} has rows of ${dimensions[0]} numbers, not of blocks of ${decoder.block}`,
-        "The file is damaged: take another one",
-      );
     const bytes = new Uint8Array((count / decoder.block) * decoder.bytes);
     const { bytesRead = 0 } = (await this.files[part]?.read(bytes, 0, bytes.length, offset)) ?? {};
     if (bytesRead < bytes.length)

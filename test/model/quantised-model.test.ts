@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GgmlType } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readHeader } from "#lse/gguf/header.js";
+import { BLOCKS, readHeader } from "#lse/gguf/header.js";
 import { needsDecoders, type ReadModel, readModel, readSizes } from "#lse/gguf/read-model.js";
 import type { DecoderOf } from "#lse/gguf/reader.js";
 import { writeLora } from "#lse/gguf/trained-model.js";
@@ -63,6 +63,16 @@ describe("quantised weights", () => {
     await writeConverted(shipped("mini-q8_0.gguf"), path("plain.gguf"), "F32");
     const packed = await readModel(shipped("mini-q8_0.gguf"));
     expect(inBytes(packed)).toEqual(inBytes(await readModel(path("plain.gguf"))));
+  });
+
+  it("are laid out in files as the header's reader has it", () => {
+    const types = Object.values(GgmlType).filter((type) => typeof type === "number");
+    const found = types.flatMap((type) => {
+      const decoder = decoders(type);
+      return decoder === undefined ? [] : [[type, BLOCKS[type], [decoder.block, decoder.bytes]] as const];
+    });
+    expect(found.length).toBeGreaterThan(20);
+    for (const [type, known, ofLibrary] of found) expect(known, GgmlType[type]).toEqual(ofLibrary);
   });
 
   it("need the library, and a type that llama.cpp can convert", async () => {
