@@ -48,7 +48,7 @@ export function planText(plan: TrainPlan, config: TrainConfig): string {
         : `, scored by at most ${answers} answers`),
     `memory for nodes of up to ${positions} tokens, computed ${config.recompute ? "layer by layer" : "as one graph"}: ` +
       `weights ${gib(memory.weights)}, optimizer ${gib(memory.optimizer)}, activations ${gib(memory.activations)}, ` +
-      `engine ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
+      `engine and program ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
     `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP and ${formatSeconds(gradient.seconds)} an update, ` +
       `${hoursText(gradient.hours)} in all at ${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
   ].join("\n");

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { freemem } from "node:os";
 import { join } from "node:path";
 import { editTokensOf } from "../../evolve/config.js";
+import { needsDecoders } from "../../gguf/read-model.js";
 import { readJson } from "../../lib/json-file.js";
 import { mean } from "../../lib/statistics.js";
 import { estimateStep } from "../../train/estimate.js";
@@ -16,6 +17,8 @@ import { plannedSizes } from "./sizes.js";
 export const SHARE_OF_PRODUCTS = 0.8;
 /** Of a model that is not here yet: as F16. */
 const HALF_BYTES = 2;
+/** Of this program and llama.cpp's buffers. */
+const PROGRAM_BYTES = 0.3 * 2 ** 30;
 
 /** What a training takes. */
 export interface TrainPlan {
@@ -34,6 +37,7 @@ export interface TrainPlan {
     readonly weights: number;
     readonly optimizer: number;
     readonly activations: number;
+    /** What answers and edits, and the program itself. */
     readonly engine: number;
     readonly total: number;
     readonly free: number;
@@ -72,7 +76,7 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
     weights: gibibytes(step.weightBytes + reference),
     optimizer: gibibytes(step.optimizerBytes),
     activations: gibibytes(step.activationBytes),
-    engine: gibibytes(engineBytes(config, spec, step.parameters)),
+    engine: gibibytes(await engineBytes(config, spec, step.parameters)),
   };
   const speed = gflops ?? (await productSpeed(config.threads)) / 1e9;
   const flops = config.nodes * (step.flops + (config.kl > 0 ? step.forwardFlops : 0));
@@ -96,14 +100,24 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
   };
 }
 
-/** The model's file, the policy's, and a KV cache of half precision. */
-function engineBytes({ model, policy, engine }: TrainConfig, spec: ModelSpec, parameters: number): number {
-  const fileBytes = (path: string) => (existsSync(path) ? statSync(path).size : HALF_BYTES * parameters);
-  const files = [model, ...(policy === undefined ? [] : [policy])];
+/** The weights of model and policy, with a KV cache of half precision for each. */
+async function engineBytes(
+  { model, policy, engine }: TrainConfig,
+  spec: ModelSpec,
+  parameters: number,
+): Promise<number> {
+  const weightBytes = async (path: string) => {
+    if (!existsSync(path)) return HALF_BYTES * parameters;
+    // llama.cpp has quantised weights twice: as they lie in the file, and laid out for the processor.
+    return statSync(path).size * ((await needsDecoders(path)) ? 2 : 1);
+  };
   const { layers, kvHeads, headDim } = spec.shape;
   const cells = engine.kvCells ?? spec.contextLength;
   const cache = 2 * HALF_BYTES * cells * layers * kvHeads * headDim;
-  return files.reduce((sum, path) => sum + fileBytes(path) + cache, 0);
+  let bytes = PROGRAM_BYTES;
+  for (const path of [model, ...(policy === undefined ? [] : [policy])])
+    bytes += (await weightBytes(path)) + cache;
+  return bytes;
 }
 
 /** Configurations of the runs in a folder, without opening their data. */
