@@ -32,14 +32,15 @@ const MESSAGES: ChatMessage[] = [
 
 /**
  * What llama.cpp and the trainer may differ by, in nats a token. The trainer computes in float32 with the numbers that the
- * file's weights stand for; llama.cpp rounds the inputs of their matrices to 8 bits. MEASURED
+ * file's weights stand for; llama.cpp rounds the inputs of their matrices to 8 bits. Measured on AVX-512, over 132 tokens:
+ * 0.026 on average and 0.20 at most, with an adapter 0.025 and 0.32.
  */
 const MEAN_GAP = 0.05;
 const LARGEST_GAP = 0.5;
 
 /** How far each step moves the loss: in float32, less would be lost in rounding. */
 const CHANGE = 0.002;
-/** Of a slope, relative. MEASURED2 */
+/** Of a slope, relative; measured 0.0004 at most. */
 const SLOPE_ERROR = 0.01;
 
 const folder = mkdtempSync(join(tmpdir(), "lse-real-"));

@@ -20,7 +20,10 @@ export interface LearnOptions {
   readonly trainer: Omit<TrainerOptions, "start" | "checkpoint" | "loss">;
   /** Its weights before training. */
   readonly start: Start;
-  /** Clipping of the ratio of probabilities; without effect as long as each edit is used in one update only. */
+  /**
+   * Clipping of the ratio of the trainer's probability to the one that an edit's token was drawn with. As each edit is
+   * used in one update only, they are the same but for the engine's rounding (`logprobGap`).
+   */
   readonly clip: number;
   /** Prompts in tokens, as the engine puts them. */
   readonly encode: (messages: readonly ChatMessage[]) => readonly number[];
