@@ -61,6 +61,8 @@ export function trainCommand() {
         throw new LseError("either --config and --out, or --resume alone", "See `lse train --help`");
       const { resumeTraining, startTraining, trainConfigIn } = await import("../runs/training/train.js");
       const settings = resume === undefined ? configured(file) : trainConfigIn(resume);
+      const { planTraining } = await import("../runs/training/plan.js");
+      console.error(planText(await planTraining(settings), settings));
       await untilInterrupted(`Continue with \`lse train --resume ${folder}\``, async (signal) => {
         using progress = new Progress("updates", settings.updates);
         const hooks = { signal, ...trainingHooks(progress, settings.updates) };

@@ -171,7 +171,7 @@ function bytesOf({ name, dimensions, type }: TensorInfo): number {
 }
 
 /** Numbers of a block and the bytes that it takes, by ggml's number of the type (ggml-common.h). */
-const BLOCKS: { readonly [type: number]: readonly [numbers: number, bytes: number] } = {
+export const BLOCKS: { readonly [type: number]: readonly [numbers: number, bytes: number] } = {
   0: [1, 4],
   1: [1, 2],
   2: [32, 18],
@@ -204,6 +204,9 @@ const BLOCKS: { readonly [type: number]: readonly [numbers: number, bytes: numbe
   34: [256, 54],
   35: [256, 66],
   39: [32, 17],
+  40: [64, 36],
+  41: [128, 18],
+  42: [64, 18],
 };
 
 /** Text of a file, fit for an error message. */

@@ -1,7 +1,7 @@
 /** Qwen models and adapters as the trainer takes them: sizes and numbers. */
 import { LseError } from "../errors.js";
 import { NORM_EPSILON, type QwenFamily, type QwenShape, qwenParameters } from "./qwen-layout.js";
-import { GgufReader } from "./reader.js";
+import { type DecoderOf, GgufReader, isQuantised } from "./reader.js";
 
 export interface ModelSizes {
   readonly family: QwenFamily;
@@ -25,11 +25,18 @@ export async function readSizes(path: string): Promise<ModelSizes> {
   return sizesOf(file);
 }
 
+/** Whether `readModel` needs decoders to read this GGUF. @throws LseError for a file that is none */
+export async function needsDecoders(path: string): Promise<boolean> {
+  await using file = await GgufReader.open(path);
+  return file.tensors.some(isQuantised);
+}
+
 /**
  * Reads a GGUF of Qwen2 or Qwen3, whole, as float32: four bytes a parameter.
+ * @param decoders of quantised weights, such as llama.cpp's; f32, f16, bf16 and q8_0 need none
  * @throws LseError for a file that is none, of another architecture, or with weights in a type that cannot be read
  */
-export async function readModel(path: string): Promise<ReadModel> {
+export async function readModel(path: string, decoders?: DecoderOf): Promise<ReadModel> {
   await using file = await GgufReader.open(path);
   const sizes = sizesOf(file);
   const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
@@ -41,7 +48,7 @@ export async function readModel(path: string): Promise<ReadModel> {
         `${path}: tensor ${name} is missing or not of ${dims.join(" × ")} numbers`,
         "The file is damaged, or of an unusual make: take another one",
       );
-    parameters[name] = await file.read(tensor);
+    parameters[name] = await file.read(tensor, decoders);
   }
   return { ...sizes, parameters };
 }

@@ -67,13 +67,17 @@ export class GgufReader implements AsyncDisposable {
 
   /**
    * The numbers of a tensor, as they lie there.
-   * @throws LseError for one that is cut off, or of a type that is not f32, f16, bf16 or q8_0
+   * @param others decodes types that are not f32, f16, bf16 or q8_0
+   * @throws LseError for one that is cut off, or of a type that none of them decodes
    */
-  async read({ name, dimensions, type, offset, part }: PlacedTensor): Promise<Float32Array> {
-    const decoder = DECODERS[type];
+  async read(
+    { name, dimensions, type, offset, part }: PlacedTensor,
+    others?: DecoderOf,
+  ): Promise<Float32Array> {
+    const decoder = DECODERS[type] ?? others?.(type);
     if (decoder === undefined)
       throw new LseError(
-        `${this.path}: tensor ${name} is of type ${GgmlType[type] ?? type}, which training cannot start from`,
+        `${this.path}: tensor ${name} is of type ${GgmlType[type] ?? type}, which cannot be turned into numbers here`,
         "Take the model's F16, BF16, F32 or Q8_0 file",
       );
     const count = dimensions.reduce((product, size) => product * size, 1);
@@ -91,12 +95,19 @@ export class GgufReader implements AsyncDisposable {
 
 const MOST_SIZE = 1e6;
 
-interface Decoder {
+/** How numbers of a type lie in a file. */
+export interface Decoder {
   /** Numbers that are stored together, and the bytes they take. */
   readonly block: number;
   readonly bytes: number;
   decode(bytes: Uint8Array): Float32Array;
 }
+
+/** The decoder of a type, by ggml's number of it; undefined where there is none. */
+export type DecoderOf = (type: number) => Decoder | undefined;
+
+/** Whether a type needs a decoder of somebody else's: llama.cpp has one for each (runtime/llama/ggml.ts). */
+export const isQuantised = ({ type }: TensorInfo): boolean => DECODERS[type] === undefined;
 
 /** ggml's formats (ggml-common.h); little-endian, as the machine is. */
 const DECODERS: { readonly [type: number]: Decoder } = {

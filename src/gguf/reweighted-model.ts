@@ -11,6 +11,15 @@ const TYPES: { readonly [type: number]: TensorType } = {
   [GgmlType.Q8_0]: "q8_0",
 };
 
+/** The type of a tensor in which no parameters can be written back; null for a file that has none such. */
+export async function unwritableType(path: string): Promise<string | null> {
+  await using model = await GgufReader.open(path);
+  const packed = model.tensors.find(({ type }) => TYPES[type] === undefined);
+  return packed === undefined ? null : typeName(packed.type);
+}
+
+const typeName = (type: number) => GgmlType[type] ?? `of type ${type}`;
+
 /**
  * Copies the model at `source` to `path` and writes the parameters over its own, in the types that these have there.
  * Under `path` there is either what was there before or the whole file.
@@ -39,7 +48,7 @@ export async function writeReweighted(
       const count = dimensions.reduce((product, size) => product * size, 1);
       if (type === undefined || values.length !== count)
         throw new LseError(
-          `${source}: tensor ${name} (${GgmlType[ggmlType] ?? ggmlType}, ${count} numbers) cannot hold what was trained`,
+          `${source}: tensor ${name} (${typeName(ggmlType)}, ${count} numbers) cannot hold what was trained`,
           "Train all parameters of a model in F32, F16 or Q8_0, or an adapter",
         );
       const bytes = encodeTensor(type, values);

@@ -6,6 +6,7 @@ export { readDataManifest, readModelManifest } from "../download/manifest.js";
 export type { QwenFamily, QwenShape } from "../gguf/qwen-layout.js";
 export { NAMED_SHAPES, writeRandomLora, writeRandomModel } from "../gguf/random-model.js";
 export { type ReadModel, readModel } from "../gguf/read-model.js";
+export type { Decoder, DecoderOf } from "../gguf/reader.js";
 export {
   type LoraFileOptions,
   type TrainedModelOptions,
@@ -17,6 +18,7 @@ export { exportOnnx } from "../onnx-export/export.js";
 export { AdaptedModel } from "../runtime/adapted-model.js";
 export { CachedModel } from "../runtime/cached-model.js";
 export { GPUS, type GpuName, type GpuTime, gpuTime } from "../runtime/gpu-time.js";
+export { ggmlDecoders, ggmlLibrary } from "../runtime/llama/ggml.js";
 export type { LlamaOptions } from "../runtime/llama/load.js";
 export { LlamaModel, NodeLlamaCppModel, type OpenLlamaOptions, openLlama } from "../runtime/llama/open.js";
 export { OnnxModel, type OnnxOptions } from "../runtime/onnx/onnx-model.js";

@@ -3,7 +3,7 @@ import type { TrainConfig } from "../runs/training/config.js";
 import { SHARE_OF_PRODUCTS, type TrainPlan } from "../runs/training/plan.js";
 import type { TrainHooks } from "../runs/training/train.js";
 import type { UpdatePoint } from "../train/rl/learn.js";
-import { count, signed } from "./numbers.js";
+import { count, formatSeconds, signed } from "./numbers.js";
 import type { Progress } from "./progress.js";
 
 /** Shows a training as it goes on. */
@@ -31,14 +31,13 @@ function updateText(
   return (
     `update ${step} of ${updates}: reward ${signed(reward)} ± ${(1.96 * rewardError).toFixed(3)}, ` +
     `${(100 * invalid).toFixed(0)} % invalid, ${editTokens.toFixed(0)} tokens an edit; ` +
-    `${parts} s (edits, answers, gradient, rest)`
+    `${parts} s (edits, answers, gradient, rest), ${gib(peakBytes() / 2 ** 30)} of memory at most so far`
   );
 }
 
 /** What a training takes, before anything is loaded. */
 export function planText(plan: TrainPlan, config: TrainConfig): string {
   const { model, memory, gradient, edits, answers, positions } = plan;
-  const gib = (value: number) => `${value.toFixed(1)} GiB`;
   const fits = memory.total <= memory.free ? "it fits" : "it does not fit";
   return [
     `${config.model}: ${millions(model.parameters)} parameters, ${millions(model.trained)} ${config.lora === null ? "of them" : "of an adapter"} trained` +
@@ -49,12 +48,15 @@ export function planText(plan: TrainPlan, config: TrainConfig): string {
         : `, scored by at most ${answers} answers`),
     `memory for nodes of up to ${positions} tokens, computed ${config.recompute ? "layer by layer" : "as one graph"}: ` +
       `weights ${gib(memory.weights)}, optimizer ${gib(memory.optimizer)}, activations ${gib(memory.activations)}, ` +
-      `engine ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
-    `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP an update, ${hoursText(gradient.hours)} in all at ` +
-      `${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
+      `engine and program ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
+    `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP and ${formatSeconds(gradient.seconds)} an update, ` +
+      `${hoursText(gradient.hours)} in all at ${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
   ].join("\n");
 }
 
+/** Of this process, in memory at one time. */
+const peakBytes = () => 1024 * process.resourceUsage().maxRSS;
+const gib = (value: number) => `${value.toFixed(1)} GiB`;
 const millions = (value: number) => `${(value / 1e6).toFixed(value < 1e7 ? 2 : 0)} million`;
 const hoursText = (hours: number) =>
   hours < 1 ? `${Math.ceil(60 * hours)} minutes` : `${count(Math.ceil(hours))} hours`;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { LseError } from "../errors.js";
 import { readModel } from "../gguf/read-model.js";
 import { hashJson } from "../lib/hash.js";
+import { ggmlDecoders } from "../runtime/llama/ggml.js";
 import { foldRows, packRows, type Row, splitRows, totalWeight } from "./batch.js";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { checkProvider, graphStyle } from "./gradient-check.js";
@@ -55,6 +56,8 @@ export interface StepResult {
   readonly tokens: number;
   /** Length of the gradient before clipping. */
   readonly gradNorm: number;
+  /** Policy gradient: how far the rows' `oldLogprobs` are from the model's own before the update, a mean in nats a token. */
+  readonly logprobGap?: number;
 }
 
 const aboutSchema = z.object({
@@ -85,9 +88,10 @@ export class TrainEngine {
 
   /**
    * @param check whether the provider has to prove itself first
+   * @param ggml the library that decodes quantised weights (`ggmlLibrary`), for a file that has some
    * @throws LseError for options that cannot be, or a provider that is missing or wrong
    */
-  static async open(options: TrainerOptions, check: boolean): Promise<TrainEngine> {
+  static async open(options: TrainerOptions, check: boolean, ggml?: string): Promise<TrainEngine> {
     const { spec, lora, loss, provider } = options;
     checkSpec(spec, lora);
     if (!(options.microTokens >= 1 && options.clipNorm > 0))
@@ -95,7 +99,7 @@ export class TrainEngine {
     if (check) await checkProvider(provider);
     const checkpoint =
       options.checkpoint === undefined ? undefined : await readCheckpoint(options.checkpoint);
-    const parameters = await initial(options, checkpoint?.tensors);
+    const parameters = await initial(options, checkpoint?.tensors, ggml);
     const training = await openSession(options, loss);
     const engine = new TrainEngine(options, parameters, training);
     if (checkpoint !== undefined) engine.#restore(checkpoint.tensors, checkpoint.about);
@@ -112,6 +116,7 @@ export class TrainEngine {
     );
     let loss = 0;
     let tokens = 0;
+    let gap = 0;
     const folded = foldRows(rows, spec.contextLength).map(({ row }) => row);
     for (const part of splitRows(folded, microTokens)) {
       const batch = packRows(
@@ -123,6 +128,7 @@ export class TrainEngine {
       const result = await this.training.run(this.parameters, batch, 1 / weight);
       loss += result.loss;
       tokens += batch.at.length;
+      gap += result.logprobs.reduce((sum, own, i) => sum + Math.abs(own - (batch.old[i] as number)), 0);
       for (const [name, sum] of Object.entries(gradients)) accumulate(sum, result.gradients[name]);
     }
     const gradNorm = lengthOf(gradients);
@@ -136,7 +142,11 @@ export class TrainEngine {
     const factor = rateFactor(schedule, this.step);
     for (const { optimizer, rate } of this.#optimizers)
       await optimizer.step(this.step, rate * factor, this.parameters, gradients);
-    return { step: this.step, loss, tokens, gradNorm };
+    const isPolicyGradient = this.options.loss.kind === "policy-gradient";
+    return {
+      ...{ step: this.step, loss, tokens, gradNorm },
+      ...(isPolicyGradient && { logprobGap: gap / tokens }),
+    };
   }
 
   /** The logprobs of all tokens of all continuations, [row][continuation][token], in nats. */
@@ -220,11 +230,12 @@ async function openSession(
 async function initial(
   { spec, lora, start }: TrainerOptions,
   saved: Parameters = {},
+  ggml?: string,
 ): Promise<Record<string, Float32Array>> {
   const { all, trained } = parametersOf(spec, lora);
   const given = {
     ...(lora && initialLora(spec, lora, start.seed)),
-    ...(await weightsOf(start, spec)),
+    ...(await weightsOf(start, spec, ggml)),
     ...saved,
   };
   const changing = new Set(trained.map(({ name }) => name));
@@ -241,9 +252,12 @@ async function initial(
   );
 }
 
-async function weightsOf(start: Start, spec: ModelSpec): Promise<Parameters> {
+async function weightsOf(start: Start, spec: ModelSpec, ggml?: string): Promise<Parameters> {
   if (start.from === "parameters") return start.parameters;
-  if (start.from === "file") return { ...(await readModel(start.path)).parameters, ...start.adapter };
+  if (start.from === "file") {
+    const decoders = ggml === undefined ? undefined : ggmlDecoders(ggml);
+    return { ...(await readModel(start.path, decoders)).parameters, ...start.adapter };
+  }
   const parameters = initialParameters(spec, start.seed);
   if (start.lookupHeads) addLookupHeads(parameters, spec, start.seed);
   return parameters;

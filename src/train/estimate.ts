@@ -13,6 +13,8 @@ export interface StepShape {
   readonly positions: number;
   /** Of these, the ones that are predicted: the edits' tokens. */
   readonly predicted: number;
+  /** Rows that are computed at once. Defaults to 1. */
+  readonly rows?: number;
 }
 
 /** What one step takes: memory and arithmetic. */
@@ -23,10 +25,12 @@ export interface StepEstimate {
   /** What stays in memory: all parameters, their gradients, AdamW's two moments, in float32. */
   readonly weightBytes: number;
   readonly optimizerBytes: number;
-  /** At the worst moment of one row. */
+  /** At the worst moment. */
   readonly activationBytes: number;
-  /** Of one row: the products of forward and backward, and those of the forward pass that gives logprobs. */
+  /** Of one row: the products of forward and backward. */
   readonly flops: number;
+  /** Of one row: the products of a forward pass that gives logprobs and nothing else. */
+  readonly forwardFlops: number;
 }
 
 const FLOAT_BYTES = 4;
@@ -50,24 +54,28 @@ export function estimateStep(shape: StepShape): StepEstimate {
     // Two gradients: the sum so far, and what a part of the step adds to it.
     optimizerBytes: 4 * FLOAT_BYTES * moving,
     activationBytes: Math.max(training.bytes, forward.bytes),
-    flops: training.flops + forward.flops,
+    flops: training.flops,
+    forwardFlops: forward.flops,
   };
 }
 
-function wholeCost(options: QwenGraphOptions, { positions, predicted }: StepShape): Cost {
-  return graphCost(qwenGraph(options), { B: 1, T: positions, N: positions, M: predicted });
+function wholeCost(options: QwenGraphOptions, { positions, predicted, rows = 1 }: StepShape): Cost {
+  const sizes = { B: rows, T: positions, N: rows * positions, M: rows * predicted };
+  const { flops, bytes } = graphCost(qwenGraph(options), sizes);
+  return { flops: flops / rows, bytes };
 }
 
-function layeredCost(options: QwenGraphOptions, { positions, predicted }: StepShape): Cost {
+function layeredCost(options: QwenGraphOptions, { positions, predicted, rows = 1 }: StepShape): Cost {
   const { layers, embedding } = options.spec.shape;
-  const sizes = { B: 1, T: positions, N: positions, M: Math.min(predicted, LOGITS_AT_ONCE) };
+  const [N, all] = [rows * positions, rows * predicted];
+  const sizes = { B: rows, T: positions, N, M: Math.min(all, LOGITS_AT_ONCE) };
   const graphs = layerGraphs(options);
   const forward = graphCost(graphs.layer, sizes);
   const back = graphs.layerBack === null ? { flops: 0, bytes: 0 } : graphCost(graphs.layerBack, sizes);
   const head = graphCost(graphs.head, sizes);
   const kept = graphs.layerBack === null ? 2 : layers + 1;
   return {
-    flops: layers * (forward.flops + back.flops) + (head.flops * predicted) / sizes.M,
-    bytes: FLOAT_BYTES * kept * positions * embedding + Math.max(forward.bytes, back.bytes, head.bytes),
+    flops: (layers * (forward.flops + back.flops) + (head.flops * all) / sizes.M) / rows,
+    bytes: FLOAT_BYTES * kept * N * embedding + Math.max(forward.bytes, back.bytes, head.bytes),
   };
 }

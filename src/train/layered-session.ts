@@ -21,8 +21,8 @@ import {
   type SessionOptions,
 } from "./session.js";
 
-/** Predictions whose logits exist at one time: 311 MB each way for Qwen's 152,000 tokens. */
-export const LOGITS_AT_ONCE = 512;
+/** Predictions whose logits exist at one time: 156 MB each way for Qwen's 152,000 tokens. */
+export const LOGITS_AT_ONCE = 256;
 
 interface Sessions {
   readonly embed: InferenceSession;
@@ -62,7 +62,8 @@ export class LayeredSession<A extends FloatArray = FloatArray> implements ModelS
       embedBack: await openMaybe(graphs.embedBack),
       layer: await open(graphs.layer),
       layerBack: await openMaybe(graphs.layerBack),
-      head: await open(graphs.head),
+      // It runs once where a layer runs many times, and would keep what logits take.
+      head: await openSession(graphs.head, { ...session, keepsMemory: false }),
     });
   }
 

@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly provider: Provider;
   /** CPU threads inside one operator. */
   readonly threads: number;
+  /** Whether memory on the CPU is kept from one run to the next: a little faster, and never given back. Defaults to `true`. */
+  readonly keepsMemory?: boolean;
 }
 
 /** Only errors: ONNX Runtime warns about every node that is better placed on the CPU. */
@@ -32,12 +34,13 @@ const LOG_ERRORS = 3;
 
 /** @throws LseError when the provider does not exist on this machine */
 export async function openSession(graph: Graph, options: SessionOptions): Promise<InferenceSession> {
-  const { provider, threads } = options;
+  const { provider, threads, keepsMemory = true } = options;
   try {
     return await InferenceSession.create(graph.encode(), {
       executionProviders: provider === "cpu" ? ["cpu"] : [provider, "cpu"],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
+      enableCpuMemArena: keepsMemory,
       // The other optimisations put fused operators into float64 graphs that exist in float32 only.
       graphOptimizationLevel: graph.options.float === "float64" ? "basic" : "all",
       logSeverityLevel: LOG_ERRORS,

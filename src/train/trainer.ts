@@ -1,8 +1,10 @@
 /** A model in training, on a thread of its own. */
 import { Worker } from "node:worker_threads";
 import { LseError } from "../errors.js";
+import { needsDecoders } from "../gguf/read-model.js";
+import { ggmlLibrary } from "../runtime/llama/ggml.js";
 import type { Row } from "./batch.js";
-import type { StepResult, TrainerOptions } from "./engine.js";
+import type { Start, StepResult, TrainerOptions } from "./engine.js";
 import type { Parameters } from "./model/spec.js";
 import type { Provider } from "./session.js";
 import type { CallName, Calls, TrainerReply, TrainerRequest } from "./worker.js";
@@ -37,9 +39,10 @@ export class Trainer implements AsyncDisposable {
    * @throws LseError for options that cannot be, a checkpoint that does not fit, a provider that fails
    */
   static async open(options: TrainerOptions): Promise<Trainer> {
+    const ggml = await libraryFor(options.start);
     const trainer = new Trainer();
     try {
-      const { step, progress } = await trainer.#call("open", options, !checked.has(options.provider));
+      const { step, progress } = await trainer.#call("open", options, !checked.has(options.provider), ggml);
       checked.add(options.provider);
       trainer.startStep = step;
       trainer.progress = progress;
@@ -100,3 +103,7 @@ export class Trainer implements AsyncDisposable {
     this.#pending.clear();
   }
 }
+
+/** What the trainer's thread cannot find by itself: the library that decodes quantised weights. */
+const libraryFor = async (start: Start): Promise<string | undefined> =>
+  start.from === "file" && (await needsDecoders(start.path)) ? await ggmlLibrary() : undefined;

@@ -7,7 +7,10 @@ import type { Parameters } from "./model/spec.js";
 
 /** What can be asked for: name, arguments, result. */
 export interface Calls {
-  open: [args: [options: TrainerOptions, check: boolean], result: { step: number; progress: unknown }];
+  open: [
+    args: [options: TrainerOptions, check: boolean, ggml: string | undefined],
+    result: { step: number; progress: unknown },
+  ];
   train: [args: [rows: readonly Row[]], result: StepResult];
   logprobs: [args: [rows: readonly Row[]], result: Float32Array[][]];
   parameters: [args: [], result: Parameters];
@@ -28,8 +31,8 @@ export type TrainerReply =
   | { readonly id: number; readonly problem: string; readonly nextStep?: string };
 
 const handlers: { [N in CallName]: (...args: Calls[N][0]) => Promise<Calls[N][1]> } = {
-  async open(options, check) {
-    engine = await TrainEngine.open(options, check);
+  async open(options, check, ggml) {
+    engine = await TrainEngine.open(options, check, ggml);
     return { step: engine.step, progress: engine.progress };
   },
   train: (rows) => opened().train(rows),

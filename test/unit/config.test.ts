@@ -1,10 +1,14 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { FIELD_DESCRIPTIONS, fieldsOf, withFlags } from "#lse/cli/evolve-options.js";
+import { editTokensOf } from "#lse/evolve/config.js";
+import { readJson } from "#lse/lib/json-file.js";
 import { overrideConfig, resolveConfig } from "#lse/runs/config.js";
 import { configSchema } from "#lse/runs/config-schema.js";
 import { evalConfig } from "#lse/runs/eval.js";
 import { planOf } from "#lse/runs/run-budget.js";
+import { checkTrainConfig } from "#lse/runs/training/config.js";
 import { CheckedTask } from "#lse/task-file/checked-task.js";
 import { NumberTask } from "../fakes.js";
 
@@ -34,6 +38,21 @@ describe("a configuration", () => {
       model: { path: "a" },
       reuse: "runs",
     });
+  });
+});
+
+describe("the shipped configurations for a real model of 0.5B", () => {
+  const read = (name: string) =>
+    readJson(fileURLToPath(new URL(`../../configs/${name}`, import.meta.url))) as object;
+
+  it("train the evolver on the runs that they collect: the same model, a context with room for all edits of a node", () => {
+    const { model, evolve } = resolveConfig(read("real-trees.json"), "real-trees.json");
+    const training = checkTrainConfig(read("real-lse.json"), "real-lse.json");
+    expect([training.model, training.policy]).toEqual([model.path, undefined]);
+    expect(training.engine.context).toBe(model.context);
+    expect([evolve.edits, evolve.constrainEdits, training.recompute]).toEqual(["delta", true, true]);
+    expect(training.rollouts * editTokensOf(evolve)).toBeLessThan(0.3 * (training.engine.context ?? 0));
+    expect(training.lora).not.toBeNull();
   });
 });
 

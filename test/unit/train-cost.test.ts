@@ -58,8 +58,9 @@ describe("the estimate of a step", () => {
     const whole = estimateStep({ ...shape, recompute: false });
     const layered = estimateStep({ ...shape, recompute: true });
     expect(layered.activationBytes).toBeLessThan(whole.activationBytes / 2);
-    expect(layered.flops / whole.flops).toBeGreaterThan(1.1);
-    expect(layered.flops / whole.flops).toBeLessThan(1.35);
+    // Without gradients of the frozen weights the way back takes little more than the way there.
+    expect((layered.flops - whole.flops) / whole.forwardFlops).toBeGreaterThan(0.3);
+    expect((layered.flops - whole.flops) / whole.forwardFlops).toBeLessThan(1);
     expect(whole.optimizerBytes).toBe(16 * whole.trained);
     const full = estimateStep({ ...shape, lora: undefined, recompute: false });
     expect(full.trained).toBe(full.parameters);

@@ -13,7 +13,7 @@ const path = z.string().min(1);
 export const trainConfigSchema = z.strictObject({
   /** Where the folder of this file was when it was written, as in a run's. */
   folder: path.optional(),
-  /** The evolver, a GGUF of Qwen2 or Qwen3 in a type that training can start from. */
+  /** The evolver, a GGUF of Qwen2 or Qwen3; for `lora: null` in f32, f16 or q8_0. */
   model: path,
   /** The model that answers; the evolver's own without adapter if it is left out. */
   policy: path.optional(),

@@ -2,22 +2,23 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { freemem } from "node:os";
 import { join } from "node:path";
-import { LseError } from "../../errors.js";
 import { editTokensOf } from "../../evolve/config.js";
-import { readSizes } from "../../gguf/read-model.js";
+import { needsDecoders } from "../../gguf/read-model.js";
 import { readJson } from "../../lib/json-file.js";
 import { mean } from "../../lib/statistics.js";
 import { estimateStep } from "../../train/estimate.js";
-import { KNOWN_MODELS, knownSizes } from "../../train/model/known-models.js";
 import type { ModelSpec } from "../../train/model/spec.js";
 import { productSpeed } from "../../train/speed.js";
 import { resolveConfig } from "../config.js";
 import type { TrainConfig } from "./config.js";
+import { plannedSizes } from "./sizes.js";
 
 /** Of the speed of plain products, what a training step reaches (`npm run bench:train`). */
 export const SHARE_OF_PRODUCTS = 0.8;
 /** Of a model that is not here yet: as F16. */
 const HALF_BYTES = 2;
+/** Of this program and llama.cpp's buffers. */
+const PROGRAM_BYTES = 0.3 * 2 ** 30;
 
 /** What a training takes. */
 export interface TrainPlan {
@@ -36,6 +37,7 @@ export interface TrainPlan {
     readonly weights: number;
     readonly optimizer: number;
     readonly activations: number;
+    /** What answers and edits, and the program itself. */
     readonly engine: number;
     readonly total: number;
     readonly free: number;
@@ -45,6 +47,8 @@ export interface TrainPlan {
     readonly petaflop: number;
     /** What the products run at, in GFLOP/s. */
     readonly speed: number;
+    /** Of one update. */
+    readonly seconds: number;
     /** Hours of all updates. */
     readonly hours: number;
   };
@@ -52,9 +56,7 @@ export interface TrainPlan {
 
 /** @param gflops of another machine, sustained in products of matrices; measured here for a second without it */
 export async function planTraining(config: TrainConfig, gflops?: number): Promise<TrainPlan> {
-  const { sizes, from } = await sizesOf(config.model);
-  const context = config.engine.context ?? sizes.contextLength;
-  const spec = { ...sizes, contextLength: Math.min(sizes.contextLength, context) };
+  const { spec, from } = await plannedSizes(config);
   const [first] = runConfigs(config.trees);
   const maxTokens = first === undefined ? spec.contextLength : editTokensOf(first.evolve);
   const positions = spec.contextLength;
@@ -65,6 +67,7 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
     recompute: config.recompute,
     positions,
     predicted,
+    rows: Math.max(1, Math.floor(config.microTokens / positions)),
   });
   const edits = config.updates * config.nodes * config.rollouts;
   const perEdit = meanOf(runConfigs(config.trees).map(({ evolve }) => evolve.holdout * evolve.samples));
@@ -73,10 +76,11 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
     weights: gibibytes(step.weightBytes + reference),
     optimizer: gibibytes(step.optimizerBytes),
     activations: gibibytes(step.activationBytes),
-    engine: gibibytes(engineBytes(config, spec, step.parameters)),
+    engine: gibibytes(await engineBytes(config, spec, step.parameters)),
   };
   const speed = gflops ?? (await productSpeed(config.threads)) / 1e9;
-  const flops = step.flops * config.nodes;
+  const flops = config.nodes * (step.flops + (config.kl > 0 ? step.forwardFlops : 0));
+  const seconds = flops / (SHARE_OF_PRODUCTS * speed * 1e9);
   return {
     model: { from, parameters: step.parameters, trained: step.trained },
     positions,
@@ -90,29 +94,30 @@ export async function planTraining(config: TrainConfig, gflops?: number): Promis
     gradient: {
       petaflop: flops / 1e15,
       speed,
-      hours: (config.updates * flops) / (SHARE_OF_PRODUCTS * speed * 1e9) / 3600,
+      seconds,
+      hours: (config.updates * seconds) / 3600,
     },
   };
 }
 
-async function sizesOf(model: string): Promise<{ sizes: ModelSpec; from: TrainPlan["model"]["from"] }> {
-  if (existsSync(model)) return { sizes: await readSizes(model), from: "file" };
-  const sizes = knownSizes(model);
-  if (sizes !== null) return { sizes, from: "published sizes" };
-  throw new LseError(
-    `${model}: no such file, and no model whose sizes are known by name`,
-    `Put the model there, or name one of ${KNOWN_MODELS.join(", ")}`,
-  );
-}
-
-/** The model's file, the policy's, and a KV cache of half precision. */
-function engineBytes({ model, policy, engine }: TrainConfig, spec: ModelSpec, parameters: number): number {
-  const fileBytes = (path: string) => (existsSync(path) ? statSync(path).size : HALF_BYTES * parameters);
-  const files = [model, ...(policy === undefined ? [] : [policy])];
+/** The weights of model and policy, with a KV cache of half precision for each. */
+async function engineBytes(
+  { model, policy, engine }: TrainConfig,
+  spec: ModelSpec,
+  parameters: number,
+): Promise<number> {
+  const weightBytes = async (path: string) => {
+    if (!existsSync(path)) return HALF_BYTES * parameters;
+    // llama.cpp has quantised weights twice: as they lie in the file, and laid out for the processor.
+    return statSync(path).size * ((await needsDecoders(path)) ? 2 : 1);
+  };
   const { layers, kvHeads, headDim } = spec.shape;
   const cells = engine.kvCells ?? spec.contextLength;
   const cache = 2 * HALF_BYTES * cells * layers * kvHeads * headDim;
-  return files.reduce((sum, path) => sum + fileBytes(path) + cache, 0);
+  let bytes = PROGRAM_BYTES;
+  for (const path of [model, ...(policy === undefined ? [] : [policy])])
+    bytes += (await weightBytes(path)) + cache;
+  return bytes;
 }
 
 /** Configurations of the runs in a folder, without opening their data. */

@@ -3,12 +3,12 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { LseError } from "../../errors.js";
 import { editTokensOf } from "../../evolve/config.js";
-import { readLora, readSizes } from "../../gguf/read-model.js";
+import { readLora } from "../../gguf/read-model.js";
 import { FolderLock } from "../../lib/folder-lock.js";
 import { readJson } from "../../lib/json-file.js";
 import type { Sampling } from "../../model.js";
 import { CURVE, readCurve } from "../../train/curve.js";
-import type { ModelSpec, Parameters } from "../../train/model/spec.js";
+import type { Parameters } from "../../train/model/spec.js";
 import { adamW } from "../../train/optimizer/groups.js";
 import { type LearnPoint, learn, type UpdatePoint, type ValidationPoint } from "../../train/rl/learn.js";
 import { savedConfig } from "../saved-config.js";
@@ -16,6 +16,7 @@ import { TaskPool } from "../tasks.js";
 import { checkTrainConfig, type TrainConfig } from "./config.js";
 import { openTrainEngine } from "./engine.js";
 import { configPathIn, inNewFolder } from "./new-folder.js";
+import { trainedSizes } from "./sizes.js";
 import { checkScorer, trainStates } from "./states.js";
 import { TrainedEvolver } from "./trained-evolver.js";
 
@@ -76,8 +77,8 @@ async function train(
   { onStart, onUpdate, onValidation, signal }: TrainHooks,
 ): Promise<TrainResult> {
   await using tasks = new TaskPool();
-  const states = await trainStates(config, tasks);
   const spec = await trainedSizes(config);
+  const states = await trainStates(config, tasks);
   const { lora } = config;
   const adapter = config.start === undefined ? {} : { adapter: await startFrom(config.start, lora) };
   await using engine = await openTrainEngine(config.model, config);
@@ -134,12 +135,6 @@ async function train(
   const validations = validationsIn(curve);
   const chosen = validations.reduce((a, b) => (b.reward > a.reward ? b : a));
   return { evolver: best, step: chosen.step, reward: chosen.reward, untrained: validations[0]?.reward ?? 0 };
-}
-
-/** Sizes of the evolver, its context no longer than the engine's: what is longer cannot have been written. */
-async function trainedSizes({ model, engine }: TrainConfig): Promise<ModelSpec> {
-  const { contextLength, ...sizes } = await readSizes(model);
-  return { ...sizes, contextLength: Math.min(contextLength, engine.context ?? contextLength) };
 }
 
 /** The parameters of an adapter to begin with. */

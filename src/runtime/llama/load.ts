@@ -56,7 +56,7 @@ export async function loadModel(
   // Before llama.cpp and its wrapper see the files: they make room for whatever a header claims.
   const [header] = partsOf(modelPath).map(readHeader) as [GgufHeader, ...GgufHeader[]];
   checkSizes(modelPath, header);
-  const llama = await library(gpuLayers === 0 ? false : "auto");
+  const llama = await openLibrary(gpuLayers === 0 ? false : "auto");
   const model = await explainingFailure(llama, modelPath, () =>
     llama.loadModel({
       modelPath,
@@ -136,7 +136,7 @@ const libraries = new Map<"auto" | false, Promise<Llama>>();
  * The native library, loaded once per process and kept: it is global to the process anyway, and once it has
  * been disposed of, a second one writes its complaints straight to standard error.
  */
-function library(gpu: "auto" | false): Promise<Llama> {
+export function openLibrary(gpu: "auto" | false): Promise<Llama> {
   let opened = libraries.get(gpu);
   if (opened === undefined) {
     opened = getLlama({

@@ -191,10 +191,18 @@ type StructName = "ModelParams" | "ContextParams" | "Batch" | "TokenDataArray";
 type Types = Record<StructName, ReturnType<typeof koffi.struct>>;
 let types: Types | undefined;
 
+let isConfigured = false;
+
+/** Opens a library of llama.cpp. Every one is opened here: settings can only be made before the first. */
+export function loadLibrary(path: string): ReturnType<typeof koffi.load> {
+  // llama.cpp works with large frames; koffi gives its worker threads 128 KiB unless told otherwise.
+  if (!isConfigured) koffi.config({ async_stack_size: 8 << 20 });
+  isConfigured = true;
+  return koffi.load(path);
+}
+
 /** The structs of llama.h that the engine fills in or reads. */
 function structs(): Types {
-  // llama.cpp works with large frames; koffi gives its worker threads 128 KiB unless told before the first call.
-  if (types === undefined) koffi.config({ async_stack_size: 8 << 20 });
   types ??= {
     ModelParams: koffi.struct({
       devices: "void *",
@@ -276,7 +284,7 @@ function structs(): Types {
 function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
   try {
     const { ModelParams, ContextParams, Batch, TokenDataArray } = structs();
-    const library = koffi.load(libraryPath);
+    const library = loadLibrary(libraryPath);
     const fn = (name: string, result: TypeSpec, ...args: TypeSpec[]) =>
       library.func(`llama_${name}`, result, args);
     requireEqual("libllama", fn("version", "const char *")(), expected.llamaCpp);

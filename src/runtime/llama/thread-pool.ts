@@ -1,7 +1,7 @@
 /** Threads that llama.cpp keeps between decodes. */
 import { basename } from "node:path";
 import koffi from "koffi";
-import { loadedLibraries, type NativeLlama, type Pointer } from "./native.js";
+import { loadedLibraries, loadLibrary, type NativeLlama, type Pointer } from "./native.js";
 
 /** Flags of the cores to use, before the other fields of ggml_threadpool_params (GGML_MAX_N_THREADS of ggml.h). */
 const MOST_THREADS = 512;
@@ -55,7 +55,7 @@ export class ThreadPool {
 function declare(): NativePools | null {
   const library = (name: string) => {
     const found = loadedLibraries().filter((path) => basename(path).includes(name));
-    return found.length === 1 ? koffi.load(found[0] as string) : null;
+    return found.length === 1 ? loadLibrary(found[0] as string) : null;
   };
   try {
     const base = library("ggml-base");

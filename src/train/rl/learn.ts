@@ -20,7 +20,10 @@ export interface LearnOptions {
   readonly trainer: Omit<TrainerOptions, "start" | "checkpoint" | "loss">;
   /** Its weights before training. */
   readonly start: Start;
-  /** Clipping of the ratio of probabilities; without effect as long as each edit is used in one update only. */
+  /**
+   * Clipping of the ratio of the trainer's probability to the one that an edit's token was drawn with. As each edit is
+   * used in one update only, they are the same but for the engine's rounding (`logprobGap`).
+   */
   readonly clip: number;
   /** Prompts in tokens, as the engine puts them. */
   readonly encode: (messages: readonly ChatMessage[]) => readonly number[];
@@ -67,8 +70,6 @@ export interface EditFigures {
 
 export interface UpdatePoint extends StepResult, EditFigures {
   readonly kind: "update";
-  /** Mean absolute difference of the engine's and the trainer's logprobs of the edits, in nats per token. */
-  readonly logprobGap: number;
   /** Where the time went. */
   readonly seconds: {
     readonly edits: number;
@@ -141,7 +142,6 @@ async function update(
   const { rollouts, times } = await rollOut(plan, { evolver, policy }, journal, signal);
   const rows = rowsOf(rollouts, advantages(rollouts, estimator), encode);
   const before = performance.now();
-  const logprobGap = gapOf(rows, await trainer.logprobs(rows));
   const result = await trainer.step(
     reference === null ? rows : withReference(rows, await reference.logprobs(rows)),
   );
@@ -149,7 +149,7 @@ async function update(
   const total = (performance.now() - started) / 1000;
   const { edits, answers } = times;
   const seconds = { edits, answers, gradient, rest: total - edits - answers - gradient };
-  return { kind: "update", ...result, ...figuresOf(rollouts), logprobGap, seconds };
+  return { kind: "update", ...result, ...figuresOf(rollouts), seconds };
 }
 
 /** Edits of one node share its prompt, so they make one row. */
@@ -179,18 +179,6 @@ function withReference(rows: readonly Row[], logprobs: readonly Float32Array[][]
       referenceLogprobs: [...(logprobs[r]?.[c] ?? [])],
     })),
   }));
-}
-
-function gapOf(rows: readonly Row[], trained: readonly Float32Array[][]): number {
-  let sum = 0;
-  let count = 0;
-  for (const [r, { continuations }] of rows.entries())
-    for (const [c, { oldLogprobs = [] }] of continuations.entries())
-      for (const [t, logprob] of oldLogprobs.entries()) {
-        sum += Math.abs(logprob - (trained[r]?.[c]?.[t] as number));
-        count++;
-      }
-  return sum / count;
 }
 
 export function figuresOf(rollouts: readonly Rollout[]): EditFigures {

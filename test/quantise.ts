@@ -1,7 +1,7 @@
-/** A model's weights as 32-bit numbers: libllama's own conversion, which node-llama-cpp does not offer. */
+/** A model's weights in other types: libllama's own conversion, which node-llama-cpp does not offer. */
 import koffi from "koffi";
 import { loadModel } from "#lse/runtime/llama/load.js";
-import { installed } from "#lse/runtime/llama/native.js";
+import { installed, loadLibrary } from "#lse/runtime/llama/native.js";
 
 /** The first fields of llama_model_quantize_params; room for those that follow, which keep their defaults. */
 const Params = koffi.struct({
@@ -16,12 +16,23 @@ const Params = koffi.struct({
   others: koffi.array("uint8_t", 256),
 });
 
-const ALL_F32 = 0;
+/** llama_ftype of llama.h. */
+const FILE_TYPES = {
+  F32: 0,
+  Q4_0: 2,
+  Q5_0: 8,
+  Q5_1: 9,
+  Q3_K_M: 12,
+  Q4_K_M: 15,
+  Q5_K_M: 17,
+  IQ4_NL: 25,
+} as const;
+export type FileType = keyof typeof FILE_TYPES;
 
-/** Writes the same model in f32, 4 bytes a parameter. */
-export async function writeF32Copy(source: string, path: string): Promise<void> {
+/** Writes the same model with its matrices in other types. */
+export async function writeConverted(source: string, path: string, type: FileType): Promise<void> {
   const { llama, model } = await loadModel({ modelPath: source, gpuLayers: 0 }, "vocabulary");
-  const library = koffi.load((await installed(llama)).libraryPath);
+  const library = loadLibrary((await installed(llama)).libraryPath);
   await model.dispose();
   const params = library.func("llama_model_quantize_default_params", Params, [])();
   const isKnown = params.nthread === 0 && !params.allow_requantize && params.quantize_output_tensor;
@@ -31,6 +42,7 @@ export async function writeF32Copy(source: string, path: string): Promise<void> 
     "const char *",
     koffi.pointer(Params),
   ]);
-  const state = quantize(source, path, { ...params, ftype: ALL_F32, allow_requantize: true, nthread: 1 });
+  const wanted = { ...params, ftype: FILE_TYPES[type], allow_requantize: true, nthread: 1 };
+  const state = quantize(source, path, wanted);
   if (state !== 0) throw new Error(`${source}: not converted (${state})`);
 }
