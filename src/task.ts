@@ -79,12 +79,24 @@ export interface DeltaForm {
   readonly grammar: string;
 }
 
+/** A case of other data, worked out: what small models see done, they do. */
+export interface WorkedCase {
+  readonly outline: string;
+  /** Of two wrong answers. */
+  readonly lessons: readonly string[];
+  /** The rule that the first teaches. */
+  readonly added: string;
+  /** The rule that the second teaches, and a wrong one in its place. */
+  readonly replaced: { readonly before: string; readonly after: string };
+}
+
 /** What the evolver of small changes is shown in place of whole prompts and reports. */
 export interface Brief {
   /** The names in the data, such as tables with their columns. */
   readonly outline: string;
   /** One wrong answer beside the right one, with what is known of the difference. */
   lesson(problemId: string, outcome: Outcome): string;
+  readonly worked?: WorkedCase;
 }
 
 /** One problem for people to read. */

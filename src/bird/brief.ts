@@ -1,70 +1,55 @@
-/** What the evolver of small changes is shown of a database and of a wrong query. */
-import type { Brief, Outcome } from "../task.js";
-import { unquoted } from "./ddl.js";
-import { nameHint, type Used, usedTables } from "./name-hints.js";
-import { type Names, same } from "./names.js";
-import { fullQuestion, type QuestionText } from "./prompts.js";
-
-/** A question with its right query. */
-type Solved = QuestionText & { readonly sql: string };
+/** What the evolver of small changes is shown of a database, with a case that is worked out. */
+import type { Brief, Outcome, WorkedCase } from "../task.js";
+import { lessonOf, outlineOf, type Solved } from "./lesson.js";
+import { type Names, namesOf } from "./names.js";
 
 export const briefOf = (names: Names, question: (id: string) => Solved): Brief => ({
   outline: outlineOf(names),
   lesson: (id, outcome) => lessonOf(question(id), outcome, names),
+  worked: WORKED,
 });
 
-/** A line a table: `superhero(id, name, gender_id = gender.id)`. */
-function outlineOf({ columns, keys }: Names): string {
-  return [...columns]
-    .map(([table, own]) => {
-      const named = own.map((column) => {
-        const key = keys.find((each) => same(each.table, table) && same(each.column, column));
-        return key === undefined ? column : `${column} = ${key.toTable}.${key.toColumn}`;
-      });
-      return `${table}(${named.join(", ")})`;
-    })
-    .join("\n");
-}
+const CARS = namesOf(`CREATE TABLE car (
+  id integer PRIMARY KEY,
+  model text,
+  paint_id integer REFERENCES paint (id),
+  year integer
+);
+CREATE TABLE paint (
+  id integer PRIMARY KEY,
+  name text
+);`);
 
-function lessonOf({ sql, ...text }: Solved, { answer, error }: Outcome, names: Names): string {
-  const hint = error === null ? "" : nameHint(error, answer, names);
-  const missing = missingTables(answer, sql, names);
-  return [
-    fullQuestion(text),
-    `Written: ${answer === "" ? "(no query)" : oneLine(answer)}`,
-    ...(answer === "" || error === null ? [] : [`Wrong: ${faultOf(error)}${hint === "" ? "" : ` ${hint}`}`]),
-    `Right: ${oneLine(sql)}`,
-    ...(answer === "" || missing.length === 0 ? [] : [`Only the right one uses ${missing.join(", ")}.`]),
-  ].join("\n");
-}
+const WORKED: WorkedCase = {
+  outline: outlineOf(CARS),
+  lessons: [
+    lessonOf(
+      {
+        evidence: "",
+        question: "Which models are red?",
+        sql: "SELECT T1.model FROM car AS T1 INNER JOIN paint AS T2 ON T1.paint_id = T2.id WHERE T2.name = 'red'",
+      },
+      wrong("SELECT model FROM car WHERE paint = 'red'", "no such column: paint"),
+      CARS,
+    ),
+    lessonOf(
+      {
+        evidence: "",
+        question: "What is the name of the latest model?",
+        sql: "SELECT model FROM car ORDER BY year DESC LIMIT 1",
+      },
+      wrong("SELECT model FROM car ORDER BY id DESC LIMIT 1", "result mismatch"),
+      CARS,
+    ),
+  ],
+  added:
+    "The colour of a car is in the table paint: join paint ON car.paint_id = paint.id and use paint.name.",
+  replaced: {
+    before: "The latest model is the one with the highest id.",
+    after: '"Latest" means the highest year, not the highest id.',
+  },
+};
 
-/** Rows are left out: they are of one problem alone. */
-const faultOf = (error: string): string =>
-  error.startsWith("result mismatch") ? "it returns other rows." : `${oneLine(error)}.`;
-
-const oneLine = (text: string) => text.replace(/\s+/g, " ").trim();
-
-/** Tables that the right query uses and the other does not, with the columns that join them: "colour (hero.eye_id = colour.id)". */
-function missingTables(written: string, right: string, names: Names): string[] {
-  const used = usedTables(right, names);
-  const there = new Set(usedTables(written, names).map(({ table }) => table));
-  const joins = joinsIn(right, used);
-  const missing = [...new Set(used.map(({ table }) => table))].filter((table) => !there.has(table));
-  return missing.map((table) => {
-    const own = joins.filter(({ tables }) => tables.includes(table)).map(({ text }) => text);
-    return own.length === 0 ? table : `${table} (${own.join(", ")})`;
-  });
-}
-
-const COLUMN = String.raw`([\w$]+|"[^"]+"|\x60[^\x60]+\x60)\.([\w$]+|"[^"]+"|\x60[^\x60]+\x60)`;
-const EQUAL = new RegExp(String.raw`\bON\s+${COLUMN}\s*=\s*${COLUMN}`, "gi");
-
-/** Conditions of joins, with the tables' own names in place of aliases. */
-function joinsIn(sql: string, used: readonly Used[]): { text: string; tables: string[] }[] {
-  const tableOf = (alias: string) =>
-    used.find((own) => same(own.alias, unquoted(alias)))?.table ?? unquoted(alias);
-  return [...sql.matchAll(EQUAL)].map(([, left = "", leftColumn = "", right = "", rightColumn = ""]) => {
-    const tables = [tableOf(left), tableOf(right)];
-    return { tables, text: `${tables[0]}.${unquoted(leftColumn)} = ${tables[1]}.${unquoted(rightColumn)}` };
-  });
+function wrong(answer: string, error: string): Outcome {
+  return { score: 0, correct: false, answer, error };
 }

@@ -4,7 +4,8 @@
  * rules, for the model that answers to see, too. docs/protocol.md says what differs.
  */
 import type { ChatMessage, Completion } from "../model.js";
-import { deltaRetry, flawIn, oneRule, RULE, RULE_CHARS } from "./delta.js";
+import { flawIn, oneRule, RULE, RULE_CHARS } from "./delta.js";
+import { deltaRetry } from "./delta-prompt.js";
 import type { EditKind } from "./edit-kinds.js";
 import type { EditRequest } from "./edit-request.js";
 import { type EditRules, type JudgedEdit, judgeInstructions } from "./judge-edit.js";
@@ -110,8 +111,12 @@ function judgeAce(
         ? `cut off after ${generatedTokens} tokens, before any rule`
         : "no <helpful>, <harmful> or <add> in the answer",
     );
-  const flaw = flawIn(added, howToCount(true), rules);
-  if (flaw !== null) return invalid(flaw);
+  const request = howToCount(true).toLowerCase();
+  for (const rule of added) {
+    const repeats = request.includes(rule.toLowerCase()) ? "a rule repeats what is asked for" : null;
+    const flaw = repeats ?? flawIn(rule, rules);
+    if (flaw !== null) return invalid(flaw);
+  }
 
   const manual = parseManual(rules.parent);
   const printed = (counted: readonly CountedRule[]) =>

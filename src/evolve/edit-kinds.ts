@@ -2,7 +2,8 @@
 import type { ChatMessage, Completion } from "../model.js";
 import type { DeltaForm, Task } from "../task.js";
 import { EDIT_KIND_NAMES, type EditKindName, type Edits } from "./config.js";
-import { DELTA_GRAMMAR, deltaMessages, deltaRetry, judgeDelta } from "./delta.js";
+import { DELTA_GRAMMAR, judgeDelta } from "./delta.js";
+import { deltaMessages, deltaRetry } from "./delta-prompt.js";
 import type { EditRequest } from "./edit-request.js";
 import { evolverMessages, ownMessages } from "./evolver-prompt.js";
 import { type EditRules, type JudgedEdit, judgeEdit } from "./judge-edit.js";

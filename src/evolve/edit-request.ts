@@ -31,8 +31,10 @@ export function contextText(
     case "prompt":
       return `# The model's whole prompt\n${task.systemPrompt(instructions)}\n\n`;
     case "names":
-      return task.brief === undefined ? "" : `# The names in its data\n${task.brief.outline}\n\n`;
+      return task.brief === undefined ? "" : namesText(task.brief.outline);
     case "none":
       return "";
   }
 }
+
+export const namesText = (outline: string): string => `# The names in its data\n${outline}\n\n`;

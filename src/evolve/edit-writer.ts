@@ -7,7 +7,7 @@ import type { Task } from "../task.js";
 import { type EditKindName, type EvolveConfig, editTokensOf } from "./config.js";
 import { type EditKind, editKindFor } from "./edit-kinds.js";
 import type { EditRequest } from "./edit-request.js";
-import type { Tried } from "./judge-edit.js";
+import { rulesOf, type Tried } from "./judge-edit.js";
 import type { Split } from "./problem-parts.js";
 import { evolverPromptLimit } from "./room.js";
 import type { TreeNode } from "./tree.js";
@@ -101,7 +101,7 @@ export class LseWriter implements EditWriter {
     const asked = [...messages, ...again];
     const completion = await complete({ ...this.parts, sampling }, asked, editSeed(at, "edit"), signal);
     const { text, promptTokens, generatedTokens: tokens } = completion;
-    const rules = { parent: parent.instructions, unusable, quoted: task.quoted?.bind(task) };
+    const rules = { parent: parent.instructions, unusable, ...rulesOf(task) };
     const { instructions, reason: rejected } = this.kind.judge(completion, rules);
     const replies = [...again, { role: "assistant" as const, content: text }];
     return { instructions, rejected, replies, promptTokens, tokens };

@@ -1,7 +1,7 @@
 /** Whether what an evolver wrote can be used as new instructions: the one rule for evolution, training and rewards. */
 import { extractTag } from "../lib/extract.js";
 import type { Completion } from "../model.js";
-import type { Task } from "../task.js";
+import type { Task, WorkedCase } from "../task.js";
 
 /** Shorter instructions are taken for an accident (the published reward function draws the line here too). */
 export const MIN_INSTRUCTIONS_CHARS = 10;
@@ -16,6 +16,12 @@ export interface JudgedEdit {
   readonly reason: string | null;
 }
 
+/** What edits of a task are judged by, beside their own text. */
+export const rulesOf = (task: Pick<Task, "quoted" | "brief">): Pick<EditRules, "quoted" | "worked"> => ({
+  ...(task.quoted === undefined ? {} : { quoted: task.quoted.bind(task) }),
+  worked: task.brief?.worked,
+});
+
 /** What an edit is judged by, beside its own text. */
 export interface EditRules {
   /** The instructions that were to be edited. */
@@ -24,6 +30,8 @@ export interface EditRules {
   readonly unusable: (instructions: string) => string | null;
   /** As `Task` has it. */
   readonly quoted?: Task["quoted"];
+  /** The case that the evolver was shown, if there is one: its rules are none of this task. */
+  readonly worked?: WorkedCase | undefined;
 }
 
 /** Where new instructions stand in an answer. */

@@ -56,6 +56,18 @@ describe("what an evolver of small changes is shown", () => {
     expect(wrong("", "the response has no query")).toMatch(/\nWritten: \(no query\)\nRight: [^\n]*$/);
   });
 
+  it("has a case worked out, which teaches what its answer says", () => {
+    const { lessons, added, replaced } = brief().worked ?? {
+      lessons: [],
+      added: "",
+      replaced: { after: "" },
+    };
+    expect(lessons[0]).toContain("Only the right one uses paint (car.paint_id = paint.id).");
+    expect(added).toContain("car.paint_id = paint.id");
+    expect(lessons[1]).toContain("Wrong: it returns other rows.");
+    expect(replaced.after).toContain("year");
+  });
+
   it("reads quoted names", () => {
     const sql = 'SELECT 1 FROM hero AS h JOIN "odd name" AS o ON o.hero_id = h."id"';
     const lesson = brief(sql).lesson("1", {

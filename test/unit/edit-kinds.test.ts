@@ -2,13 +2,15 @@ import { describe, expect, it } from "vitest";
 import type { Answer } from "#lse/answer/answer.js";
 import { Quotes } from "#lse/bird/quoted.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
-import { deltaMessages, judgeDelta } from "#lse/evolve/delta.js";
+import { judgeDelta } from "#lse/evolve/delta.js";
+import { deltaMessages } from "#lse/evolve/delta-prompt.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { type Manual, parseManual, printManual } from "#lse/evolve/manual.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
 import type { GenerateRequest } from "#lse/model.js";
+import type { WorkedCase } from "#lse/task.js";
 import { ruleUnits } from "#lse/workspace/rule-units.js";
 import { NumberTask, ScriptedModel, SolvedTask, TWINS } from "../fakes.js";
 
@@ -74,6 +76,13 @@ const judge = (text: string, parent = MANUAL, finishReason: "stop" | "length" = 
   judgeDelta({ text, finishReason, generatedTokens: 9 }, { parent, unusable: () => null });
 const rulesAfter = (text: string, parent?: string) => parseManual(judge(text, parent).instructions).rules;
 
+const WORKED: WorkedCase = {
+  outline: "car(id)",
+  lessons: ["one", "two"],
+  added: "the first lesson",
+  replaced: { before: "a wrong rule", after: "the second lesson" },
+};
+
 describe("a change of rules", () => {
   it("adds, replaces and deletes by the numbers of before, in one edit", () => {
     expect(
@@ -133,6 +142,22 @@ describe("a change of rules", () => {
     expect(judge(text).reason).toMatch(reason);
   });
 
+  it("that cannot be made is left out, and the others are made", () => {
+    const worked = { ...WORKED, added: "Cars have colours." };
+    const rules = { parent: MANUAL, unusable: () => null, worked };
+    const made = (text: string) => judgeDelta({ text, finishReason: "stop", generatedTokens: 9 }, rules);
+    expect(
+      parseManual(made("<add>cars have colours</add><add>short</add><add>a third rule</add>").instructions)
+        .rules,
+    ).toEqual(["the first rule", "the second rule", "a third rule"]);
+    expect(rulesAfter(`<add>first: the rule</add><delete rule="7"/><delete rule="2"/>`)).toEqual([
+      "the first rule",
+    ]);
+    expect(rulesAfter("<add>a third rule</add><add>A third rule!</add>")).toHaveLength(3);
+    expect(made("<add>cars have colours</add>").reason).toBe("a rule repeats what is asked for");
+    expect(made(`<replace rule="1">${worked.replaced.after}</replace>`).verdict).toBe("invalid");
+  });
+
   it("to the same words, or to another order, changes nothing", () => {
     expect(judge(`<replace rule="1">the first rule</replace>`)).toMatchObject({ verdict: "same" });
     expect(judge(`<delete rule="1"/><add>the first rule</add>`)).toMatchObject({ verdict: "same" });
@@ -184,7 +209,9 @@ describe("evolution by changes of rules", () => {
       ...{ rounds: 3, batch: 4, holdout: 10, seed: 7, sampling: { maxTokens: 50 }, edits: "delta" },
       ...over,
     });
-  const isDelta = ({ messages }: GenerateRequest) => messages[0]?.content.includes("# Its rules") === true;
+  const isDelta = ({ messages }: GenerateRequest) =>
+    messages.at(-1)?.content.includes("# What to write") === true ||
+    messages.at(-1)?.content.startsWith("That cannot be used") === true;
   /** Answers more problems the more rules there are, and adds one with the numbers that were answered wrong. */
   const learner = () =>
     new ScriptedModel((request) => {
@@ -261,6 +288,40 @@ describe("evolution by changes of rules", () => {
     expect(second?.sampling.temperature).toBeGreaterThan(first?.sampling.temperature ?? 9);
     expect(parseManual(tree.nodes[1]?.instructions ?? "").rules).toEqual(["long enough"]);
     expect(records[1]?.conversation).toHaveLength(4);
+  });
+
+  it("works a case of other data first, where the task has one, in the forms that this one has", async () => {
+    class WorkedTask extends NumberTask {
+      readonly brief = { outline: "t(a, b)", lesson: (id: string) => `lesson of ${id}`, worked: WORKED };
+    }
+    const task = new WorkedTask(40);
+    const model = learner();
+    const first = config({ rounds: 2, ucbC: 0, method: "chain" });
+    const { records } = await evolve(task, model, first, new MemoryJournal());
+    const [system, shown, done, asked, ...others] = records[0]?.selfEvolvePrompt ?? [];
+    expect(others).toEqual([]);
+    expect([system, shown, done, asked].map((message) => message?.role)).toEqual([
+      "system",
+      "user",
+      "assistant",
+      "user",
+    ]);
+    expect(shown?.content).toMatch(
+      /^# Its rules\nThere are none yet\.\n\n# The names in its data\ncar\(id\)\n\n# How it did\n1 of 3 were right\.\n\none\n\ntwo\n/,
+    );
+    expect(done?.content).toBe("<add>the first lesson</add>\n<add>the second lesson</add>");
+    expect(asked?.content).toMatch(
+      /^# Its rules\nThere are none yet\.\n\n# The names in its data\nt\(a, b\)\n/,
+    );
+    expect(asked?.content.split("# What to write")[1]).toBe(shown?.content.split("# What to write")[1]);
+    // With rules, a rule is replaced.
+    const [, second, answer] = records[1]?.selfEvolvePrompt ?? [];
+    expect(second?.content).toContain("# Its rules\n1. a wrong rule\n");
+    expect(answer?.content).toBe(
+      `<add>the first lesson</add>\n<replace rule="1">the second lesson</replace>`,
+    );
+    const none = await evolve(task, learner(), { ...first, editContext: "none" }, new MemoryJournal());
+    expect(none.records[0]?.selfEvolvePrompt?.[1]?.content).not.toContain("car(id)");
   });
 
   it("leaves out what was tried long ago before the last report, where not all has room", async () => {

@@ -1,5 +1,6 @@
 /** Edits of saved nodes by the evolver as it is now, and what they are worth. */
 import { answer, answerSeeds, eachSample, scoreOf } from "../../answer/answer.js";
+import { rulesOf } from "../../evolve/judge-edit.js";
 import { editKindOf } from "../../evolve/methods.js";
 import { roomIn } from "../../evolve/room.js";
 import type { Journal } from "../../journal/journal.js";
@@ -116,7 +117,7 @@ export async function scoreEdits(
     const rules = {
       parent: state.instructions,
       unusable: unusable(state.run),
-      quoted: task.quoted?.bind(task),
+      ...rulesOf(task),
     };
     return { state, ...editKindOf(state.run.config.method, state.kind, task).judge(completion, rules) };
   });
