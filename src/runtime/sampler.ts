@@ -31,30 +31,111 @@ export function sampleToken(
   generated: ReadonlySet<number>,
   uniform: number,
 ): number {
-  const { temperature, topK, topP, minP, presencePenalty } = sampling;
-  // Equal logits are ordered by token id: the draw must not depend on the order an engine sorts them in.
-  const ranked = candidates
+  const ranked = rank(candidates, sampling, generated);
+  if (ranked.length === 0) throw new RangeError("sampleToken needs at least one candidate");
+  const drawn = draw(ranked, sampling, uniform, null);
+  return (ranked[drawn ?? ranked.length - 1] as Candidate).token;
+}
+
+/** All tokens that may come next, as far as they are asked about. */
+export interface TokenRow {
+  readonly size: number;
+  logit(token: number): number;
+  /** The most likely ones, in any order. */
+  top(count: number): Candidate[];
+  /** Σ exp((logit − highest) ∕ temperature) over all but some, of which none is above `highest`. */
+  weightSum(highest: number, temperature: number, except: ReadonlySet<number>): number;
+}
+
+/** How many tokens are looked at first, and how many times more if these do not decide. */
+const FIRST = 64;
+const MORE = 8;
+
+/**
+ * The same as `sampleToken` of all tokens. Where top-k does not bound them, it looks at the most likely ones until these
+ * decide the draw, since sorting a vocabulary takes longer than computing its logits. What the others weigh together is
+ * as exact as `weightSum`.
+ */
+export function sampleFromRow(
+  row: TokenRow,
+  sampling: Sampling,
+  generated: ReadonlySet<number>,
+  uniform: number,
+): number {
+  const needed = candidatesNeeded(sampling, generated.size);
+  if (needed !== null) return sampleToken(row.top(needed), sampling, generated, uniform);
+  for (let count = FIRST; count + generated.size < row.size; count *= MORE) {
+    // Penalised tokens may fall, so the ranks after `count` are not certain.
+    const ranked = rank(row.top(count + generated.size), sampling, generated).slice(0, count);
+    const drawn = draw(ranked, sampling, uniform, weightOfAll(row, ranked, sampling, generated));
+    if (drawn !== null) return (ranked[drawn] as Candidate).token;
+  }
+  return sampleToken(row.top(row.size), sampling, generated, uniform);
+}
+
+/** By logit, penalties taken off. Equal ones by token id: the draw must not depend on how an engine sorts them. */
+function rank(
+  candidates: readonly Candidate[],
+  { presencePenalty }: Sampling,
+  generated: ReadonlySet<number>,
+): Candidate[] {
+  return candidates
     .map(({ token, logit }) => ({ token, logit: generated.has(token) ? logit - presencePenalty : logit }))
     .sort((a, b) => b.logit - a.logit || a.token - b.token);
-  const top = ranked[0];
-  if (top === undefined) throw new RangeError("sampleToken needs at least one candidate");
-  if (temperature === 0) return top.token;
+}
 
-  let weights = ranked.map(({ logit }) => Math.exp((logit - top.logit) / temperature));
-  if (minP > 0) weights = weights.filter((weight) => weight >= minP);
+/** What all tokens weigh, where the most likely one weighs 1. */
+function weightOfAll(
+  row: TokenRow,
+  ranked: readonly Candidate[],
+  { temperature, presencePenalty }: Sampling,
+  generated: ReadonlySet<number>,
+): number {
+  const highest = (ranked[0] as Candidate).logit;
+  let sum = row.weightSum(highest, temperature, generated);
+  for (const token of generated)
+    sum += Math.exp((row.logit(token) - presencePenalty - highest) / temperature);
+  return sum;
+}
+
+/**
+ * Draws among the most likely tokens.
+ * @param all what all tokens weigh together; null if there are no others
+ * @returns the rank; null where it depends on tokens that are not among them
+ */
+function draw(
+  ranked: readonly Candidate[],
+  { temperature, topK, topP, minP }: Sampling,
+  uniform: number,
+  all: number | null,
+): number | null {
+  if (temperature === 0) return 0;
+  const highest = (ranked[0] as Candidate).logit;
+  let weights = ranked.map(({ logit }) => Math.exp((logit - highest) / temperature));
+  let total = all;
+  if (minP > 0) {
+    const kept = weights.filter((weight) => weight >= minP);
+    if (kept.length === weights.length && all !== null) return null;
+    weights = kept;
+    total = null;
+  }
   if (topK > 0) weights = weights.slice(0, topK);
-  let total = weights.reduce((sum, weight) => sum + weight, 0);
+  total ??= sum(weights);
   if (topP < 1) {
     let kept = 0;
     let mass = 0;
     while (kept < weights.length && mass < topP * total) mass += weights[kept++] as number;
+    if (mass < topP * total && all !== null && minP === 0) return null;
     weights = weights.slice(0, Math.max(1, kept));
-    total = weights.reduce((sum, weight) => sum + weight, 0);
+    total = sum(weights);
   }
+  const isWhole = all === null || minP > 0 || topP < 1;
   let rest = uniform * total;
-  for (let i = 0; i < weights.length - 1; i++) {
-    rest -= weights[i] as number;
-    if (rest < 0) return (ranked[i] as Candidate).token;
+  for (const [i, weight] of weights.entries()) {
+    rest -= weight;
+    if (rest < 0) return i;
   }
-  return (ranked[weights.length - 1] as Candidate).token;
+  return isWhole ? weights.length - 1 : null;
 }
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

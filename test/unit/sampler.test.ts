@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { uniformStream } from "#lse/lib/random.js";
+import { gaussianStream, uniformStream } from "#lse/lib/random.js";
 import { PAPER_SAMPLING } from "#lse/model.js";
-import { candidatesNeeded, sampleToken } from "#lse/runtime/sampler.js";
+import { rowTokens } from "#lse/runtime/llama/logits.js";
+import { candidatesNeeded, sampleFromRow, sampleToken, type TokenRow } from "#lse/runtime/sampler.js";
 
 const plain = { ...PAPER_SAMPLING, temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0 };
 const none: ReadonlySet<number> = new Set();
@@ -73,5 +74,73 @@ describe("sampleToken", () => {
         sampleToken(all, sampling, generated, u),
       );
     }
+  });
+});
+
+describe("sampleFromRow", () => {
+  /** Counts how many tokens are looked at. */
+  function rowOf(logits: Float32Array): TokenRow & { seen: number } {
+    const tokens = rowTokens(logits);
+    const row = {
+      ...tokens,
+      seen: 0,
+      top: (count: number) => {
+        row.seen += count;
+        return tokens.top(count);
+      },
+    };
+    return row;
+  }
+  const logitsOf = (count: number, spread: number, seed: number) => {
+    const gaussian = gaussianStream(seed);
+    return Float32Array.from({ length: count }, () => spread * gaussian());
+  };
+  const allOf = (logits: Float32Array) => Array.from(logits, (logit, token) => ({ token, logit }));
+
+  it.each([
+    ["top-p", { topP: 0.95 }],
+    ["top-p of nearly all", { topP: 0.9999 }],
+    ["nothing at all", {}],
+    ["min-p", { minP: 0.05 }],
+    ["min-p and top-p", { minP: 0.001, topP: 0.9 }],
+    ["a low temperature", { temperature: 0.05, topP: 0.99, presencePenalty: 2 }],
+    ["a high temperature", { temperature: 3, topP: 0.5, presencePenalty: 2 }],
+    ["a negative penalty", { topP: 0.8, presencePenalty: -2 }],
+    ["top-k", { topK: 20, topP: 0.8, presencePenalty: 0.5 }],
+    ["temperature 0", { temperature: 0, presencePenalty: 2 }],
+  ])("draws the token that the plain definition draws: %s", (_, over) => {
+    const sampling = { ...plain, ...over };
+    const uniform = uniformStream(11);
+    for (const [seed, spread] of [2, 5, 12].entries()) {
+      const logits = logitsOf(3000, spread, seed + 1);
+      logits[77] = logits[78] = Math.max(...logits);
+      const all = allOf(logits);
+      const likely = [...all].sort((a, b) => b.logit - a.logit).slice(0, 90);
+      for (let i = 0; i < 60; i++) {
+        const generated = new Set(likely.filter(() => uniform() < 0.3).map(({ token }) => token));
+        const u = uniform();
+        expect(sampleFromRow(rowOf(logits), sampling, generated, u)).toBe(
+          sampleToken(all, sampling, generated, u),
+        );
+      }
+    }
+  });
+
+  it("looks at few tokens of a large vocabulary, if these decide", () => {
+    const logits = logitsOf(152_000, 3, 4);
+    for (const [token, logit] of [30, 29, 28].entries()) logits[token] = logit;
+    const row = rowOf(logits);
+    const uniform = uniformStream(3);
+    const tokens = new Set<number>();
+    for (let i = 0; i < 100; i++) tokens.add(sampleFromRow(row, { ...plain, topP: 0.95 }, none, uniform()));
+    expect([...tokens].sort()).toEqual([0, 1, 2]);
+    expect(row.seen).toBe(6400);
+  });
+
+  it("looks at all of them where nothing else decides", () => {
+    const flat = new Float32Array(1000);
+    const tokens = new Set<number>();
+    for (let i = 0; i < 1000; i++) tokens.add(sampleFromRow(rowOf(flat), plain, none, (i + 0.5) / 1000));
+    expect(tokens.size).toBe(1000);
   });
 });

@@ -2,9 +2,9 @@
 import { LseError } from "../../errors.js";
 import { deriveSeed, uniformStream } from "../../lib/random.js";
 import type { Completion, GenerateRequest } from "../../model.js";
-import { type Candidate, candidatesNeeded, sampleToken } from "../sampler.js";
+import { type Candidate, candidatesNeeded, sampleFromRow, sampleToken } from "../sampler.js";
 import type { Grammar } from "./grammar.js";
-import { logSumExp, TopTokens } from "./logits.js";
+import { logSumExp, rowTokens, TopTokens } from "./logits.js";
 import type { Job } from "./scheduler.js";
 import { firstOccurrence, type TokenTexts } from "./vocabulary.js";
 
@@ -57,8 +57,10 @@ export class Generation implements Job {
   take(row: Float32Array): boolean {
     this.begin();
     const { sampling } = this.#request;
-    const candidates = this.#candidates(row, candidatesNeeded(sampling, this.#generated.size) ?? row.length);
-    const token = sampleToken(candidates, sampling, this.#generated, this.#uniform());
+    const token =
+      this.grammar === null
+        ? sampleFromRow(rowTokens(row), sampling, this.#generated, this.#uniform())
+        : this.#constrained(this.grammar, row);
     this.grammar?.accept(token);
     this.tokens.push(token);
     this.#generated.add(token);
@@ -84,12 +86,18 @@ export class Generation implements Job {
     });
   }
 
-  /** The most likely tokens that may come next: `needed` of them, or more, or all there are. */
-  #candidates(row: Float32Array, needed: number): Candidate[] {
-    if (this.grammar === null) return top.of(row, needed);
+  /** A token that a grammar allows. */
+  #constrained(grammar: Grammar, row: Float32Array): number {
+    const { sampling } = this.#request;
+    const needed = candidatesNeeded(sampling, this.#generated.size) ?? row.length;
+    return sampleToken(this.#allowed(grammar, row, needed), sampling, this.#generated, this.#uniform());
+  }
+
+  /** The most likely tokens that a grammar allows: `needed` of them, or more, or all there are. */
+  #allowed(grammar: Grammar, row: Float32Array, needed: number): Candidate[] {
     // To ask about a token costs more than to find it, so those are asked about that come into question.
     for (let count = needed; ; count *= 8) {
-      const allowed = this.grammar.allowed(top.of(row, count));
+      const allowed = grammar.allowed(top.of(row, count));
       if (allowed.length >= needed) return allowed;
       if (count < row.length) continue;
       if (allowed.length > 0) return allowed;

@@ -1,5 +1,6 @@
 /** Reads rows of logits without allocating: a row has up to 150,000 numbers, and one is read per token. */
 import { readFileSync } from "node:fs";
+import type { TokenRow } from "../sampler.js";
 
 /** A row is looked at in blocks of this many numbers, padded with −∞. */
 const BLOCK = 256;
@@ -8,7 +9,7 @@ interface Rows {
   readonly memory: { readonly buffer: ArrayBuffer };
   reserve(bytes: number): void;
   blockMaxima(row: number, count: number, block: number, out: number): void;
-  sumOfExponentials(row: number, count: number, highest: number): number;
+  sumOfExponentials(row: number, count: number, highest: number, scale: number): number;
 }
 
 /** Node has it, but its types come with those of browsers only. */
@@ -40,7 +41,19 @@ function load(row: Float32Array): void {
 export function logSumExp(row: Float32Array): number {
   load(row);
   const highest = maxima.reduce((a, b) => Math.max(a, b));
-  return highest + Math.log(rows.sumOfExponentials(0, values.length, highest));
+  return highest + Math.log(rows.sumOfExponentials(0, values.length, highest, 1));
+}
+
+/** Σ exp((logit − highest) ∕ temperature) over all tokens but some; a term e^−x is exact to (2 + x) · 1e-7 of itself. */
+function weightSum(
+  row: Float32Array,
+  highest: number,
+  temperature: number,
+  except: Iterable<number>,
+): number {
+  load(row);
+  for (const token of except) values[token] = Number.NEGATIVE_INFINITY;
+  return rows.sumOfExponentials(0, values.length, highest, 1 / temperature);
 }
 
 /** Finds the most likely tokens of a row; keeps its memory from one row to the next. */
@@ -109,3 +122,13 @@ export class TopTokens {
     return own < logit || (own === logit && (this.#tokens[i] as number) > token);
   }
 }
+
+const top = new TopTokens();
+
+/** A row as the sampler asks about it, until the next row is asked about. */
+export const rowTokens = (row: Float32Array): TokenRow => ({
+  size: row.length,
+  logit: (token) => row[token] as number,
+  top: (count) => top.of(row, count),
+  weightSum: (highest, temperature, except) => weightSum(row, highest, temperature, except),
+});

@@ -24,17 +24,18 @@ export function blockMaxima(row: usize, count: i32, block: i32, out: usize): voi
 }
 
 /**
- * Σ exp(x − highest) over `count` numbers, a multiple of 4. Each term is exact to 1.2e-7 of itself: the power of two
+ * Σ exp((x − highest) · scale) over `count` numbers, a multiple of 4. Each term is exact to 1.2e-7 of itself: the power of two
  * by its exponent bits, the rest by a polynomial of the sixth degree (Taylor's, on ±ln 2 / 2). Added up in f64.
  * Terms below e^−80, NaN among them, count as e^−80.
  */
-export function sumOfExponentials(row: usize, count: i32, highest: f32): f64 {
+export function sumOfExponentials(row: usize, count: i32, highest: f32, scale: f32): f64 {
   const end = row + ((<usize>count) << 2);
   const top = f32x4.splat(highest);
+  const scales = f32x4.splat(scale);
   const lowest = f32x4.splat(-80);
   let sums = f64x2.splat(0);
   for (let at = row; at < end; at += 16) {
-    const x = f32x4.pmax(lowest, f32x4.sub(v128.load(at), top));
+    const x = f32x4.pmax(lowest, f32x4.mul(f32x4.sub(v128.load(at), top), scales));
     const power = f32x4.nearest(f32x4.mul(x, f32x4.splat(<f32>Math.LOG2E)));
     // ln 2 in two parts, so that the product with a whole number is exact.
     let rest = f32x4.sub(x, f32x4.mul(power, f32x4.splat(0.693359375)));
