@@ -235,6 +235,18 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     ],
     ["--edit-temperature <value>", "evolve.editTemperature", "of edits only (that of answers)", decimal(0)],
     ["--edit-tokens <count>", "evolve.editMaxTokens", "longest edit (as long as answers may be)", integer(1)],
+    [
+      "--rule-tokens <count>",
+      "evolve.ruleTokens",
+      "most tokens of an edit's rules (as many as fit)",
+      integer(1),
+    ],
+    [
+      "--example-tokens <count>",
+      "evolve.exampleTokens",
+      "most tokens of an edit's examples (as many as fit)",
+      integer(1),
+    ],
     ["--top-k <count>", "evolve.sampling.topK", "0 keeps all tokens (20)", integer(0)],
     ["--top-p <share>", "evolve.sampling.topP", "1 keeps all tokens (0.8)", decimal(0, 1)],
     ["--min-p <share>", "evolve.sampling.minP", "0 drops no token (0)", decimal(0, 1)],
@@ -327,7 +339,7 @@ export const FIELD_DESCRIPTIONS = ROWS.flatMap(({ field, flags, description }) =
 
 /** Fields that only edits depend on. */
 const OF_EDITS =
-  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|preferWrong|editContext|editReports|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
+  /^(evolver\.|evolve\.(rounds|batch|stop|method|schedule|ucbC|tries|edits|preferWrong|editContext|editReports|ruleTokens|exampleTokens|editMaxTokens|constrainEdits|kFold|spendAll|editTemperature)\b)/;
 
 /** Adds all options to a command; its help shows the basic ones, or every one. */
 export function addEvolveOptions(command: CommandUnknownOpts, isAll: boolean): void {

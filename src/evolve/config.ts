@@ -99,6 +99,9 @@ export const evolveConfigSchema = z.strictObject({
   seed: z.int().min(0).default(0),
   /** Temperature of edits; that of answers if it is left out. */
   editTemperature: z.number().min(0).optional(),
+  /** Most tokens that the rules and the examples of an edit may take; left out: as many as the context has room for. */
+  ruleTokens: positive.optional(),
+  exampleTokens: positive.optional(),
   /** What the evolver is shown of the task; left out: the whole prompt for rewrites, names for changes of rules. */
   editContext: z.enum(EDIT_CONTEXTS).optional(),
   /** Most answers of a batch that it is shown; left out: as many as fit. */

@@ -43,13 +43,18 @@ export class ExampleWriter implements EditWriter {
       return unaskedAttempt("", "no problem of the batch can be an example");
     const isReplaced = !isDeleted && change < SHARE.deleted + SHARE.replaced;
     const tooMany = manual.examples.length + added.length - MOST.all;
-    const gone = inAnyOrder(manual.examples, "gone").slice(
-      0,
-      Math.max(tooMany, isDeleted ? 1 : 0, isReplaced ? added.length : 0),
-    );
-    const kept = manual.examples.filter((example) => !gone.includes(example));
-    const instructions = printManual({ ...manual, examples: [...kept, ...added] });
+    const order = inAnyOrder(manual.examples, "gone");
+    const without = (count: number) => {
+      const kept = manual.examples.filter((example) => !order.slice(0, count).includes(example));
+      return printManual({ ...manual, examples: [...kept, ...added] });
+    };
     const { unusable } = this.parts;
+    let gone = Math.max(tooMany, isDeleted ? 1 : 0, isReplaced ? added.length : 0);
+    // Others make room, if there is none; and where that does not suffice, fewer are added.
+    while (unusable(without(gone)) !== null && (gone < order.length || added.length > 1))
+      if (gone < order.length) gone++;
+      else added.pop();
+    const instructions = without(gone);
     return unaskedAttempt(
       instructions,
       judgeInstructions(instructions, { parent: parent.instructions, unusable }).reason,

@@ -80,7 +80,9 @@ export function planRun(
   const budget = budgetOf(task, split, config, isCompared ? test : 0);
   requireAffordable(task, split, config, budget);
   const roomFor = roomIn(task, config);
-  const tooLong = model === null ? null : roomFor(model)(task.seedInstructions);
+  // What a run starts from is its own affair: budgets of tokens are for edits.
+  const roomForStart = roomIn(task, { ...config, ruleTokens: undefined, exampleTokens: undefined });
+  const tooLong = model === null ? null : roomForStart(model)(task.seedInstructions);
   if (tooLong !== null)
     throw new LseError(
       `${task.id}: ${tooLong}`,

@@ -4,6 +4,7 @@ import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
 import { editKindFor, editKindsOf } from "./edit-kinds.js";
+import { type Manual, parseManual, printManual } from "./manual.js";
 
 /** Least room that instructions must leave for an answer, and for what the evolver reads of a batch. */
 const MIN_ROOM_TOKENS = 64;
@@ -16,6 +17,32 @@ export function evolverPromptLimit(contextSize: number, maxTokens: number): numb
   return contextSize - Math.min(maxTokens, Math.floor(contextSize / 4));
 }
 
+/** Tokens for the parts of a manual. */
+type Budgets = Pick<EvolveConfig, "ruleTokens" | "exampleTokens">;
+
+/** Which part of a manual takes more tokens than it may; null if none does. */
+function overBudget(
+  instructions: string,
+  { ruleTokens, exampleTokens }: Budgets,
+  model: Pick<LanguageModel, "countTokens">,
+): string | null {
+  const { rules, examples } = parseManual(instructions);
+  const tokensOf = (part: Partial<Manual>) => {
+    const content = printManual({ head: "", rules: [], examples: [], ...part });
+    const count = (text: string) => model.countTokens([{ role: "user", content: text }]);
+    return count(content) - count("");
+  };
+  for (const [name, part, limit] of [
+    ["rules", { rules }, ruleTokens],
+    ["examples", { examples }, exampleTokens],
+  ] as const) {
+    const tokens = limit === undefined ? 0 : tokensOf(part);
+    if (limit !== undefined && tokens > limit)
+      return `its ${name} take ${tokens} tokens, and may take ${limit}`;
+  }
+  return null;
+}
+
 /** Says why a task cannot be answered, or evolved further, under given instructions; null when it can. */
 export type RoomCheck = (instructions: string) => string | null;
 
@@ -26,7 +53,10 @@ export type RoomCheck = (instructions: string) => string | null;
  */
 export function roomIn(
   task: Task,
-  config: Pick<EvolveConfig, "sampling" | "strategy" | "edits" | "editContext" | "editMaxTokens">,
+  config: Pick<
+    EvolveConfig,
+    "sampling" | "strategy" | "edits" | "editContext" | "editMaxTokens" | keyof Budgets
+  >,
 ): (model: Pick<LanguageModel, "contextSize" | "countTokens">) => RoomCheck {
   const { sampling, strategy, edits, editContext: context } = config;
   const promptLength = (id: string) =>
@@ -54,7 +84,7 @@ export function roomIn(
       return (
         tooLong("a problem's prompt", model.countTokens(prompt), answerLimit) ??
         tooLongEdits.find((reason) => reason !== null) ??
-        null
+        overBudget(instructions, config, model)
       );
     };
   };

@@ -399,6 +399,25 @@ describe("evolution by changes of rules", () => {
     expect(await shown({ editMaxTokens: 10 })).toBeGreaterThan(await shown({ editMaxTokens: 300 }));
   });
 
+  it("has rules of so many tokens at most, and the evolver is told", async () => {
+    const model = learner();
+    const small = config({ rounds: 6, method: "chain", ruleTokens: 50 });
+    const { tree } = await evolve(new NumberTask(40), model, small, new MemoryJournal());
+    // A token of this model is a character.
+    const lengths = tree.nodes.map(({ instructions }) => {
+      const { rules } = parseManual(instructions);
+      return printManual({ head: "", rules, examples: [] }).length;
+    });
+    expect(Math.max(...lengths)).toBeGreaterThan(20);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(50);
+    const told = model.requests.map(({ messages }) => messages.at(-1)?.content ?? "");
+    expect(told.find((text) => text.startsWith("That cannot be used"))).toMatch(
+      /^That cannot be used: its rules take \d+ tokens, and may take 50\./,
+    );
+    const long = config({ ruleTokens: 5, instructions: MANUAL, rounds: 1 });
+    await expect(evolve(new NumberTask(40), learner(), long, new MemoryJournal())).resolves.toBeDefined();
+  });
+
   it("is refused for a task whose evolvers know a prompt of its own", async () => {
     class OwnTask extends NumberTask {
       evolverPrompt = () => "own";
@@ -461,6 +480,19 @@ describe("evolution by examples", () => {
           expect(Number(/p(\d+)/.exec(example)?.[1]) % 2).toBe(1);
     }
     expect(trees[1]).toBe(trees[0]);
+  });
+
+  it("lets examples give way to others where they may take so many tokens", async () => {
+    const small = config({ exampleTokens: 80 });
+    const run = await evolve(new SolvedTask(80), new ScriptedModel(() => "x"), small, new MemoryJournal());
+    const shown = run.tree.nodes.map(({ instructions }) => examplesOf(instructions));
+    const lengths = shown.map((examples) => printManual({ head: "", rules: [], examples }).length);
+    expect(Math.max(...lengths)).toBeGreaterThan(50);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(80);
+    expect(run.rejectedEdits).toBe(0);
+    const tiny = config({ exampleTokens: 20, rounds: 1, tries: 1 });
+    const none = await evolve(new SolvedTask(80), new ScriptedModel(() => "x"), tiny, new MemoryJournal());
+    expect(none.tree.nodes).toHaveLength(1);
   });
 
   it("has no edit where no problem of the batch can be an example, or none was answered wrong", async () => {
