@@ -3,10 +3,11 @@ import { Command } from "@commander-js/extra-typings";
 import { readJsonObject } from "../lib/json-file.js";
 import { printableLine } from "../lib/printable.js";
 import { overrideConfig, type PartialConfig } from "../runs/config.js";
+import { leaksIn } from "../runs/leaks.js";
 import { openTask, taskConfigOf } from "../runs/tasks.js";
 import { promptProblems } from "../task-file/prompt-problems.js";
 import { changingText } from "../terminal/changing-text.js";
-import { count } from "../terminal/numbers.js";
+import { count, plural } from "../terminal/numbers.js";
 import { Progress } from "../terminal/progress.js";
 import { Unfinished } from "../terminal/unfinished.js";
 import { fieldsOf } from "./evolve-options.js";
@@ -23,9 +24,11 @@ export function validateCommand() {
     .option("--db <name>", "which of the databases, or subjects")
     .option(timeoutOption.flags, `${timeoutOption.description} (30)`, timeoutOption.parse)
     .option("--cache <folder>", "where gold results are kept (your cache folder)")
+    .option("--run <folder>", "check a run instead: whether its models were shown problems that score them")
     .option("--json", "print one JSON document")
     .action(async (folder, options) => {
-      const { config: file, json } = options;
+      const { config: file, json, run } = options;
+      if (run !== undefined) return await checkRun(run, json);
       const base = file === undefined ? {} : (readJsonObject(file) as PartialConfig);
       const kind = folder === undefined ? { name: "bird" } : { name: "own", data: folder };
       // A folder is what is meant, whatever the file says.
@@ -56,4 +59,16 @@ export function validateCommand() {
       }
       if (passed < total || prompts.length > 0) process.exitCode = 1;
     });
+}
+
+async function checkRun(path: string, json: true | undefined): Promise<void> {
+  const report = await leaksIn(path);
+  const { nodes, answers, leaks } = report;
+  if (json) console.log(JSON.stringify(report));
+  else if (leaks.length === 0)
+    console.log(
+      `${plural(nodes, "manual")} and ${plural(answers, "answer")}: no problem of holdout or test, and no twin of one, was shown`,
+    );
+  else for (const leak of leaks) console.log(printableLine(leak));
+  if (leaks.length > 0) process.exitCode = 1;
 }

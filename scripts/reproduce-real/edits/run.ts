@@ -14,6 +14,7 @@ import { RunFolder } from "#lse/journal/run-folder.js";
 import { resolveConfig } from "#lse/runs/config.js";
 import { evalConfig } from "#lse/runs/eval.js";
 import { resumeRun, startRun } from "#lse/runs/evolve.js";
+import { leaksIn } from "#lse/runs/leaks.js";
 import { openTask } from "#lse/runs/tasks.js";
 import { EvolveView } from "#lse/terminal/evolve-view.js";
 import { textTable } from "#lse/terminal/text-table.js";
@@ -125,6 +126,9 @@ async function doneRuns(): Promise<DoneRun[]> {
     if (isBase(run.way) || before === undefined) continue;
     const own = twins.get(run.database) ?? (await twinsIn(at(run)));
     twins.set(run.database, own);
+    const { leaks } = await leaksIn(at(run));
+    if (leaks.length > 0)
+      fail(`${at(run)}: ${leaks[0]}`, "Look at `lse validate --run`: this run counts for nothing");
     const events = eventsOf(at(run));
     const edits = [...events.all("edit")];
     result.push({
