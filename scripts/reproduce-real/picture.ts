@@ -1,5 +1,6 @@
 /**
- * Draws docs/strategies.png: the score of each way of answering against the seconds that a question takes.
+ * Draws docs/strategies.png, the score of each way of answering against the seconds that a question takes; and
+ * docs/strategies-solved.png, the score against the number of solved questions that there are.
  *
  *   npm run reproduce:picture
  */
@@ -8,10 +9,14 @@ import { build } from "esbuild";
 import { readJson } from "#lse/lib/json-file.js";
 import { mean, wilson } from "#lse/lib/statistics.js";
 import { launchBrowser } from "../../test/browser.js";
+import { WAYS } from "./cells.js";
 import { type CellRow, groupBy, type Results } from "./results.js";
 
 const at = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const { cells } = readJson(at("bench/results/real-strategies.json")) as Results;
+
+/** Superhero's questions beside those that are asked. */
+const SUPERHERO_SOLVED = 69;
 
 /** A way of answering with a model, over the databases that it was measured on. */
 interface Point {
@@ -51,14 +56,72 @@ const { outputFiles } = await build({
 });
 const browser = await launchBrowser();
 if (browser === null) process.exit();
-const page = await browser.newPage({ viewport: { width: 900, height: 560 } });
-await page.setContent('<body style="margin: 12px; background: white"></body>');
-await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
-// tsx wraps functions in it, to keep their names.
-await page.evaluate("globalThis.__name = (value) => value");
-await page.evaluate(draw as never, points as never);
-await page.screenshot({ path: at("docs/strategies.png") });
+for (const [name, height, drawing, data] of [
+  ["strategies", 560, draw, points],
+  ["strategies-solved", 380, drawSolved, solvedPoints()],
+] as const) {
+  if (data.length === 0) continue;
+  const page = await browser.newPage({ viewport: { width: 900, height } });
+  await page.setContent('<body style="margin: 12px; background: white"></body>');
+  await page.addScriptTag({ content: outputFiles[0]?.text ?? "" });
+  // tsx wraps functions in it, to keep their names.
+  await page.evaluate("globalThis.__name = (value) => value");
+  await page.evaluate(drawing as never, data as never);
+  await page.screenshot({ path: at(`docs/${name}.png`) });
+  await page.close();
+}
 await browser.close();
+
+/** A number of solved questions, and the score with four of them in each prompt. */
+interface SolvedPoint {
+  readonly solved: number;
+  readonly score: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** On the database that all these ways were measured on. */
+function solvedPoints(): SolvedPoint[] {
+  const [all, none] = ["4 examples, joins", "no examples, joins"];
+  return Object.entries(WAYS).flatMap(([name, { solved, withTwins }]) => {
+    const isOne = name === none || name === all || (solved !== undefined && withTwins === undefined);
+    const cell = cells.find(
+      ({ database, model, strategy }) =>
+        database === "superhero" && model === "qwen2.5-coder-1.5b" && strategy === name,
+    );
+    if (!isOne || cell === undefined) return [];
+    const { score, low, high } = cell;
+    return [{ solved: name === none ? 0 : (solved ?? SUPERHERO_SOLVED), score, low, high }];
+  });
+}
+
+/** Runs in the page. */
+function drawSolved(points: readonly SolvedPoint[]): void {
+  // biome-ignore lint/suspicious/noExplicitAny: the page's own variable
+  const { Plot, document } = globalThis as any;
+  const place = { x: "solved", y: "score" };
+  document.body.append(
+    Plot.plot({
+      ...{ width: 876, height: 356, marginLeft: 50, marginBottom: 44, style: { fontSize: "13px" } },
+      x: {
+        label: "solved questions that there are →",
+        ticks: points.map(({ solved }) => solved),
+        domain: [0, 72],
+      },
+      y: {
+        label: "↑ questions answered right, % (bars: 95 % intervals)",
+        grid: true,
+        domain: [0, 100],
+        transform: (value: number) => 100 * value,
+      },
+      marks: [
+        Plot.ruleX(points, { x: "solved", y1: "low", y2: "high", stroke: "steelblue", strokeOpacity: 0.5 }),
+        Plot.line(points, { ...place, stroke: "steelblue", sort: "solved" }),
+        Plot.dot(points, { ...place, fill: "steelblue", r: 5 }),
+      ],
+    }),
+  );
+}
 
 /** Runs in the page. */
 function draw(points: readonly Point[]): void {
