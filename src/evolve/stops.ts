@@ -68,7 +68,7 @@ export function whyStop(stop: StopConfig, spent: Spent, next: number, tree: Evol
   if (minutes !== undefined && spent.minutes + ahead.minutes > minutes)
     return {
       by: "minutes",
-      reason: `${spent.minutes.toFixed(1)} of ${minutes} minutes were over, and a round with the test takes ${ahead.minutes.toFixed(1)}`,
+      reason: `it had run for ${spent.minutes.toFixed(1)} of ${minutes} minutes, and a round with the test would take ${ahead.minutes.toFixed(1)}`,
     };
   const best = tree.best();
   if (score !== undefined && best.score >= score)

@@ -28,8 +28,8 @@ export function budgetText(budget: Budget, config: RunConfig): string {
 export function timeText({ gpu, sequences, prompts, perHundredTokens, atMost }: GpuTime): string {
   const time = (hours: number) => formatSeconds(3600 * hours);
   return (
-    `On one ${gpu}, estimated from its data sheet at ${100 * ASSUMED.products} % of its products and ` +
-    `${100 * ASSUMED.memory} % of its memory's speed, ${sequences} answers at once: ${time(prompts)} for prompts ` +
+    `On one ${gpu}, estimated at ${100 * ASSUMED.products} % of the arithmetic and ${100 * ASSUMED.memory} % of the memory ` +
+    `speed that its data sheet gives, ${sequences} answers at once: ${time(prompts)} for prompts ` +
     `and ${time(perHundredTokens)} for every 100 tokens that an answer has on average; ${time(atMost)} at most.`
   );
 }

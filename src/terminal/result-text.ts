@@ -91,8 +91,8 @@ function reliabilityText(rows: readonly ReliabilityRow[]): string {
 }
 
 const crossValidationText = ({ folds, mean, deviation, nodes }: CrossValidatedScore) =>
-  `Chosen without a fold of the holdout and scored on it, nodes ${[...new Set(nodes)].join(", ")} reach ` +
-  `${mean.toFixed(3)} ± ${deviation.toFixed(3)} (${folds} folds).`;
+  `Cross-validated over ${folds} folds of the holdout: ${mean.toFixed(3)} ± ${deviation.toFixed(3)}. For each fold a node was ` +
+  `chosen on the others (${[...new Set(nodes)].map((node) => `node ${node}`).join(", ")}).`;
 
 function usageText(usage: Usage): string {
   const { completions, promptTokensAsked, promptTokensEvaluated, tokensGenerated, seconds } = usage;

@@ -50,7 +50,7 @@ export function planText(plan: TrainPlan, config: TrainConfig): string {
       `weights ${gib(memory.weights)}, optimizer ${gib(memory.optimizer)}, activations ${gib(memory.activations)}, ` +
       `engine and program ${gib(memory.engine)}; ${gib(memory.total)} in all, ${gib(memory.free)} are free here: ${fits}`,
     `gradient: at most ${gradient.petaflop.toPrecision(3)} PFLOP and ${formatSeconds(gradient.seconds)} an update, ` +
-      `${hoursText(gradient.hours)} in all at ${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers come on top`,
+      `${hoursText(gradient.hours)} in all at ${(SHARE_OF_PRODUCTS * gradient.speed).toFixed(0)} GFLOP/s; edits and answers take time beside that`,
   ].join("\n");
 }
 

@@ -26,7 +26,7 @@ export function settledText(folder: Workspace, run: string, settled: Settled): s
       ? `it answers all ${holdout} selection questions, and only new questions can show a better one`
       : `nothing scored above ${start.toFixed(3)} on the ${holdout} selection questions`;
   const what = {
-    taken: `${folder.manualPath} is new: ${scores}${onTest}.`,
+    taken: `${folder.manualPath} was replaced by a better one: ${scores}${onTest}.`,
     kept: `${folder.manualPath} stays as it was: ${whyKept}${onTest}.`,
     edited: `${folder.manualPath} was edited while the run went on and stays: ${scores}${onTest}; the run's best is ${folder.runPath(run)}/best.md.`,
   };

@@ -100,7 +100,7 @@ describe("a run ends", () => {
   it("after so many minutes", async () => {
     expect(await run(config({ minutes: 1e-9 }))).toMatchObject({
       rounds: 0,
-      reason: expect.stringMatching(/^\d+\.\d of 1e-9 minutes were over/),
+      reason: expect.stringMatching(/^it had run for \d+\.\d of 1e-9 minutes, and/),
     });
   });
 
