@@ -386,6 +386,7 @@ it("every option has its place in the configuration", () => {
       spendAll: true,
       tries: 4,
       edits: "rewrite",
+      preferWrong: false,
       constrainEdits: true,
       seed: 9,
       editTemperature: 0.4,
@@ -418,10 +419,23 @@ it("every option has its place in the configuration", () => {
   const sizes = ["--holdout", "6", "--batch", "4", "--test", "1"];
   const other = lse(
     ...["evolve", "--data", path("data"), "--db", "bakery", "--model", path("model.gguf")],
-    ...[...sizes, ...shown, "--dry-run", "--json"],
+    ...[
+      ...sizes,
+      ...shown,
+      "--edits",
+      "mixed",
+      "--prefer-wrong",
+      "--edit-context",
+      "names",
+      "--edit-reports",
+    ],
+    ...["3", "--rule-tokens", "100", "--example-tokens", "200", "--dry-run", "--json"],
   );
   expect(other.stderr).toBe("");
-  expect(JSON.parse(other.stdout).config.evolve.strategy).toEqual({
+  const config = JSON.parse(other.stdout).config.evolve;
+  expect(config).toMatchObject({ edits: "mixed", preferWrong: true, editContext: "names", editReports: 3 });
+  expect(config).toMatchObject({ ruleTokens: 100, exampleTokens: 200 });
+  expect(config.strategy).toEqual({
     ...{
       examples: 3,
       samples: 1,

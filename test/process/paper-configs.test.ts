@@ -124,7 +124,7 @@ it("lse collect --dry-run adds up the runs of several databases", () => {
   );
   expect(stdout).toContain(`In all: 6 runs, 120 edits, ${(6 * answers).toLocaleString("en")} answers`);
   expect(stdout).toMatch(
-    /On one h100, estimated from its data sheet at 40 % .* for prompts and .* s for every 100/,
+    /On one h100, estimated at 40 % of the arithmetic .* for prompts and .* s for every 100/,
   );
 });
 
