@@ -181,23 +181,19 @@ describe("lse evolve", () => {
     expect(read("example", "events.jsonl")).not.toMatch(/"type":"edit".*"tokens":[1-9]/);
   });
 
-  it.each([
-    ["bootstrap", []],
-    ["ace", ["--constrain-edits", "--edit-tokens", "400"]],
-    ["skillopt", ["--constrain-edits", "--edit-tokens", "400"]],
-  ])("--method %s: killed and resumed, it ends the same", async (method, others) => {
-    const options = [...OPTIONS, "--method", method, ...others];
-    expect(lse("evolve", ...options, "--out", path(method))).toMatchObject({ status: 0 });
-    expect(JSON.parse(read(method, "tree.json")).nodes.length).toBeGreaterThan(1);
-    const killed = `killed-${method}`;
-    const child = startLse("evolve", ...options, "--out", path(killed));
-    while (generations(killed) < generations(method) / 2) await sleep(5);
+  // Other methods and kinds are resumed in unit tests, at every event.
+  it("mixed edits: killed and resumed, it ends the same", async () => {
+    const options = [...OPTIONS, "--edits", "mixed", "--constrain-edits", "--edit-tokens", "400"];
+    expect(lse("evolve", ...options, "--out", path("mixed"))).toMatchObject({ status: 0 });
+    expect(JSON.parse(read("mixed", "tree.json")).nodes.length).toBeGreaterThan(1);
+    const child = startLse("evolve", ...options, "--out", path("killed-mixed"));
+    while (generations("killed-mixed") < generations("mixed") / 2) await sleep(5);
     child.kill("SIGKILL");
     await once(child, "exit");
-    expect(generations(killed)).toBeLessThan(generations(method));
-    expect(lse("evolve", "--resume", path(killed))).toMatchObject({ status: 0 });
-    expect(read(killed, "tree.json")).toBe(read(method, "tree.json"));
-    expect(generations(killed)).toBe(generations(method));
+    expect(generations("killed-mixed")).toBeLessThan(generations("mixed"));
+    expect(lse("evolve", "--resume", path("killed-mixed"))).toMatchObject({ status: 0 });
+    expect(read("killed-mixed", "tree.json")).toBe(read("mixed", "tree.json"));
+    expect(generations("killed-mixed")).toBe(generations("mixed"));
   });
 
   it("--test-db tests the chosen instructions on another database", () => {
