@@ -129,6 +129,7 @@ describe("a change of rules", () => {
     ["a rule that there is not", `<replace rule="3">another rule</replace>`, /there is no rule 3/],
     ["rule 0", `<delete rule="0"/>`, /there is no rule 0/],
     ["too short a rule", "<add>short</add>", /a rule of 5 characters/],
+    ["an empty rule", "<add> </add>", /a rule of 0 characters/],
     ["too long a rule", `<add>${"long ".repeat(100)}</add>`, /a rule of 499 characters/],
     ["what the prompt says", "<add>A new rule</add>", /repeats what is asked for/],
     [
@@ -156,6 +157,21 @@ describe("a change of rules", () => {
     expect(rulesAfter("<add>a third rule</add><add>A third rule!</add>")).toHaveLength(3);
     expect(made("<add>cars have colours</add>").reason).toBe("a rule repeats what is asked for");
     expect(made(`<replace rule="1">${worked.replaced.after}</replace>`).verdict).toBe("invalid");
+  });
+
+  it("does not write a rule twice where the change of that rule cannot be made", () => {
+    expect(
+      rulesAfter(`<replace rule="2">short</replace><add>The second rule.</add><add>a third rule</add>`),
+    ).toEqual(["the first rule", "the second rule", "a third rule"]);
+    expect(
+      rulesAfter(
+        `<add>the second rule!</add><replace rule="2">First, the rule</replace><add>a third rule</add>`,
+      ),
+    ).toEqual(["the first rule", "the second rule", "a third rule"]);
+    expect(judge(`<add>the second rule!</add><replace rule="2">short</replace>`).verdict).toBe("invalid");
+    expect(rulesAfter(`<add>the second rule!</add><delete rule="2"/><delete rule="1"/>`)).toEqual([
+      "the second rule!",
+    ]);
   });
 
   it("to the same words, or to another order, changes nothing", () => {
