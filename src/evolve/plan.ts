@@ -74,6 +74,11 @@ export function planRun(
       "Leave it out",
     );
   }
+  if (config.editContext !== undefined && given.evolverPrompt !== undefined)
+    throw new LseError(
+      `${given.id}: \`evolve.editContext\` does not go with this task, whose evolvers know a prompt of its own`,
+      "Leave it out",
+    );
   const split = splitProblems(given, config);
   const task = underStrategy(given, config, split.pool);
   const test = split.test.length * config.samples;

@@ -24,6 +24,16 @@ describe("a configuration", () => {
       expect(text).toContain(JSON.stringify(description).slice(1, -1));
   });
 
+  it("does not choose what an evolver is shown where none is asked", () => {
+    const given = (evolve: object) => ({ task: { name: "mini" }, model: { path: "a.gguf" }, evolve });
+    for (const field of [{ editContext: "none" }, { editReports: 3 }])
+      for (const edits of [{ edits: "example" }, { method: "bootstrap" }])
+        expect(() => resolveConfig(given({ ...edits, ...field }), "x.json")).toThrow(
+          /field evolve\.edit(Context|Reports): no model writes these edits/,
+        );
+    expect(resolveConfig(given({ edits: "mixed", editReports: 3 }), "x.json").evolve.editReports).toBe(3);
+  });
+
   it("may name its schema, and does not keep the name", () => {
     const task = { name: "mini" };
     const config = resolveConfig({ $schema: "x.json", task, model: { path: "a.gguf" } }, "x.json");

@@ -383,13 +383,15 @@ describe("evolution by changes of rules", () => {
     const rewrite = { edits: "rewrite" } as const;
     expect(await shown(rewrite)).toContain("# The model's whole prompt\nSYSTEM known");
     const names = await shown({ ...rewrite, editContext: "names", editReports: 3 });
-    expect(names).toContain("under the prompt below.");
+    // Only the whole prompt is one that stands below.
+    expect(await shown(rewrite)).toMatch(/under the prompt below\. .*# The instructions in it, /s);
+    expect(names).toContain("under a prompt with these instructions in it.");
     expect(names).toContain(
-      "exactly as they are now.\n\n# The names in its data\nt(a, b)\n\n# The instructions in it",
+      "exactly as they are now.\n\n# The names in its data\nt(a, b)\n\n# The instructions, which",
     );
     expect(names.match(/^Problem \d+: accuracy/gm)).toHaveLength(3);
     const none = await shown({ ...rewrite, editContext: "none" });
-    expect(none).toContain("under the prompt. You will see");
+    expect(none).toContain("under a prompt with these instructions in it. You will see");
     expect(none).not.toMatch(/SYSTEM|t\(a, b\)/);
   });
 
@@ -413,6 +415,26 @@ describe("evolution by changes of rules", () => {
       return (records[0]?.selfEvolvePrompt?.[0]?.content.match(/answered x/g) ?? []).length;
     };
     expect(await shown({ editMaxTokens: 10 })).toBeGreaterThan(await shown({ editMaxTokens: 300 }));
+  });
+
+  it("shows an evolver with words of its own so many answers, and refuses to choose what else it sees", async () => {
+    class OwnTask extends NumberTask {
+      evolverPrompt = (_: string, reports: readonly string[]) => `own ${reports.join("; ")}`;
+      readonly deltas = {
+        prompt: (_: string, reports: readonly string[]) => `own delta ${reports.join("; ")}`,
+        apply: () => null,
+        grammar: "",
+      };
+    }
+    for (const edits of ["rewrite", "delta"] as const) {
+      const over = { edits, rounds: 1, editReports: 2 };
+      const { records } = await evolve(new OwnTask(40), learner(), config(over), new MemoryJournal());
+      expect(records[0]?.selfEvolvePrompt?.[0]?.content).toMatch(/^own (delta )?p\d+ [^;]*; p\d+ [^;]*$/);
+    }
+    const chosen = config({ edits: "rewrite", editContext: "names" });
+    await expect(evolve(new OwnTask(40), learner(), chosen, new MemoryJournal())).rejects.toThrow(
+      /`evolve\.editContext` does not go with this task/,
+    );
   });
 
   it("is refused for a task whose evolvers know a prompt of its own", async () => {
