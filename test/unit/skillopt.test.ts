@@ -86,6 +86,10 @@ describe("SkillOpt", () => {
     expect(named({ method: "skillopt" })).toBe("SkillOpt");
     expect(named({ method: "skillopt", edits: "delta" })).toBe("SkillOpt");
     expect(named({ method: "best", edits: "delta" })).toBe("best-first, delta edits");
+    // Runs whose evolvers saw something else are no repetitions of one another.
+    expect(named({ edits: "delta", editContext: "none", editReports: 2 })).toBe(
+      "UCB tree (c = 2), delta edits, evolver shown answers alone, 2 answers of a batch shown",
+    );
     expect(() => named({ method: "skillopt", edits: "example" })).toThrow(/SkillOpt has a way of its own/);
     class OwnTask extends NumberTask {
       evolverPrompt = () => "own";
