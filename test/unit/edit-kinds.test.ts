@@ -6,6 +6,7 @@ import { judgeDelta } from "#lse/evolve/delta.js";
 import { deltaMessages } from "#lse/evolve/delta-prompt.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { type Manual, parseManual, printManual } from "#lse/evolve/manual.js";
+import { planRun } from "#lse/evolve/plan.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
@@ -483,6 +484,17 @@ describe("evolution by examples", () => {
       expect(scored.has(Number(id.slice(1)) % TWINS)).toBe(false);
       expect(Number(id.slice(1))).toBeGreaterThanOrEqual(10);
     }
+  });
+
+  it("is planned without an evolver's tokens, whichever method has such edits", () => {
+    const budgetOf = (over: Partial<EvolveConfig>) =>
+      planRun(new SolvedTask(80), null, config({ method: "ucb", ...over })).budget;
+    for (const over of [{}, { method: "bootstrap" }] as const) {
+      const { edits, editPromptTokens, generatedTokensAtMost, answerTokensAtMost } = budgetOf(over);
+      expect([edits, editPromptTokens, generatedTokensAtMost]).toEqual([20, 0, answerTokensAtMost]);
+    }
+    for (const edits of ["rewrite", "mixed"] as const)
+      expect(budgetOf({ edits }).editPromptTokens).toBeGreaterThan(0);
   });
 
   it("makes the same tree each time, and prefers problems that were answered wrong", async () => {

@@ -93,6 +93,8 @@ describe("SkillOpt", () => {
     expect(() => named({ method: "skillopt", edits: "example" })).toThrow(/SkillOpt has a way of its own/);
     class OwnTask extends NumberTask {
       evolverPrompt = () => "own";
+      // In these words nothing can be said of the edits that were rejected.
+      readonly deltas = { prompt: () => "own", apply: () => null, grammar: "" };
     }
     await expect(evolve(new OwnTask(40), writer([]), config(), new MemoryJournal())).rejects.toThrow(
       /`evolve\.method` cannot be "skillopt" with this task, whose evolvers know a prompt of its own/,
