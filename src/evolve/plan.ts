@@ -65,7 +65,8 @@ export function planRun(
   const isInGeneralWords = config.edits === "delta" && !METHODS[config.method].edits.includes("rewrite");
   const isKnown = !isInGeneralWords || given.evolverPrompt === undefined;
   if (!isKnown || editKindsOf(config.edits, given).length === 0) {
-    const [field, value] = asked.edits === config.edits ? ["edits", asked.edits] : ["method", asked.method];
+    const isOfMethod = !isKnown || asked.edits !== config.edits;
+    const [field, value] = isOfMethod ? ["method", asked.method] : ["edits", asked.edits];
     const why =
       config.edits === "example"
         ? "which does not say what an example looks like"

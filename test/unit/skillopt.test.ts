@@ -96,9 +96,12 @@ describe("SkillOpt", () => {
       // In these words nothing can be said of the edits that were rejected.
       readonly deltas = { prompt: () => "own", apply: () => null, grammar: "" };
     }
-    await expect(evolve(new OwnTask(40), writer([]), config(), new MemoryJournal())).rejects.toThrow(
-      /`evolve\.method` cannot be "skillopt" with this task, whose evolvers know a prompt of its own/,
-    );
+    for (const edits of ["rewrite", "delta"] as const)
+      await expect(
+        evolve(new OwnTask(40), writer([]), { ...config(), edits }, new MemoryJournal()),
+      ).rejects.toThrow(
+        /`evolve\.method` cannot be "skillopt" with this task, whose evolvers know a prompt of its own/,
+      );
   });
 
   it("resumes to the same tree and pays for nothing twice", async () => {
