@@ -4,6 +4,7 @@ import { unquoted } from "./ddl.js";
 import { nameHint, type Used, usedTables } from "./name-hints.js";
 import { type Names, same } from "./names.js";
 import { fullQuestion, type QuestionText } from "./prompts.js";
+import { selectsOf } from "./selects.js";
 
 /** A question with its right query. */
 export type Solved = QuestionText & { readonly sql: string };
@@ -42,9 +43,9 @@ const oneLine = (text: string) => text.replace(/\s+/g, " ").trim();
 
 /** Tables that the right query uses and the other does not, with the columns that join them: "colour (hero.eye_id = colour.id)". */
 function missingTables(written: string, right: string, names: Names): string[] {
-  const used = usedTables(right, names);
-  const there = new Set(usedTables(written, names).map(({ table }) => table));
-  const joins = joinsIn(right, used);
+  const used = tablesIn(right, names);
+  const there = new Set(tablesIn(written, names).map(({ table }) => table));
+  const joins = joinsIn(right, used, names);
   const missing = [...new Set(used.map(({ table }) => table))].filter((table) => !there.has(table));
   return missing.map((table) => {
     const own = joins.filter(({ tables }) => tables.includes(table)).map(({ text }) => text);
@@ -52,15 +53,35 @@ function missingTables(written: string, right: string, names: Names): string[] {
   });
 }
 
-const COLUMN = String.raw`([\w$]+|"[^"]+"|\x60[^\x60]+\x60)\.([\w$]+|"[^"]+"|\x60[^\x60]+\x60)`;
-const EQUAL = new RegExp(String.raw`\bON\s+${COLUMN}\s*=\s*${COLUMN}`, "gi");
+/** The tables of a query with their aliases; of one that cannot be taken apart, by the words before their names. */
+function tablesIn(sql: string, names: Names): Used[] {
+  const selects = selectsOf(sql, names);
+  if (selects === null) return usedTables(withoutTexts(sql), names);
+  return selects.flatMap(({ sources }) =>
+    sources.flatMap(({ table, alias }) => (table === undefined ? [] : [{ table, alias }])),
+  );
+}
 
-/** Conditions of joins, with the tables' own names in place of aliases. */
-function joinsIn(sql: string, used: readonly Used[]): { text: string; tables: string[] }[] {
-  const tableOf = (alias: string) =>
-    used.find((own) => same(own.alias, unquoted(alias)))?.table ?? unquoted(alias);
-  return [...sql.matchAll(EQUAL)].map(([, left = "", leftColumn = "", right = "", rightColumn = ""]) => {
-    const tables = [tableOf(left), tableOf(right)];
-    return { tables, text: `${tables[0]}.${unquoted(leftColumn)} = ${tables[1]}.${unquoted(rightColumn)}` };
-  });
+/** What stands in a text is none of the query's words. */
+const withoutTexts = (sql: string) => sql.replace(/'(?:[^']|'')*'/g, "''");
+
+const NAME = String.raw`([\w$]+|"[^"]+"|\x60[^\x60]+\x60|\[[^\][]+\])`;
+const EQUAL = new RegExp(String.raw`\bON\s+${NAME}\.${NAME}\s*=\s*${NAME}\.${NAME}`, "gi");
+
+/** Conditions of joins, with the tables' own names in place of aliases; without those whose tables are not certain. */
+function joinsIn(sql: string, used: readonly Used[], names: Names): { text: string; tables: string[] }[] {
+  /** An alias may be another table's in a part of the query that is nested deeper. */
+  const placeOf = (alias: string, column: string) => {
+    const tables = new Set(used.filter((own) => same(own.alias, unquoted(alias))).map(({ table }) => table));
+    const [table = ""] = tables;
+    const own = names.columns.get(table)?.find((name) => same(name, unquoted(column)));
+    return tables.size === 1 && own !== undefined ? { table, text: `${table}.${own}` } : null;
+  };
+  return [...withoutTexts(sql).matchAll(EQUAL)].flatMap(
+    ([, left = "", leftColumn = "", right = "", rightColumn = ""]) => {
+      const [one, other] = [placeOf(left, leftColumn), placeOf(right, rightColumn)];
+      if (one === null || other === null) return [];
+      return [{ tables: [one.table, other.table], text: `${one.text} = ${other.text}` }];
+    },
+  );
 }

@@ -114,7 +114,7 @@ function judgeAce(
   const request = howToCount(true).toLowerCase();
   for (const rule of added) {
     const repeats = request.includes(rule.toLowerCase()) ? "a rule repeats what is asked for" : null;
-    const flaw = repeats ?? flawIn(rule, rules);
+    const flaw = flawIn(rule, rules) ?? repeats;
     if (flaw !== null) return invalid(flaw);
   }
 

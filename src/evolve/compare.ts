@@ -86,13 +86,13 @@ export function compareRuns(given: readonly FinishedRun[]): Comparison {
   };
 }
 
-/** Runs that score different instructions in the same way are no repetitions of one another: their methods name them. */
+/** Runs that score different instructions, or start from them, are no repetitions of one another: their methods name them. */
 function toldApart(run: FinishedRun, all: readonly FinishedRun[]): FinishedRun {
-  const { method, pair, hasEdits, instructions } = run;
+  const { method, pair, instructions } = run;
   const isAlone = all.every(
     (other) => other.method !== method || other.pair !== pair || other.instructions === instructions,
   );
-  return hasEdits || isAlone ? run : { ...run, method: `${method}, instructions ${instructions}` };
+  return isAlone ? run : { ...run, method: `${method}, instructions ${instructions}` };
 }
 
 interface Pair {
@@ -116,6 +116,9 @@ function reasonsAgainst({ a, b, first, second }: Pair): string[] {
     for (const [name, value] of Object.entries(run.conditions))
       if (name !== mayDiffer && other.conditions[name] !== value)
         reasons.push(`${a} and ${b} differ in the ${name}`);
+    // Those that others wrote before took answers, too.
+    if (run.hasEdits && other.hasEdits && run.instructions !== other.instructions)
+      reasons.push(`${a} and ${b} did not start from the same instructions`);
     if (run.hasEdits !== other.hasEdits) reasons.push(...unequalToScores(run, other));
     else if (run.answers !== other.answers)
       reasons.push(

@@ -50,8 +50,11 @@ export function judgeDelta(
         : "no <add>, <replace> or <delete> in the answer",
     );
   const manual = parseManual(rules.parent);
-  const { changed, flaws } = withChanges(manual.rules, changes, (rule) =>
-    repeatsPrompt(rule, rules.worked) ? "a rule repeats what is asked for" : flawIn(rule, rules),
+  const { changed, flaws } = withChanges(
+    manual.rules,
+    changes,
+    (rule) =>
+      flawIn(rule, rules) ?? (repeatsPrompt(rule, rules.worked) ? "a rule repeats what is asked for" : null),
   );
   if (flaws.length === changes.length) return invalid(flaws[0] as string);
   const instructions = printManual({ ...manual, rules: changed });
@@ -86,14 +89,16 @@ export const oneRule = (text: string) =>
 /**
  * The rules after the changes that can be made, and why others cannot. Numbers are those of before.
  * @param flawOf why a new rule cannot be one
+ * @param touched the rules that changes take away, so that another may have their words
  */
 function withChanges(
   before: readonly string[],
   changes: readonly Change[],
   flawOf: (rule: string) => string | null,
+  touched: ReadonlySet<number | null> = new Set(changes.map(({ rule }) => rule)),
 ): { changed: string[]; flaws: string[] } {
   const isThere = (number: number) => number >= 1 && number <= before.length;
-  const touched = new Set(changes.map(({ rule }) => rule));
+  const made = new Set<number | null>();
   const forms = new Set(before.filter((_, i) => !touched.has(i + 1)).map(normalForm));
   const kept: (string | null)[] = [...before];
   const added: string[] = [];
@@ -111,9 +116,12 @@ function withChanges(
       flaws.push(flaw);
       continue;
     }
+    made.add(rule);
     if (text !== null) forms.add(normalForm(text));
     if (rule !== null) kept[rule - 1] = text;
     else if (text !== null) added.push(text);
   }
+  // A rule stays where none of its changes can be made: then no other may have its words.
+  if ([...touched].some((rule) => !made.has(rule))) return withChanges(before, changes, flawOf, made);
   return { changed: [...kept.filter((rule) => rule !== null), ...added], flaws };
 }

@@ -13,7 +13,9 @@ export function evolverMessages(request: EditRequest): ChatMessage[] {
   const { evolverPrompt: ownPrompt } = task;
   if (ownPrompt === undefined) {
     const context = contextText(request, "prompt");
-    const compose = (summary: string) => userMessage(evolverPrompt(context, instructions, summary));
+    const isWhole = (request.context ?? "prompt") === "prompt";
+    const compose = (summary: string) =>
+      userMessage(evolverPrompt({ context, isWhole, instructions, summary }));
     return compose(summarise(batch.slice(0, reports), task, (summary) => fits(compose(summary))));
   }
   return ownMessages((reports) => ownPrompt.call(task, instructions, reports), request);
@@ -25,9 +27,9 @@ export function evolverMessages(request: EditRequest): ChatMessage[] {
  */
 export function ownMessages(
   compose: (reports: readonly string[]) => string,
-  { task, batch, fits }: Pick<EditRequest, "task" | "batch" | "fits">,
+  { task, batch, reports: most, fits }: Pick<EditRequest, "task" | "batch" | "reports" | "fits">,
 ): ChatMessage[] {
-  const reports = batch.map(({ problem, outcome }) => task.report(problem, outcome));
+  const reports = batch.slice(0, most).map(({ problem, outcome }) => task.report(problem, outcome));
   for (;;) {
     const messages = userMessage(compose(reports));
     if (reports.length === 0 || fits(messages)) return messages;
@@ -37,16 +39,26 @@ export function ownMessages(
 
 const userMessage = (content: string): ChatMessage[] => [{ role: "user", content }];
 
+interface PromptTexts {
+  /** What is shown of the task. */
+  readonly context: string;
+  /** Whether that is the model's whole prompt. */
+  readonly isWhole: boolean;
+  readonly instructions: string;
+  /** How a batch went. */
+  readonly summary: string;
+}
+
 /**
  * The evolver's one message: its job, the whole prompt the model works under, how a batch went, and how to
  * write. Contents after the published code's evolve prompt; the words are ours.
  */
-function evolverPrompt(context: string, instructions: string, summary: string): string {
-  return `You improve the instructions of a language model. The model answers problems under the prompt${context === "" ? "" : " below"}. You will see how it did on some of them, and you will rewrite its instructions so that it does better on new problems of the same kind.
+function evolverPrompt({ context, isWhole, instructions, summary }: PromptTexts): string {
+  return `You improve the instructions of a language model. The model answers problems under ${isWhole ? "the prompt below" : "a prompt with these instructions in it"}. You will see how it did on some of them, and you will rewrite its instructions so that it does better on new problems of the same kind.
 
 Only the instructions can change. The description of the task, the data and the form of the answer are fixed and will be put around your instructions exactly as they are now.
 
-${context}# The instructions in it, which you will replace
+${context}# The instructions${isWhole ? " in it" : ""}, which you will replace
 ${instructions}
 
 # How the model did

@@ -6,7 +6,7 @@ import { LseError } from "../errors.js";
 import type { LanguageModel } from "../model.js";
 import type { Task } from "../task.js";
 import { type EvolveConfig, editTokensOf } from "./config.js";
-import { editKindsOf } from "./edit-kinds.js";
+import { editKindFor, editKindsOf } from "./edit-kinds.js";
 import { answersOfPaperRound, METHODS, settled } from "./methods.js";
 import { type RoomCheck, roomIn } from "./room.js";
 import { type Split, splitProblems } from "./split.js";
@@ -61,10 +61,12 @@ export function planRun(
   isCompared = false,
 ): RunPlan {
   const config = settled(asked);
-  const isInGeneralWords = METHODS[config.method].kind !== null && config.edits === "delta";
+  // Methods that have no other edits ask for them, or tell of rejected ones, in general words.
+  const isInGeneralWords = config.edits === "delta" && !METHODS[config.method].edits.includes("rewrite");
   const isKnown = !isInGeneralWords || given.evolverPrompt === undefined;
   if (!isKnown || editKindsOf(config.edits, given).length === 0) {
-    const [field, value] = asked.edits === config.edits ? ["edits", asked.edits] : ["method", asked.method];
+    const isOfMethod = !isKnown || asked.edits !== config.edits;
+    const [field, value] = isOfMethod ? ["method", asked.method] : ["edits", asked.edits];
     const why =
       config.edits === "example"
         ? "which does not say what an example looks like"
@@ -74,6 +76,11 @@ export function planRun(
       "Leave it out",
     );
   }
+  if (config.editContext !== undefined && given.evolverPrompt !== undefined)
+    throw new LseError(
+      `${given.id}: \`evolve.editContext\` does not go with this task, whose evolvers know a prompt of its own`,
+      "Leave it out",
+    );
   const split = splitProblems(given, config);
   const task = underStrategy(given, config, split.pool);
   const test = split.test.length * config.samples;
@@ -130,7 +137,9 @@ function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnsw
   const asked = (seedAnswers === 0 ? 0 : holdout) + paidFor * (holdout + batch) + testProblems;
   const completions = answers * completionsAtMost(strategy);
   const answerTokens = completions * answerSampling(sampling, strategy).maxTokens;
-  const evaluated = (paidFor + 1) * shared + asked * (answerPrompt - shared) + rounds * editPrompt;
+  const isWritten = editKindsOf(config.edits, task).some((kind) => editKindFor(kind, task) !== null);
+  const written = isWritten ? rounds : 0;
+  const evaluated = (paidFor + 1) * shared + asked * (answerPrompt - shared) + written * editPrompt;
   return {
     rounds,
     edits: rounds,
@@ -139,11 +148,11 @@ function budgetOf(task: Task, split: Split, config: EvolveConfig, comparisonAnsw
     comparisonAnswers,
     completionsAtMost: completions,
     promptTokens: Math.round(
-      (answers * strategy.samples * answerPrompt + rounds * editPrompt) / CHARS_PER_TOKEN,
+      (answers * strategy.samples * answerPrompt + written * editPrompt) / CHARS_PER_TOKEN,
     ),
     promptTokensEvaluated: Math.round(evaluated / CHARS_PER_TOKEN),
-    editPromptTokens: Math.round((rounds * editPrompt) / CHARS_PER_TOKEN),
-    generatedTokensAtMost: answerTokens + rounds * editTokensOf(config),
+    editPromptTokens: Math.round((written * editPrompt) / CHARS_PER_TOKEN),
+    generatedTokensAtMost: answerTokens + written * editTokensOf(config),
     answerTokensAtMost: answerTokens,
   };
 }

@@ -56,7 +56,16 @@ export { savedRuns } from "../runs/saved-runs.js";
 export { type TaskConfig, TaskPool } from "../runs/tasks.js";
 export { type WorkspaceHooks, type WorkspaceOutcome, workspaceConfig } from "../runs/workspace.js";
 export { measureManual } from "../runs/workspace-worth.js";
-export type { DeltaForm, ProblemText, PromptParts, Reading, Reasoning, ValidationReport } from "../task.js";
+export type {
+  Brief,
+  DeltaForm,
+  ProblemText,
+  PromptParts,
+  Reading,
+  Reasoning,
+  ValidationReport,
+  WorkedCase,
+} from "../task.js";
 export type { GivenTask } from "../task-file/checked-task.js";
 export { promptProblems } from "../task-file/prompt-problems.js";
 export { type Answered, ask, type FeedbackGiven } from "../workspace/ask.js";

@@ -30,7 +30,7 @@ function ofRun(path: string): PartialConfig {
   const folder = RunFolder.open(path);
   const { evolve, ...config } = resolveConfig(folder.readConfig(), folder.configPath);
   const { rounds, batch, ...settings } = evolve;
-  // An evaluation has no rounds, and batches of one: the usual ones are meant for what starts from it.
-  const sizes = rounds === 0 ? {} : { rounds, batch };
+  // An evaluation has no rounds, and batches of one unless a run gave it its own, which decides what the test is.
+  const sizes = { ...(rounds === 0 ? {} : { rounds }), ...(rounds === 0 && batch === 1 ? {} : { batch }) };
   return { ...config, evolve: { ...settings, ...sizes, instructions: folder.readBest() } };
 }

@@ -125,12 +125,16 @@ export function resolveConfig(value: unknown, origin: string): RunConfig {
       "Leave edits unconstrained, or take another method",
     );
   }
-  for (const field of ["editContext", "editReports"] as const)
-    if (evolve[field] !== undefined && !METHODS[evolve.method].canChooseContext)
+  for (const field of ["editContext", "editReports"] as const) {
+    if (evolve[field] === undefined) continue;
+    if (settled(evolve).edits === "example")
+      throw new LseError(`${origin}: field evolve.${field}: no model writes these edits`, "Leave it out");
+    if (!METHODS[evolve.method].canChooseContext)
       throw new LseError(
         `${origin}: field evolve.${field}: ${METHODS[evolve.method].label(evolve)} has prompts of its own`,
         "Leave it out, or take another method",
       );
+  }
   // The default stands for the method's own kind.
   if (evolve.edits !== "rewrite" && !METHODS[evolve.method].edits.includes(evolve.edits)) {
     throw new LseError(

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { describeStrategy } from "../answer/strategy.js";
 import { LseError } from "../errors.js";
 import { type FinishedRun, STRATEGY } from "../evolve/compare.js";
+import type { EditContext } from "../evolve/config.js";
 import { METHODS, settled } from "../evolve/methods.js";
 import { SavedJournal } from "../journal/journal-file.js";
 import { RunFolder } from "../journal/run-folder.js";
@@ -56,6 +57,12 @@ export function finishedRun(path: string): FinishedRun {
   };
 }
 
+const SHOWN: Readonly<Record<EditContext, string>> = {
+  prompt: "the whole prompt",
+  names: "names",
+  none: "answers alone",
+};
+
 /** What a run is one of: its method, and the model that writes the edits where it is another one. */
 export function methodOf({ evolve, evolver }: RunConfig): string {
   if (evolve.rounds === 0) return `no edits: ${describeStrategy(evolve.strategy)}`;
@@ -66,7 +73,10 @@ export function methodOf({ evolve, evolver }: RunConfig): string {
   const { label, edits: own } = METHODS[evolve.method];
   const kind = edits === own[0] ? "" : `, ${edits} edits`;
   const batches = evolve.preferWrong ? ", wrong problems preferred" : "";
-  return `${label(evolve)}${kind}${batches}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
+  const { editContext, editReports } = evolve;
+  const context = editContext === undefined ? "" : `, evolver shown ${SHOWN[editContext]}`;
+  const reports = editReports === undefined ? "" : `, ${editReports} answers of a batch shown`;
+  return `${label(evolve)}${kind}${batches}${context}${reports}${files.length === 0 ? "" : `, edits by ${files.join(" with ")}`}`;
 }
 
 /** Scores by problem. */

@@ -9,9 +9,11 @@ export interface Candidate {
 
 /**
  * How many of the most likely tokens `sampleToken` has to see to decide as if it saw all of them, or null
- * for all. Penalised tokens may fall out of the top k, so each of them makes room for one more.
+ * for all. Penalised tokens may fall out of the top k, so each of them makes room for one more; a negative penalty may
+ * raise a token from any rank.
  */
 export function candidatesNeeded(sampling: Sampling, penalised: number): number | null {
+  if (sampling.presencePenalty < 0 && penalised > 0) return null;
   if (sampling.temperature === 0) return 1 + penalised;
   return sampling.topK === 0 ? null : sampling.topK + penalised;
 }
@@ -64,7 +66,8 @@ export function sampleFromRow(
 ): number {
   const needed = candidatesNeeded(sampling, generated.size);
   if (needed !== null) return sampleToken(row.top(needed), sampling, generated, uniform);
-  for (let count = FIRST; count + generated.size < row.size; count *= MORE) {
+  const raises = sampling.presencePenalty < 0 && generated.size > 0;
+  for (let count = FIRST; !raises && count + generated.size < row.size; count *= MORE) {
     // Penalised tokens may fall, so the ranks after `count` are not certain.
     const ranked = rank(row.top(count + generated.size), sampling, generated).slice(0, count);
     const drawn = draw(ranked, sampling, uniform, weightOfAll(row, ranked, sampling, generated));

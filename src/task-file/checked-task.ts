@@ -5,6 +5,7 @@ import { LseError } from "../errors.js";
 import { within } from "../lib/time-limit.js";
 import type { ChatMessage } from "../model.js";
 import type {
+  Brief,
   DeltaForm,
   Outcome,
   ProblemText,
@@ -48,6 +49,8 @@ export function taskProblem(given: unknown): string | null {
     if (typeof prompt !== "function" || typeof apply !== "function" || typeof grammar !== "string")
       return "deltas has not the methods prompt and apply and the text grammar";
   }
+  if (task.brief !== undefined && !briefSchema.safeParse(task.brief).success)
+    return "brief has not the text outline, the method lesson and perhaps worked";
   if (typeof task.seedInstructions !== "string") return "seedInstructions is not a text";
   if (task.id !== undefined && (typeof task.id !== "string" || task.id === "")) return "id is not a name";
   for (const member of ["problemIds", "testIds"] as const) {
@@ -77,6 +80,19 @@ const readingSchema = z.object({
   mended: z.string().optional(),
 });
 
+const briefSchema = z.object({
+  outline: z.string(),
+  lesson: z.custom<Brief["lesson"]>((given) => typeof given === "function"),
+  worked: z
+    .object({
+      outline: z.string(),
+      lessons: z.array(z.string()),
+      added: z.string(),
+      replaced: z.object({ before: z.string(), after: z.string() }),
+    })
+    .optional(),
+});
+
 const changedSchema = z
   .union([z.object({ refused: z.string() }), z.object({ instructions: z.string() })])
   .nullable();
@@ -94,6 +110,7 @@ export class CheckedTask implements Task {
   readonly describe?: NonNullable<Task["describe"]>;
   readonly evolverPrompt?: NonNullable<Task["evolverPrompt"]>;
   readonly deltas?: DeltaForm;
+  readonly brief?: Brief;
   readonly read?: NonNullable<Task["read"]>;
   readonly quoted?: NonNullable<Task["quoted"]>;
   readonly parts?: PromptParts;
@@ -121,6 +138,7 @@ export class CheckedTask implements Task {
     if (given.read !== undefined) this.read = (...asked) => this.#read(...asked);
     if (given.parts !== undefined) this.parts = this.#checkedParts(given.parts);
     if (given.deltas !== undefined) this.deltas = this.#checkedDeltas(given.deltas);
+    if (given.brief !== undefined) this.brief = this.#checkedBrief(given.brief);
     const { evolverPrompt, quoted } = given;
     if (quoted !== undefined)
       this.quoted = (rule) => {
@@ -239,6 +257,15 @@ export class CheckedTask implements Task {
         return this.#fail("deltas.apply", "has to return instructions, or why they are refused, or null");
       },
       grammar: given.grammar,
+    };
+  }
+
+  #checkedBrief(given: Brief): Brief {
+    const { outline, worked } = given;
+    return {
+      outline,
+      lesson: (problem, outcome) => this.#text("brief.lesson", () => given.lesson(problem, outcome)),
+      ...(worked === undefined ? {} : { worked }),
     };
   }
 

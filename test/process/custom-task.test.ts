@@ -63,6 +63,8 @@ describe("a task's own file", () => {
       task("deltas: { prompt: () => '' },"),
       /deltas has not the methods prompt and apply and the text grammar/,
     ],
+    [task("brief: { outline: 'a' },"), /brief has not the text outline, the method lesson/],
+    [task("brief: { outline: 'a', lesson: () => '', worked: {} },"), /brief has not the text outline/],
     [task("grade: undefined,"), /the task has no method grade/],
     [task("seedInstructions: 3,"), /seedInstructions is not a text/],
     [task("problemIds: [],"), /problemIds is empty/],
@@ -103,6 +105,7 @@ describe("a task's own file", () => {
       "deltas: { prompt: () => '', apply: () => 'x', grammar: '' },",
       /deltas\.apply has to return instructions, or why they are refused, or null/,
     ],
+    ["brief: { outline: 'a', lesson: () => 7 },", /brief\.lesson returned no text/],
     ["quoted: () => 7,", /quoted returned no text/],
     ["quoted() { throw new Error('oh') },", /quoted failed: oh/],
     [
@@ -121,6 +124,7 @@ describe("a task's own file", () => {
       opened.evolverPrompt?.("i", ["r"]);
       opened.deltas?.prompt("i", ["r"]);
       opened.deltas?.apply("i", "a");
+      opened.brief?.lesson("a", await opened.grade("a", "x"));
       opened.quoted?.("r");
       await opened.read?.("a", "x");
       await opened.validate();

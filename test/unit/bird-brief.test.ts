@@ -78,4 +78,27 @@ describe("what an evolver of small changes is shown", () => {
     });
     expect(lesson).toContain("Only the right one uses odd name (odd name.hero_id = hero.id).");
   });
+
+  it("takes no column, text or nested alias for a table or a join", () => {
+    const shown = (sql: string, answer = "SELECT name FROM hero") =>
+      brief(sql).lesson("1", { score: 0, correct: false, answer, error: null }).split("\n").slice(4);
+    // A column with the name of a table.
+    expect(shown("SELECT name, colour FROM hero")).toEqual([]);
+    expect(shown("SELECT name FROM hero WHERE name = 'a JOIN colour ON hero.eye_id = colour.id'")).toEqual(
+      [],
+    );
+    // In the inner query T1 is another table.
+    const nested =
+      'SELECT T1.name FROM hero AS T1 JOIN colour AS T2 ON T1.eye_id = T2.id WHERE EXISTS (SELECT 1 FROM "odd name" AS T1 JOIN colour AS T3 ON T1.hero_id = T3.id)';
+    expect(shown(nested)).toEqual(["Only the right one uses odd name, colour."]);
+    expect(shown("WITH c AS (SELECT id FROM colour) SELECT 1 FROM c, hero")).toEqual([
+      "Only the right one uses colour.",
+    ]);
+    expect(shown("SELECT 1 FROM [hero] h JOIN [colour] ON h.[eye_id] = [colour].[id]")).toEqual([
+      "Only the right one uses colour (hero.eye_id = colour.id).",
+    ]);
+    // Queries that cannot be taken apart.
+    expect(shown("SELECT '😀 JOIN colour' FROM hero")).toEqual([]);
+    expect(shown("SELECT '", "SELECT ''' FROM")).toEqual([]);
+  });
 });

@@ -49,6 +49,21 @@ describe("a comparison", () => {
     expect(compareRuns(again).methods.map(({ method }) => method)).toEqual(["no edits"]);
   });
 
+  it("of two runs that started from different instructions is none, be they of one method or of two", () => {
+    const from = (instructions: string, method: string) => run(method, [1, 0], { instructions });
+    expect(compareRuns([from("old", "tree"), from("new", "chain")]).reasons).toEqual([
+      "tree and chain did not start from the same instructions",
+    ]);
+    const { methods, reasons } = compareRuns([from("old", "tree"), from("new", "tree")]);
+    expect(methods.map(({ method }) => method)).toEqual(["tree, instructions old", "tree, instructions new"]);
+    expect(reasons).toEqual([
+      "tree, instructions old and tree, instructions new did not start from the same instructions",
+    ]);
+    // What a run found may be scored by a run without edits.
+    const scored = run("no edits", [1, 0], { instructions: "new", hasEdits: false });
+    expect(compareRuns([from("old", "tree"), scored]).reasons.join()).not.toContain("same instructions");
+  });
+
   it("over databases draws databases, of which each is the mean of its seeds", () => {
     const runs = [
       ...["x", "y", "z"].flatMap((database) => [

@@ -1,10 +1,14 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { FIELD_DESCRIPTIONS, fieldsOf, withFlags } from "#lse/cli/evolve-options.js";
 import { editTokensOf } from "#lse/evolve/config.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
 import { readJson } from "#lse/lib/json-file.js";
-import { overrideConfig, resolveConfig } from "#lse/runs/config.js";
+import { baseConfig } from "#lse/runs/base-config.js";
+import { overrideConfig, type RunConfig, resolveConfig } from "#lse/runs/config.js";
 import { configSchema } from "#lse/runs/config-schema.js";
 import { evalConfig } from "#lse/runs/eval.js";
 import { planOf } from "#lse/runs/run-budget.js";
@@ -22,6 +26,33 @@ describe("a configuration", () => {
     const text = JSON.stringify(configSchema(FIELD_DESCRIPTIONS));
     for (const [, description] of FIELD_DESCRIPTIONS.filter(([field]) => field !== "task.db"))
       expect(text).toContain(JSON.stringify(description).slice(1, -1));
+  });
+
+  it("does not choose what an evolver is shown where none is asked", () => {
+    const given = (evolve: object) => ({ task: { name: "mini" }, model: { path: "a.gguf" }, evolve });
+    for (const field of [{ editContext: "none" }, { editReports: 3 }])
+      for (const edits of [{ edits: "example" }, { method: "bootstrap" }])
+        expect(() => resolveConfig(given({ ...edits, ...field }), "x.json")).toThrow(
+          /field evolve\.edit(Context|Reports): no model writes these edits/,
+        );
+    expect(resolveConfig(given({ edits: "mixed", editReports: 3 }), "x.json").evolve.editReports).toBe(3);
+  });
+
+  it("from a run has its batches, from an evaluation of that run too: they decide which problems are the test", () => {
+    const folder = mkdtempSync(join(tmpdir(), "lse-from-"));
+    const kept = (name: string, config: RunConfig) => {
+      const run = RunFolder.create(join(folder, name), config);
+      run.writeBest("the best ones");
+      return baseConfig({ from: run.path }).fields;
+    };
+    const given = (evolve: Readonly<Record<string, unknown>>) => ({ task: { name: "mini" }, model: { path: "a.gguf" }, evolve });
+    const ofRun = kept("run", resolveConfig(given({ batch: 5, rounds: 3 }), "x.json"));
+    expect(ofRun.evolve).toMatchObject({ batch: 5, rounds: 3, instructions: "the best ones" });
+    const ofScores = kept("scores", evalConfig(ofRun, "x.json"));
+    expect(ofScores.evolve).toMatchObject({ batch: 5 });
+    expect(ofScores.evolve).not.toHaveProperty("rounds");
+    expect(kept("alone", evalConfig(given({}), "x.json")).evolve).not.toHaveProperty("batch");
+    rmSync(folder, { recursive: true });
   });
 
   it("may name its schema, and does not keep the name", () => {

@@ -6,6 +6,7 @@ import { judgeDelta } from "#lse/evolve/delta.js";
 import { deltaMessages } from "#lse/evolve/delta-prompt.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { type Manual, parseManual, printManual } from "#lse/evolve/manual.js";
+import { planRun } from "#lse/evolve/plan.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
@@ -129,6 +130,7 @@ describe("a change of rules", () => {
     ["a rule that there is not", `<replace rule="3">another rule</replace>`, /there is no rule 3/],
     ["rule 0", `<delete rule="0"/>`, /there is no rule 0/],
     ["too short a rule", "<add>short</add>", /a rule of 5 characters/],
+    ["an empty rule", "<add> </add>", /a rule of 0 characters/],
     ["too long a rule", `<add>${"long ".repeat(100)}</add>`, /a rule of 499 characters/],
     ["what the prompt says", "<add>A new rule</add>", /repeats what is asked for/],
     [
@@ -156,6 +158,21 @@ describe("a change of rules", () => {
     expect(rulesAfter("<add>a third rule</add><add>A third rule!</add>")).toHaveLength(3);
     expect(made("<add>cars have colours</add>").reason).toBe("a rule repeats what is asked for");
     expect(made(`<replace rule="1">${worked.replaced.after}</replace>`).verdict).toBe("invalid");
+  });
+
+  it("does not write a rule twice where the change of that rule cannot be made", () => {
+    expect(
+      rulesAfter(`<replace rule="2">short</replace><add>The second rule.</add><add>a third rule</add>`),
+    ).toEqual(["the first rule", "the second rule", "a third rule"]);
+    expect(
+      rulesAfter(
+        `<add>the second rule!</add><replace rule="2">First, the rule</replace><add>a third rule</add>`,
+      ),
+    ).toEqual(["the first rule", "the second rule", "a third rule"]);
+    expect(judge(`<add>the second rule!</add><replace rule="2">short</replace>`).verdict).toBe("invalid");
+    expect(rulesAfter(`<add>the second rule!</add><delete rule="2"/><delete rule="1"/>`)).toEqual([
+      "the second rule!",
+    ]);
   });
 
   it("to the same words, or to another order, changes nothing", () => {
@@ -367,13 +384,15 @@ describe("evolution by changes of rules", () => {
     const rewrite = { edits: "rewrite" } as const;
     expect(await shown(rewrite)).toContain("# The model's whole prompt\nSYSTEM known");
     const names = await shown({ ...rewrite, editContext: "names", editReports: 3 });
-    expect(names).toContain("under the prompt below.");
+    // Only the whole prompt is one that stands below.
+    expect(await shown(rewrite)).toMatch(/under the prompt below\. .*# The instructions in it, /s);
+    expect(names).toContain("under a prompt with these instructions in it.");
     expect(names).toContain(
-      "exactly as they are now.\n\n# The names in its data\nt(a, b)\n\n# The instructions in it",
+      "exactly as they are now.\n\n# The names in its data\nt(a, b)\n\n# The instructions, which",
     );
     expect(names.match(/^Problem \d+: accuracy/gm)).toHaveLength(3);
     const none = await shown({ ...rewrite, editContext: "none" });
-    expect(none).toContain("under the prompt. You will see");
+    expect(none).toContain("under a prompt with these instructions in it. You will see");
     expect(none).not.toMatch(/SYSTEM|t\(a, b\)/);
   });
 
@@ -416,6 +435,26 @@ describe("evolution by changes of rules", () => {
     );
     const long = config({ ruleTokens: 5, instructions: MANUAL, rounds: 1 });
     await expect(evolve(new NumberTask(40), learner(), long, new MemoryJournal())).resolves.toBeDefined();
+  });
+
+  it("shows an evolver with words of its own so many answers, and refuses to choose what else it sees", async () => {
+    class OwnTask extends NumberTask {
+      evolverPrompt = (_: string, reports: readonly string[]) => `own ${reports.join("; ")}`;
+      readonly deltas = {
+        prompt: (_: string, reports: readonly string[]) => `own delta ${reports.join("; ")}`,
+        apply: () => null,
+        grammar: "",
+      };
+    }
+    for (const edits of ["rewrite", "delta"] as const) {
+      const over = { edits, rounds: 1, editReports: 2 };
+      const { records } = await evolve(new OwnTask(40), learner(), config(over), new MemoryJournal());
+      expect(records[0]?.selfEvolvePrompt?.[0]?.content).toMatch(/^own (delta )?p\d+ [^;]*; p\d+ [^;]*$/);
+    }
+    const chosen = config({ edits: "rewrite", editContext: "names" });
+    await expect(evolve(new OwnTask(40), learner(), chosen, new MemoryJournal())).rejects.toThrow(
+      /`evolve\.editContext` does not go with this task/,
+    );
   });
 
   it("is refused for a task whose evolvers know a prompt of its own", async () => {
@@ -464,6 +503,17 @@ describe("evolution by examples", () => {
       expect(scored.has(Number(id.slice(1)) % TWINS)).toBe(false);
       expect(Number(id.slice(1))).toBeGreaterThanOrEqual(10);
     }
+  });
+
+  it("is planned without an evolver's tokens, whichever method has such edits", () => {
+    const budgetOf = (over: Partial<EvolveConfig>) =>
+      planRun(new SolvedTask(80), null, config({ method: "ucb", ...over })).budget;
+    for (const over of [{}, { method: "bootstrap" }] as const) {
+      const { edits, editPromptTokens, generatedTokensAtMost, answerTokensAtMost } = budgetOf(over);
+      expect([edits, editPromptTokens, generatedTokensAtMost]).toEqual([20, 0, answerTokensAtMost]);
+    }
+    for (const edits of ["rewrite", "mixed"] as const)
+      expect(budgetOf({ edits }).editPromptTokens).toBeGreaterThan(0);
   });
 
   it("makes the same tree each time, and prefers problems that were answered wrong", async () => {

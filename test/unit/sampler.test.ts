@@ -126,6 +126,27 @@ describe("sampleFromRow", () => {
     }
   });
 
+  it.each([
+    ["top-p", { topP: 0.0005 }],
+    ["top-k", { topK: 20 }],
+    ["temperature 0", { temperature: 0 }],
+  ])("lets a negative penalty raise a token from any rank: %s", (_, over) => {
+    const sampling = { ...plain, ...over, presencePenalty: -2 };
+    const logits = logitsOf(3000, 0.1, 1);
+    // The least likely token but for its penalty, which makes it the most likely one.
+    logits[2999] = -1;
+    const generated = new Set([2999]);
+    expect(candidatesNeeded(sampling, 1)).toBeNull();
+    const uniform = uniformStream(2);
+    for (let i = 0; i < 50; i++) {
+      const u = uniform();
+      expect(sampleFromRow(rowOf(logits), sampling, generated, u)).toBe(
+        sampleToken(allOf(logits), sampling, generated, u),
+      );
+    }
+    expect(sampleFromRow(rowOf(logits), sampling, generated, 0)).toBe(2999);
+  });
+
   it("looks at few tokens of a large vocabulary, if these decide", () => {
     const logits = logitsOf(152_000, 3, 4);
     for (const [token, logit] of [30, 29, 28].entries()) logits[token] = logit;

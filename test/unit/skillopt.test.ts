@@ -86,13 +86,22 @@ describe("SkillOpt", () => {
     expect(named({ method: "skillopt" })).toBe("SkillOpt");
     expect(named({ method: "skillopt", edits: "delta" })).toBe("SkillOpt");
     expect(named({ method: "best", edits: "delta" })).toBe("best-first, delta edits");
+    // Runs whose evolvers saw something else are no repetitions of one another.
+    expect(named({ edits: "delta", editContext: "none", editReports: 2 })).toBe(
+      "UCB tree (c = 2), delta edits, evolver shown answers alone, 2 answers of a batch shown",
+    );
     expect(() => named({ method: "skillopt", edits: "example" })).toThrow(/SkillOpt has a way of its own/);
     class OwnTask extends NumberTask {
       evolverPrompt = () => "own";
+      // In these words nothing can be said of the edits that were rejected.
+      readonly deltas = { prompt: () => "own", apply: () => null, grammar: "" };
     }
-    await expect(evolve(new OwnTask(40), writer([]), config(), new MemoryJournal())).rejects.toThrow(
-      /`evolve\.method` cannot be "skillopt" with this task, whose evolvers know a prompt of its own/,
-    );
+    for (const edits of ["rewrite", "delta"] as const)
+      await expect(
+        evolve(new OwnTask(40), writer([]), { ...config(), edits }, new MemoryJournal()),
+      ).rejects.toThrow(
+        /`evolve\.method` cannot be "skillopt" with this task, whose evolvers know a prompt of its own/,
+      );
   });
 
   it("resumes to the same tree and pays for nothing twice", async () => {
