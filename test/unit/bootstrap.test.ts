@@ -89,6 +89,29 @@ describe("BootstrapFewShot with random search", () => {
     }
   });
 
+  it("shows of several right answers to a problem the first", async () => {
+    class LaxTask extends SolvedTask {
+      override grade(id: string, response: string) {
+        return super.grade(id, response.split(" ")[0] ?? "");
+      }
+    }
+    const model: ScriptedModel = new ScriptedModel(() => `right at ${model.requests.length}`);
+    const journal = new MemoryJournal();
+    // Two batches to a deal of the pool, so that problems come again.
+    const over = config({ rounds: 8, batch: 10, holdout: 8, test: 8, tries: 1 });
+    const { tree } = await evolve(new LaxTask(40), model, over, journal);
+    const first = new Map<string, number>();
+    for (const [i, { messages }] of model.requests.entries()) {
+      const id = messages[1]?.content ?? "";
+      if (!messages[0]?.content.includes("Examples:") && !first.has(id)) first.set(id, i + 1);
+    }
+    const shown = tree.nodes.flatMap(({ instructions }) => [
+      ...instructions.matchAll(/what is (p\d+)\?\n +right at (\d+)/g),
+    ]);
+    expect(shown.length).toBeGreaterThan(8);
+    for (const [, id = "", at] of shown) expect([id, Number(at)]).toEqual([id, first.get(id)]);
+  });
+
   it("lets the holdout choose, the root among the candidates", async () => {
     const { tree, test } = await run();
     const best = tree.best();

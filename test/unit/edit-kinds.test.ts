@@ -342,7 +342,7 @@ describe("evolution by changes of rules", () => {
   });
 
   it("leaves out what was tried long ago before the last report, where not all has room", async () => {
-    const tried = Array.from({ length: 6 }, (_, i) => ({
+    const tried = Array.from({ length: 8 }, (_, i) => ({
       instructions: `x\n\nRules:\n1. ${`rule ${i} `.repeat(40)}`,
       gain: 0.1,
     }));
@@ -354,11 +354,13 @@ describe("evolution by changes of rules", () => {
         ...{ task, instructions: "x", batch, tried },
         fits: ([message]) => (message?.content.length ?? 0) < limit,
       })[0]?.content;
-    expect(prompt(9000)).toMatch(/p1 .*p2 .*rule 0.*rule 5/s);
+    // The last six alone are told of.
+    expect(prompt(9000)).toMatch(/p1 .*p2 .*rule 2.*rule 7/s);
+    expect(prompt(9000)).not.toMatch(/rule [01] /);
     expect(prompt(2200)).toMatch(/p1 /);
-    expect(prompt(2200)).toMatch(/rule 5/);
-    expect(prompt(2200)).not.toMatch(/rule 0|p2 /);
-    expect(prompt(10)).not.toMatch(/p1|rule 5/);
+    expect(prompt(2200)).toMatch(/rule 7/);
+    expect(prompt(2200)).not.toMatch(/rule 2|p2 /);
+    expect(prompt(10)).not.toMatch(/p1|rule 7/);
   });
 
   it("shows the evolver what is asked for: names, the whole prompt or neither, and so many answers", async () => {

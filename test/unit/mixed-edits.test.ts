@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { withWrong } from "#lse/evolve/batches.js";
+import type { Answer } from "#lse/answer/answer.js";
+import { Batches, withWrong } from "#lse/evolve/batches.js";
 import { type EvolveConfig, evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { drawKind, type KindTrial } from "#lse/evolve/mixed.js";
+import { EvolutionTree } from "#lse/evolve/tree.js";
 import { treeFromJson, treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal, type RunEvent } from "#lse/journal/journal.js";
 import { JournalFile } from "#lse/journal/journal-file.js";
@@ -159,6 +161,10 @@ describe("a run with mixed edits", () => {
     const journal = new MemoryJournal();
     await evolve(new NumberTask(40), model(), config(), journal);
     expect(new Set(kinds(journal.events))).toEqual(new Set(["rewrite", "delta"]));
+    // Where no round draws, the run's configuration says it.
+    const plain = new MemoryJournal();
+    await evolve(new NumberTask(40), model(), config({ edits: "delta", rounds: 2 }), plain);
+    expect(kinds(plain.events)).toEqual([undefined, undefined]);
   });
 });
 
@@ -171,6 +177,28 @@ describe("batches that prefer wrong problems", () => {
     expect(new Set(many).size).toBe(5);
     expect(many.slice(0, 2).every((id) => ["x", "y", "z", "a"].includes(id))).toBe(true);
     expect(withWrong(dealt, ["x", "y", "z", "a"], 2).slice(0, 2)).not.toEqual(many.slice(0, 2));
+  });
+
+  it("take what the nearest node says of a problem that several have answered", () => {
+    const pool = Array.from({ length: 20 }, (_, i) => `p${i}`);
+    const tree = new EvolutionTree("seed");
+    const child = tree.add(0, "child", 1);
+    const batches = new Batches(
+      { schedule: "algorithm1", batch: 4, seed: 1, preferWrong: true },
+      { pool, holdout: [], test: [] },
+      tree,
+    );
+    const answers = (correct: Record<string, boolean>) =>
+      Object.entries(correct).map(([problem, correct]) => ({ problem, outcome: { correct } }) as Answer);
+    batches.keep(tree.root, answers({ p18: false, p19: true }));
+    batches.keep(child, answers({ p18: true, p19: false }));
+    const grandchild = tree.add(child.id, "grandchild", 2);
+    for (const [node, wrong] of [
+      [tree.root, "p18"],
+      [child, "p19"],
+      [grandchild, "p19"],
+    ] as const)
+      expect(batches.draw(node, 1)).toEqual([wrong, "p0", "p1", "p2"]);
   });
 
   it("go by the latest answers of the node, or of the nearest node above it", async () => {
