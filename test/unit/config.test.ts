@@ -45,7 +45,11 @@ describe("a configuration", () => {
       run.writeBest("the best ones");
       return baseConfig({ from: run.path }).fields;
     };
-    const given = (evolve: Readonly<Record<string, unknown>>) => ({ task: { name: "mini" }, model: { path: "a.gguf" }, evolve });
+    const given = (evolve: Readonly<Record<string, unknown>>) => ({
+      task: { name: "mini" },
+      model: { path: "a.gguf" },
+      evolve,
+    });
     const ofRun = kept("run", resolveConfig(given({ batch: 5, rounds: 3 }), "x.json"));
     expect(ofRun.evolve).toMatchObject({ batch: 5, rounds: 3, instructions: "the best ones" });
     const ofScores = kept("scores", evalConfig(ofRun, "x.json"));
