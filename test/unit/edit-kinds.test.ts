@@ -383,6 +383,10 @@ describe("evolution by changes of rules", () => {
     expect(await shown({}, new NumberTask(40))).toMatch(
       /known: none so far\n\n# Its rules\n.*\n\n# How it did/,
     );
+    class NamelessTask extends NumberTask {
+      readonly brief = { outline: "", lesson: (id: string) => `lesson of ${id}` };
+    }
+    expect(await shown({}, new NamelessTask(40))).not.toContain("# The names in its data");
     const rewrite = { edits: "rewrite" } as const;
     expect(await shown(rewrite)).toContain("# The model's whole prompt\nSYSTEM known");
     const names = await shown({ ...rewrite, editContext: "names", editReports: 3 });
