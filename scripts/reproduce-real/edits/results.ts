@@ -110,7 +110,7 @@ const GAIN = (before: number, after: number) => after - before;
 
 function byQuestion(
   runs: readonly DoneRun[],
-  valueOf: (before: number, after: number) => number,
+  of: (before: number, after: number) => number,
   isCounted: (run: DoneRun, question: string) => boolean = () => true,
 ): Values {
   const values = new Map<string, number[]>();
@@ -118,7 +118,7 @@ function byQuestion(
     for (const [question, after] of run.chosen) {
       const before = run.before.get(question);
       if (before === undefined || !isCounted(run, question)) continue;
-      values.set(question, [...(values.get(question) ?? []), valueOf(before, after)]);
+      values.set(question, [...(values.get(question) ?? []), of(before, after)]);
     }
   return [...values.values()];
 }
