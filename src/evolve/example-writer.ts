@@ -45,7 +45,7 @@ export class ExampleWriter implements EditWriter {
     const tooMany = manual.examples.length + added.length - MOST.all;
     const gone = inAnyOrder(manual.examples, "gone").slice(
       0,
-      Math.max(tooMany, isDeleted ? 1 : 0, isReplaced ? added.length : 0),
+      isDeleted ? 1 : Math.max(tooMany, isReplaced ? added.length : 0),
     );
     const kept = manual.examples.filter((example) => !gone.includes(example));
     const instructions = printManual({ ...manual, examples: [...kept, ...added] });

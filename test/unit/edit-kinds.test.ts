@@ -503,6 +503,26 @@ describe("evolution by examples", () => {
       expect(budgetOf({ edits }).editPromptTokens).toBeGreaterThan(0);
   });
 
+  it("takes out one example at a time, also of more than edits leave there", async () => {
+    const examples = Array.from({ length: 16 }, (_, i) => `given ${i}`);
+    const instructions = printManual({ head: "Answer.", rules: [], examples });
+    const over = { method: "best", rounds: 60, ucbC: 0, instructions } as const;
+    // Whatever is changed is worse, so that all edits are of the given ones.
+    const model = new ScriptedModel(({ messages }) =>
+      messages[0]?.content.includes(instructions)
+        ? messages[1]?.content.endsWith("1")
+          ? "wrong"
+          : "right"
+        : "wrong",
+    );
+    const { tree } = await evolve(new SolvedTask(80), model, config(over), new MemoryJournal());
+    const kept = tree.nodes.slice(1).map((node) => examplesOf(node.instructions));
+    const removals = kept.filter((own) => own.every((example) => examples.includes(example)));
+    expect(removals.length).toBeGreaterThan(0);
+    for (const own of removals) expect(own).toHaveLength(15);
+    for (const own of kept.filter((each) => !removals.includes(each))) expect(own).toHaveLength(8);
+  });
+
   it("makes the same tree each time, and prefers problems that were answered wrong", async () => {
     const policy = () =>
       new ScriptedModel(({ messages }) =>
