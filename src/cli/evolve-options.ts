@@ -149,7 +149,7 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
     [
       "--prefer-wrong",
       "evolve.preferWrong",
-      "half of each batch are problems that the node answered wrong before",
+      "up to half of each batch are problems that the node answered wrong before",
     ],
     [
       "--edit-context <what>",

@@ -92,7 +92,7 @@ export const evolveConfigSchema = z.strictObject({
    * with a kind of their own take that one where this is left at its default.
    */
   edits: z.enum(EDITS).default("rewrite"),
-  /** Whether half of each batch, if there are so many, are problems that the node answered wrong before. */
+  /** Whether up to half of each batch are problems that the node answered wrong before. */
   preferWrong: z.boolean().default(false),
   /** Whether a grammar makes the evolver write the tags of such an edit. */
   constrainEdits: z.boolean().default(false),

@@ -31,7 +31,7 @@ export function contextText(
     case "prompt":
       return `# The model's whole prompt\n${task.systemPrompt(instructions)}\n\n`;
     case "names":
-      return task.brief === undefined ? "" : namesText(task.brief.outline);
+      return task.brief === undefined || task.brief.outline === "" ? "" : namesText(task.brief.outline);
     case "none":
       return "";
   }

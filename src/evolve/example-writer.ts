@@ -49,7 +49,7 @@ export class ExampleWriter implements EditWriter {
       return printManual({ ...manual, examples: [...kept, ...added] });
     };
     const { unusable } = this.parts;
-    let gone = Math.max(tooMany, isDeleted ? 1 : 0, isReplaced ? added.length : 0);
+    let gone = isDeleted ? 1 : Math.max(tooMany, isReplaced ? added.length : 0);
     // Others make room, if there is none; and where that does not suffice, fewer are added.
     while (unusable(without(gone)) !== null && (gone < order.length || added.length > 1))
       if (gone < order.length) gone++;

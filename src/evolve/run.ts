@@ -36,11 +36,11 @@ import { UnreadableAnswers } from "./unreadable.js";
 export interface NodeRecord {
   /** The chat that wrote the node's instructions; null for the root. */
   conversation: readonly ChatMessage[] | null;
-  /** Outcomes of the node's latest batch, with `problem`; null until it has answered one. */
+  /** Outcomes of the batch that the prompt is about, with `problem`, or of the latest one; null until it has answered one. */
   summary: readonly Readonly<Record<string, unknown>>[] | null;
-  /** The prompt that asks for an edit of the node, after its latest batch; null until then. */
+  /** The latest prompt that asked for an edit of the node; null until there is one. */
   selfEvolvePrompt: readonly ChatMessage[] | null;
-  /** The kind of edit that it asks for; null until then. */
+  /** The kind of edit that it asks for, or of the latest one where none was asked for; null until then. */
   editKind: EditKindName | null;
 }
 
@@ -200,9 +200,12 @@ export class Run implements ChoiceView {
       told.map(({ edit }) => edit),
     );
     const record = this.records[node.id] as NodeRecord;
-    record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
-    record.selfEvolvePrompt = messages.length === 0 ? null : messages;
-    record.editKind = kind;
+    // A prompt stays for training where the next round's kind of edit asks for none.
+    if (messages.length > 0 || record.selfEvolvePrompt === null) {
+      record.summary = batch.map(({ problem, outcome }) => ({ problem, ...outcome }));
+      record.selfEvolvePrompt = messages.length === 0 ? null : messages;
+      record.editKind = kind;
+    }
     this.#reviews[node.id] = { messages, batch, kind, writer };
   }
 

@@ -1,7 +1,7 @@
 /** tree.json: the tree of a run as the published code writes and reads it. */
 import { z } from "zod";
 import { LseError } from "../errors.js";
-import { EDIT_KIND_NAMES, type EvolveConfig } from "./config.js";
+import { EDIT_KIND_NAMES, type EditKindName, type EvolveConfig } from "./config.js";
 import { METHODS } from "./methods.js";
 import type { NodeRecord } from "./run.js";
 import { EvolutionTree } from "./tree.js";
@@ -76,9 +76,10 @@ export interface SavedTree {
 /**
  * Reads a tree file, ours or the published code's.
  * @param origin the file's path, for error messages
+ * @param edits what prompts ask for that do not say it
  * @throws LseError naming the field that is wrong
  */
-export function treeFromJson(text: string, origin: string): SavedTree {
+export function treeFromJson(text: string, origin: string, edits: EditKindName = "rewrite"): SavedTree {
   const { total_selections, nodes } = parseTree(text, origin);
   const sorted = [...nodes].sort((a, b) => a.id - b.id);
   const tree = new EvolutionTree(sorted[0]?.instructions ?? "");
@@ -100,7 +101,7 @@ export function treeFromJson(text: string, origin: string): SavedTree {
     conversation: saved.conversation,
     summary: saved.summary,
     selfEvolvePrompt: saved.self_evolve_prompt,
-    editKind: saved.edit_kind ?? (saved.self_evolve_prompt === null ? null : ("rewrite" as const)),
+    editKind: saved.edit_kind ?? (saved.self_evolve_prompt === null ? null : edits),
   }));
   return { tree, records };
 }

@@ -52,7 +52,9 @@ async function savedRun(path: string, tasks: TaskPool): Promise<SavedRun> {
       `${path}: the run's problems have changed since`,
       "Its scores would be compared with rewards on other problems: collect the run again",
     );
-  const { tree, records } = treeFromJson(folder.readTree(), folder.treePath);
+  // Before there were mixed runs, the configuration alone said what edits are.
+  const edits = config.edits === "mixed" ? "rewrite" : config.edits;
+  const { tree, records } = treeFromJson(folder.readTree(), folder.treePath, edits);
   const { holdout, pool } = splitProblems(task, config);
   return {
     origin: path,

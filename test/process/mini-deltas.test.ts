@@ -1,9 +1,15 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { evolveConfigSchema } from "#lse/evolve/config.js";
 import { evolve } from "#lse/evolve/evolve.js";
 import { planRun } from "#lse/evolve/plan.js";
 import { TransferTask } from "#lse/evolve/transfer-task.js";
+import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
+import { JournalFile } from "#lse/journal/journal-file.js";
+import { RunFolder } from "#lse/journal/run-folder.js";
 import { deltaText } from "#lse/mini/deltas.js";
 import { editGains, editStarts } from "#lse/mini/edit-gains.js";
 import { perfectDelta } from "#lse/mini/edits.js";
@@ -12,6 +18,9 @@ import { meanings, parseRules, rulesText } from "#lse/mini/rules.js";
 import { simulatedAnswer } from "#lse/mini/sql.js";
 import { MiniTask } from "#lse/mini/task.js";
 import type { GenerateRequest } from "#lse/model.js";
+import { resolveConfig } from "#lse/runs/config.js";
+import { savedRuns } from "#lse/runs/saved-runs.js";
+import { TaskPool } from "#lse/runs/tasks.js";
 import { editStates, type SavedRun } from "#lse/train/rl/edit-states.js";
 import { rollOut, scoreEdits } from "#lse/train/rl/rollouts.js";
 import { ScriptedModel } from "../fakes.js";
@@ -94,6 +103,29 @@ describe("evolution by changes in the miniature world", () => {
 });
 
 describe("the reward of changes", () => {
+  it("is asked of runs, too, whose trees do not say what kind their edits are, as older versions wrote them", async () => {
+    const home = mkdtempSync(join(tmpdir(), "lse-deltas-"));
+    const { rounds, batch, holdout, edits, sampling } = config;
+    const given = {
+      task: { name: "mini", db: "test/1", timeout: 5 },
+      model: { path: "a.gguf" },
+      evolve: { rounds, batch, holdout, edits, sampling },
+    };
+    const run = resolveConfig(given, "here");
+    const folder = RunFolder.create(join(home, "run"), run);
+    {
+      using log = new JournalFile(folder.eventsPath);
+      const evolution = await evolve(task, perfect(), run.evolve, log);
+      const tree = treeToJson(evolution, run.evolve);
+      expect(tree).toContain('"edit_kind": "delta"');
+      folder.writeTree(tree.replace(/,\s*"edit_kind": "delta"/g, ""));
+    }
+    await using tasks = new TaskPool();
+    const kinds = editStates(await savedRuns(home, tasks), "random", 1).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(["delta"]));
+    rmSync(home, { recursive: true });
+  });
+
   const savedRun = async (): Promise<SavedRun> => {
     const model = perfect();
     const { tree, records, split } = await evolve(task, model, config, new MemoryJournal());

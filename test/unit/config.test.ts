@@ -29,7 +29,11 @@ describe("a configuration", () => {
   });
 
   it("does not choose what an evolver is shown where none is asked", () => {
-    const given = (evolve: object) => ({ task: { name: "mini" }, model: { path: "a.gguf" }, evolve });
+    const given = (evolve: Record<string, unknown>) => ({
+      task: { name: "mini" },
+      model: { path: "a.gguf" },
+      evolve,
+    });
     for (const field of [{ editContext: "none" }, { editReports: 3 }])
       for (const edits of [{ edits: "example" }, { method: "bootstrap" }])
         expect(() => resolveConfig(given({ ...edits, ...field }), "x.json")).toThrow(

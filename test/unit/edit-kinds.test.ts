@@ -383,6 +383,10 @@ describe("evolution by changes of rules", () => {
     expect(await shown({}, new NumberTask(40))).toMatch(
       /known: none so far\n\n# Its rules\n.*\n\n# How it did/,
     );
+    class NamelessTask extends NumberTask {
+      readonly brief = { outline: "", lesson: (id: string) => `lesson of ${id}` };
+    }
+    expect(await shown({}, new NamelessTask(40))).not.toContain("# The names in its data");
     const rewrite = { edits: "rewrite" } as const;
     expect(await shown(rewrite)).toContain("# The model's whole prompt\nSYSTEM known");
     const names = await shown({ ...rewrite, editContext: "names", editReports: 3 });
@@ -516,6 +520,26 @@ describe("evolution by examples", () => {
     }
     for (const edits of ["rewrite", "mixed"] as const)
       expect(budgetOf({ edits }).editPromptTokens).toBeGreaterThan(0);
+  });
+
+  it("takes out one example at a time, also of more than edits leave there", async () => {
+    const examples = Array.from({ length: 16 }, (_, i) => `given ${i}`);
+    const instructions = printManual({ head: "Answer.", rules: [], examples });
+    const over = { method: "best", rounds: 60, ucbC: 0, instructions } as const;
+    // Whatever is changed is worse, so that all edits are of the given ones.
+    const model = new ScriptedModel(({ messages }) =>
+      messages[0]?.content.includes(instructions)
+        ? messages[1]?.content.endsWith("1")
+          ? "wrong"
+          : "right"
+        : "wrong",
+    );
+    const { tree } = await evolve(new SolvedTask(80), model, config(over), new MemoryJournal());
+    const kept = tree.nodes.slice(1).map((node) => examplesOf(node.instructions));
+    const removals = kept.filter((own) => own.every((example) => examples.includes(example)));
+    expect(removals.length).toBeGreaterThan(0);
+    for (const own of removals) expect(own).toHaveLength(15);
+    for (const own of kept.filter((each) => !removals.includes(each))) expect(own).toHaveLength(8);
   });
 
   it("makes the same tree each time, and prefers problems that were answered wrong", async () => {

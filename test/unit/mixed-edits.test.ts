@@ -135,6 +135,28 @@ describe("a run with mixed edits", () => {
     expect(new Set(records.map(({ editKind }) => editKind)).size).toBeGreaterThan(2);
   });
 
+  it("keeps the prompt of a node for training, though a later round takes an example from it", async () => {
+    const journal = new MemoryJournal();
+    const one = config({ ucbC: 0, method: "best", rounds: 20 });
+    const { records } = await evolve(new SolvedTask(40), model(), one, journal);
+    const asked = new Map<number, string[]>();
+    for (const event of journal.events)
+      if (event.type === "edit")
+        asked.set(event.parent, [...(asked.get(event.parent) ?? []), event.kind ?? ""]);
+    const later = [...asked].filter(
+      ([, own]) => own.at(-1) === "example" && own.some((kind) => kind !== "example"),
+    );
+    expect(later.length).toBeGreaterThan(0);
+    for (const [node, own] of later) {
+      const { selfEvolvePrompt, editKind, summary } = records[node] ?? {};
+      expect(editKind).toBe(own.findLast((kind) => kind !== "example"));
+      expect(selfEvolvePrompt).not.toBeNull();
+      const [first] = summary ?? [];
+      if (editKind === "rewrite")
+        expect(JSON.stringify(selfEvolvePrompt)).toContain(`${first?.problem} answered`);
+    }
+  });
+
   it("says on its page and in SQL which kind each edit was", async () => {
     const home = mkdtempSync(join(tmpdir(), "lse-mixed-"));
     const folder = RunFolder.create(join(home, "run"), config());

@@ -132,6 +132,18 @@ describe("what is measured of edits", () => {
     expect(results.usable).toEqual([{ edits: "example", evolver: null, tried: 12, share: 0.75 }]);
   });
 
+  it("has scores that differ by the gain, also where runs have other questions in their tests", () => {
+    const before = scores({ p: 0, q: 0 });
+    const runs = [
+      run("a", { p: 1, q: 0 }, { before }),
+      run("a", { p: 1, r: 1 }, { seed: 1, before: scores({ p: 1, r: 0 }) }),
+    ];
+    const [gain] = editResultsOf(runs, { machine: "m", actor: "a" }).gain;
+    // p 1 and 0, q 0, r 1.
+    expect(gain?.mean).toBeCloseTo(0.5);
+    expect([gain?.before, gain?.after]).toEqual([expect.closeTo(0.5 / 3), expect.closeTo(2 / 3)]);
+  });
+
   it("has configurations that can be run, each within 400 answers", () => {
     for (const way of Object.keys(EDIT_WAYS)) {
       const [first] = editRuns([way], ["superhero"], 1);

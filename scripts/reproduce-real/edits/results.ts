@@ -80,49 +80,53 @@ export function editResultsOf(
 
 function gainOf(edits: string, runs: readonly DoneRun[]): GainRow {
   const byDatabase = [...groupBy(runs, ({ database }) => database)];
-  const all = byDatabase.map(([, own]) => differences(own, () => true));
-  const single = byDatabase.map(([, own]) => differences(own, ({ twins }, id) => !twins.has(id)));
-  const scores = (of: (run: DoneRun) => ReadonlyMap<string, number>) =>
-    mean(byDatabase.map(([, own]) => mean(own.map((run) => mean([...of(run).values()])))));
+  const all = byDatabase.map(([, own]) => byQuestion(own, GAIN));
+  const single = byDatabase.map(([, own]) => byQuestion(own, GAIN, ({ twins }, id) => !twins.has(id)));
+  // Weighted as gains are, so that a gain is the difference of its two scores.
+  const scores = (of: (before: number, after: number) => number) =>
+    mean(byDatabase.map(([, own]) => mean(byQuestion(own, of).map(mean))));
   return {
     edits,
     n: sum(all.map(pairsOf)),
     runs: runs.length,
     answers: Math.round(mean(runs.map(({ answers }) => answers))),
-    before: scores(({ before }) => before),
-    after: scores(({ chosen }) => chosen),
+    before: scores((before) => before),
+    after: scores((_, after) => after),
     ...overDatabases(all),
     withoutTwins: { n: sum(single.map(pairsOf)), ...overDatabases(single) },
     databases: Object.fromEntries(
       byDatabase.map(([name], i) => {
-        const own = all[i] as Differences;
+        const own = all[i] as Values;
         return [name, { n: pairsOf(own), ...bootstrapMean(own.map(mean), SEED) }];
       }),
     ),
   };
 }
 
-/** Of each question, what every run with it in its test gained: runs with other seeds have other tests. */
-type Differences = readonly (readonly number[])[];
+/** Of each question, a value of every run with it in its test: runs with other seeds have other tests. */
+type Values = readonly (readonly number[])[];
 
-function differences(
+const GAIN = (before: number, after: number) => after - before;
+
+function byQuestion(
   runs: readonly DoneRun[],
-  isCounted: (run: DoneRun, question: string) => boolean,
-): Differences {
-  const byQuestion = new Map<string, number[]>();
+  of: (before: number, after: number) => number,
+  isCounted: (run: DoneRun, question: string) => boolean = () => true,
+): Values {
+  const values = new Map<string, number[]>();
   for (const run of runs)
     for (const [question, after] of run.chosen) {
       const before = run.before.get(question);
       if (before === undefined || !isCounted(run, question)) continue;
-      byQuestion.set(question, [...(byQuestion.get(question) ?? []), after - before]);
+      values.set(question, [...(values.get(question) ?? []), of(before, after)]);
     }
-  return [...byQuestion.values()];
+  return [...values.values()];
 }
 
-const pairsOf = (own: Differences) => sum(own.map((values) => values.length));
+const pairsOf = (own: Values) => sum(own.map((values) => values.length));
 
 /** The mean of the databases, each of which counts the same; questions are drawn again within each. */
-function overDatabases(lists: readonly Differences[]): Interval {
+function overDatabases(lists: readonly Values[]): Interval {
   const each = lists.filter((own) => own.length > 0).map((own) => bootstrapMean(own.map(mean), SEED));
   const middle = mean(each.map((own) => own.mean));
   const half = (side: "low" | "high") =>
