@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe } from "vitest";
+import { describe, it } from "vitest";
 
 /** Real data beside the checkout; it is not part of the project. */
 const SHARED = fileURLToPath(new URL("../../shared/", import.meta.url));
@@ -10,6 +10,8 @@ export const sharedPath = (path: string) => `${SHARED}${path}`;
 /** A suite that needs real files, skipped with a printed reason where they are missing. */
 export function describeWithShared(name: string, paths: readonly string[], suite: () => void): void {
   const missing = paths.find((path) => !existsSync(sharedPath(path)));
-  if (missing !== undefined) console.warn(`skipped "${name}": ../shared/${missing} is not there`);
-  describe.skipIf(missing !== undefined)(name, suite);
+  if (missing === undefined) return describe(name, suite);
+  console.warn(`skipped "${name}": ../shared/${missing} is not there`);
+  // The suite itself would read the files.
+  describe.skip(name, () => it("needs real files", () => {}));
 }
