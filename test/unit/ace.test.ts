@@ -9,7 +9,8 @@ import { MemoryJournal } from "#lse/journal/journal.js";
 import type { Completion, GenerateRequest } from "#lse/model.js";
 import type { EditState } from "#lse/train/rl/edit-states.js";
 import { scoreEdits } from "#lse/train/rl/rollouts.js";
-import { dyingAfter, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
+import { isEdit, NumberTask, ScriptedModel } from "../fakes.js";
+import { expectResumes } from "../resuming.js";
 
 const manual = (...rules: string[]) =>
   ["Answer well.\n\nRules:", ...rules.map((rule, i) => `${i + 1}. ${rule}`)].join("\n");
@@ -195,16 +196,9 @@ describe("evolution by ACE", () => {
   });
 
   it("resumes to the same tree and pays for nothing twice", async () => {
-    const whole = new MemoryJournal();
-    const tree = treeToJson(await evolve(new NumberTask(40), writer(EDITS), config(), whole), config());
-    const paid = whole.events.filter(({ type }) => type === "generation").length;
-    for (const alive of [0, 9, 14, 15, 20, 31, 44, 60]) {
-      const journal = new MemoryJournal();
-      const mortal = dyingAfter(alive, writer(EDITS));
-      await expect(evolve(new NumberTask(40), mortal, config(), journal)).rejects.toThrow("killed");
-      const again = writer(EDITS.slice(mortal.requests.filter(isEdit).length));
-      expect(treeToJson(await evolve(new NumberTask(40), again, config(), journal), config())).toBe(tree);
-      expect(mortal.requests.length + again.requests.length).toBe(paid);
-    }
+    const model = (written: number) => writer(EDITS.slice(written));
+    const run = async (own: ScriptedModel, journal: MemoryJournal) =>
+      treeToJson(await evolve(new NumberTask(40), own, config(), journal), config());
+    await expectResumes({ model, run }, [0, 9, 14, 15, 20, 31, 44, 60]);
   });
 });

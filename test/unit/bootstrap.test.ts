@@ -5,7 +5,8 @@ import { parseManual } from "#lse/evolve/manual.js";
 import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { resolveConfig } from "#lse/runs/config.js";
-import { dyingAfter, NumberTask, ScriptedModel, SolvedTask, TWINS } from "../fakes.js";
+import { NumberTask, ScriptedModel, SolvedTask, TWINS } from "../fakes.js";
+import { expectResumes } from "../resuming.js";
 
 const config = (over: Partial<EvolveConfig> = {}) =>
   evolveConfigSchema.parse({
@@ -147,15 +148,9 @@ describe("BootstrapFewShot with random search", () => {
   });
 
   it("resumes to the same tree and pays for nothing twice", async () => {
-    const { json, model } = await run();
-    for (const alive of [0, 9, 14, 15, 20, 47, 90]) {
-      const journal = new MemoryJournal();
-      const mortal = dyingAfter(alive, policy());
-      await expect(run({}, mortal, journal)).rejects.toThrow("killed");
-      const again = await run({}, policy(), journal);
-      expect(again.json).toBe(json);
-      expect(mortal.requests.length + again.model.requests.length).toBe(model.requests.length);
-    }
+    const again = async (model: ScriptedModel, journal: MemoryJournal) =>
+      (await run({}, model, journal)).json;
+    await expectResumes({ model: () => policy(), run: again }, [0, 9, 14, 15, 20, 47, 90]);
   });
 
   it("is refused for a task that does not say what an example looks like, and with other edits", async () => {

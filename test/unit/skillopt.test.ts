@@ -6,7 +6,8 @@ import { treeToJson } from "#lse/evolve/tree-file.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { resolveConfig } from "#lse/runs/config.js";
 import { methodOf } from "#lse/runs/finished-run.js";
-import { dyingAfter, isEdit, NumberTask, ScriptedModel } from "../fakes.js";
+import { isEdit, NumberTask, ScriptedModel } from "../fakes.js";
+import { expectResumes } from "../resuming.js";
 
 const config = (over: Partial<EvolveConfig> = {}) =>
   evolveConfigSchema.parse({
@@ -105,17 +106,9 @@ describe("SkillOpt", () => {
   });
 
   it("resumes to the same tree and pays for nothing twice", async () => {
-    const whole = new MemoryJournal();
-    const tree = treeToJson(await evolve(new NumberTask(40), writer(EDITS), config(), whole), config());
-    const paid = whole.events.filter(({ type }) => type === "generation").length;
-    for (const alive of [0, 9, 14, 15, 20, 31, 44, 60]) {
-      const journal = new MemoryJournal();
-      const mortal = dyingAfter(alive, writer(EDITS));
-      await expect(evolve(new NumberTask(40), mortal, config(), journal)).rejects.toThrow("killed");
-      const written = mortal.requests.filter(isEdit).length;
-      const again = writer(EDITS.slice(written));
-      expect(treeToJson(await evolve(new NumberTask(40), again, config(), journal), config())).toBe(tree);
-      expect(mortal.requests.length + again.requests.length).toBe(paid);
-    }
+    const model = (written: number) => writer(EDITS.slice(written));
+    const run = async (own: ScriptedModel, journal: MemoryJournal) =>
+      treeToJson(await evolve(new NumberTask(40), own, config(), journal), config());
+    await expectResumes({ model, run }, [0, 9, 14, 15, 20, 31, 44, 60]);
   });
 });
