@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type ReliabilityRow, reliability } from "#lse/answer/reliability.js";
 import { describeStrategy } from "#lse/answer/strategy.js";
-import { bootstrapMean, type Interval, wilson } from "#lse/lib/statistics.js";
+import { bootstrapMean, type Interval, mean, wilson } from "#lse/lib/statistics.js";
 import type { StoredCall } from "./call-store.js";
 import { WAYS } from "./cells.js";
 import type { Measured } from "./measure.js";
@@ -99,18 +99,17 @@ function gainsOf(cells: readonly Cell[]): Gain[] {
     .map((own): Gain => {
       const { model, strategy } = own[0] as Gain;
       const n = own.reduce((sum, gain) => sum + gain.n, 0);
-      return { database: "all", model, strategy, n, ...meanOf(own.map(({ values }) => values)) };
+      return { database: "all", model, strategy, n, ...meanOfMeans(own) };
     });
   return [...gains.map(({ values, ...gain }) => gain), ...all];
 }
 
-/** The mean of the means of several lists, and its interval: questions are drawn again within each database. */
-function meanOf(lists: readonly (readonly number[])[]): Interval {
-  const each = lists.map((values) => bootstrapMean(values, SEED));
-  const mean = each.reduce((sum, own) => sum + own.mean, 0) / lists.length;
+/** The mean of several means, such as those of databases, each of which counts the same, and its interval. */
+export function meanOfMeans(each: readonly Interval[]): Interval {
+  const middle = mean(each.map((own) => own.mean));
   const half = (side: "low" | "high") =>
-    Math.sqrt(each.reduce((sum, own) => sum + (own[side] - own.mean) ** 2, 0)) / lists.length;
-  return { mean, low: mean - half("low"), high: mean + half("high") };
+    Math.sqrt(each.reduce((sum, own) => sum + (own[side] - own.mean) ** 2, 0)) / each.length;
+  return { mean: middle, low: middle - half("low"), high: middle + half("high") };
 }
 
 function differences(a: Measured, b: Measured): number[] {

@@ -9,30 +9,23 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join, resolve } from "node:path";
-import { Command, Option } from "@commander-js/extra-typings";
 import { BirdTask } from "#lse/bird/task.js";
-import { LseError } from "#lse/errors.js";
 import type { LanguageModel } from "#lse/model.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
 import { Progress } from "#lse/terminal/progress.js";
 import { textTable } from "#lse/terminal/text-table.js";
 import { CallStore, StoredModel } from "./call-store.js";
 import { DATABASES, type Database, MODELS, type ModelName, QUICK, TEST_QUESTIONS, WAYS } from "./cells.js";
+import { measuringCommand, modelFolder, requireKnown } from "./command.js";
 import { measure, rightByDraws } from "./measure.js";
 import { type Cell, type CellRow, readCalls, resultsOf, writeParquet } from "./results.js";
 
 /** Tokens of a prompt with eight examples, its answer and a repair. */
 const CONTEXT = 6144;
 
-const options = new Command("reproduce:real")
-  .description("What strategies bring with real models on real databases.")
-  .addOption(new Option("--part <name>", "what is measured").choices(["strategies", "edits"]))
-  .option("--dev <folder>", "BIRD's dev folder", "../shared/bird/dev")
-  .option("--train <folder>", "BIRD's train folder", "../shared/bird/train")
-  .option("--databases <names...>", "some of them", Object.keys(DATABASES))
+const options = measuringCommand("What strategies bring with real models on real databases.")
   .option("--models <names...>", "some of them", Object.keys(MODELS))
   .option("--ways <names...>", "some of them", Object.keys(WAYS))
-  .option("--minutes <time>", "begin no further way after so long", Number, Number.POSITIVE_INFINITY)
   .option("--stored", "score what is stored, and leave out what would need a model")
   .option("--quick", `${QUICK.questions} questions of superhero, ${QUICK.ways.length} ways, one model`)
   .option("--threads <count>", "CPU threads", Number, availableParallelism())
@@ -47,19 +40,13 @@ const options = new Command("reproduce:real")
 /** A call that would need a model, which is not to be opened. */
 class NotStored extends Error {}
 
-const folder = process.env.LSE_REAL_MODELS;
-if (folder === undefined && !options.stored)
-  fail("LSE_REAL_MODELS is not set", "Let it name the folder of the GGUF files");
+const folder = options.stored ? "" : modelFolder();
 const plan = options.quick
   ? { databases: ["superhero"], models: ["qwen2.5-coder-1.5b"], ways: QUICK.ways, questions: QUICK.questions }
   : { ...options, questions: TEST_QUESTIONS };
-for (const [given, known] of [
-  [plan.databases, DATABASES],
-  [plan.models, MODELS],
-  [plan.ways, WAYS],
-] as const)
-  for (const name of given)
-    if (!(name in known)) fail(`"${name}" is not known`, `Give one of ${Object.keys(known).join(", ")}`);
+requireKnown(plan.databases, DATABASES);
+requireKnown(plan.models, MODELS);
+requireKnown(plan.ways, WAYS);
 
 const FILES = {
   results: "real-strategies.json",
@@ -141,7 +128,7 @@ async function measureCell(
 
 async function openModel(name: ModelName): Promise<LanguageModel> {
   return await openLlama({
-    modelPath: join(folder as string, MODELS[name]),
+    modelPath: join(folder, MODELS[name]),
     contextSize: CONTEXT,
     threads: options.threads,
     sequences: 32,
@@ -156,9 +143,4 @@ async function openModel(name: ModelName): Promise<LanguageModel> {
 function cellText({ database, model, strategy, n, right, score, low, high, seconds }: CellRow): string {
   const percent = (share: number) => (100 * share).toFixed(0);
   return `${database}, ${model}, ${strategy}: ${right} of ${n}, ${percent(score)} % [${percent(low)}, ${percent(high)}], ${(seconds / n).toFixed(1)} s a question`;
-}
-
-function fail(problem: string, nextStep: string): never {
-  console.error(new LseError(problem, nextStep).message);
-  process.exit(1);
 }

@@ -1,6 +1,6 @@
 /** What edits brought: the best node of each run beside the seed instructions, on the same questions of the test. */
 import { bootstrapMean, type Interval, mean } from "#lse/lib/statistics.js";
-import { groupBy } from "../results.js";
+import { groupBy, meanOfMeans } from "../results.js";
 
 /** A run that is over. */
 export interface DoneRun {
@@ -125,13 +125,8 @@ function byQuestion(
 
 const pairsOf = (own: Values) => sum(own.map((values) => values.length));
 
-/** The mean of the databases, each of which counts the same; questions are drawn again within each. */
-function overDatabases(lists: readonly Values[]): Interval {
-  const each = lists.filter((own) => own.length > 0).map((own) => bootstrapMean(own.map(mean), SEED));
-  const middle = mean(each.map((own) => own.mean));
-  const half = (side: "low" | "high") =>
-    Math.sqrt(sum(each.map((own) => (own[side] - own.mean) ** 2))) / each.length;
-  return { mean: middle, low: middle - half("low"), high: middle + half("high") };
-}
+/** The mean of the databases; questions are drawn again within each. */
+const overDatabases = (lists: readonly Values[]): Interval =>
+  meanOfMeans(lists.filter((own) => own.length > 0).map((own) => bootstrapMean(own.map(mean), SEED)));
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

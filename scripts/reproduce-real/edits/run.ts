@@ -7,8 +7,6 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
-import { Command, Option } from "@commander-js/extra-typings";
-import { LseError } from "#lse/errors.js";
 import { SavedJournal } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
 import { resolveConfig } from "#lse/runs/config.js";
@@ -19,33 +17,22 @@ import { openTask } from "#lse/runs/tasks.js";
 import { EvolveView } from "#lse/terminal/evolve-view.js";
 import { textTable } from "#lse/terminal/text-table.js";
 import { DATABASES, type Database } from "../cells.js";
+import { fail, measuringCommand, modelFolder, requireKnown } from "../command.js";
 import { type DoneRun, editResultsOf } from "./results.js";
 import { ACTOR, configOf, EDIT_WAYS, type EditRun, type EditWay, editRuns, isBase, SEEDS } from "./ways.js";
 
-const options = new Command("reproduce:real")
-  .description("What kinds of edits bring with real models on real databases.")
-  .addOption(new Option("--part <name>", "what is measured").choices(["strategies", "edits"]))
-  .option("--dev <folder>", "BIRD's dev folder", "../shared/bird/dev")
-  .option("--train <folder>", "BIRD's train folder", "../shared/bird/train")
-  .option("--databases <names...>", "some of them", Object.keys(DATABASES))
+const options = measuringCommand("What kinds of edits bring with real models on real databases.")
   .option("--ways <names...>", "some of them", Object.keys(EDIT_WAYS))
   .option("--seeds <count>", "runs of each way on each database", Number, SEEDS)
-  .option("--minutes <time>", "begin no further run after so long", Number, Number.POSITIVE_INFINITY)
   .option("--stored", "read the runs that are over, and make none")
   .option("--out <folder>", "where the runs' folders lie", "runs/real-edits")
   .option("--results <file>", "where results go; without it they are printed")
   .parse()
   .opts();
 
-const models = process.env.LSE_REAL_MODELS;
-if (models === undefined && !options.stored)
-  fail("LSE_REAL_MODELS is not set", "Let it name the folder of the GGUF files");
-for (const [given, known] of [
-  [options.databases, DATABASES],
-  [options.ways, EDIT_WAYS],
-] as const)
-  for (const name of given)
-    if (!(name in known)) fail(`"${name}" is not known`, `Give one of ${Object.keys(known).join(", ")}`);
+const models = options.stored ? "" : modelFolder();
+requireKnown(options.databases, DATABASES);
+requireKnown(options.ways, EDIT_WAYS);
 
 mkdirSync(options.out, { recursive: true });
 const runs = editRuns(options.ways, options.databases as Database[], options.seeds);
@@ -91,7 +78,7 @@ async function make(run: EditRun): Promise<void> {
         existsSync(join(options.out, name, "events.jsonl")),
       );
       const [dev, train] = [resolve(options.dev), resolve(options.train)];
-      const places = { dev, train, models: models as string, runs: hasRuns ? options.out : undefined };
+      const places = { dev, train, models, runs: hasRuns ? options.out : undefined };
       const config = configOf(run, places);
       const isScored = EDIT_WAYS[run.way]?.evolve.rounds === 0;
       await startRun(
@@ -130,7 +117,8 @@ async function doneRuns(): Promise<DoneRun[]> {
     if (leaks.length > 0)
       fail(`${at(run)}: ${leaks[0]}`, "Look at `lse validate --run`: this run counts for nothing");
     const events = eventsOf(at(run));
-    const edits = [...events.all("edit")];
+    // In a mixed run, those that the evolver wrote.
+    const edits = [...events.all("edit")].filter(({ kind }) => kind !== "example");
     result.push({
       ...run,
       evolver,
@@ -161,9 +149,4 @@ async function twinsIn(path: string): Promise<ReadonlySet<string>> {
   for (const id of task.problemIds)
     for (const key of task.parts?.twinKeys(id) ?? []) keys.set(key, [...(keys.get(key) ?? []), id]);
   return new Set([...keys.values()].filter((own) => own.length > 1).flat());
-}
-
-function fail(problem: string, nextStep: string): never {
-  console.error(new LseError(problem, nextStep).message);
-  process.exit(1);
 }
