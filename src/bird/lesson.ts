@@ -2,7 +2,7 @@
 import type { Outcome } from "../task.js";
 import { unquoted } from "./ddl.js";
 import { nameHint, type Used, usedTables } from "./name-hints.js";
-import { type Names, same } from "./names.js";
+import { type Names, same, sqlName } from "./names.js";
 import { fullQuestion, type QuestionText } from "./prompts.js";
 import { selectsOf } from "./selects.js";
 
@@ -28,9 +28,9 @@ export function lessonOf({ sql, ...text }: Solved, { answer, error }: Outcome, n
   const missing = missingTables(answer, sql, names);
   return [
     fullQuestion(text),
-    `Written: ${answer === "" ? "(no query)" : oneLine(answer)}`,
+    `Written: ${answer === "" ? "(no query)" : oneLine(withoutAliases(answer, names))}`,
     ...(answer === "" || error === null ? [] : [`Wrong: ${faultOf(error)}${hint === "" ? "" : ` ${hint}`}`]),
-    `Right: ${oneLine(sql)}`,
+    `Right: ${oneLine(withoutAliases(sql, names))}`,
     ...(answer === "" || missing.length === 0 ? [] : [`Only the right one uses ${missing.join(", ")}.`]),
   ].join("\n");
 }
@@ -40,6 +40,36 @@ const faultOf = (error: string): string =>
   error.startsWith("result mismatch") ? "it returns other rows." : `${oneLine(error)}.`;
 
 const oneLine = (text: string) => text.replace(/\s+/g, " ").trim();
+
+/**
+ * A query with the tables' own names in place of aliases: in rules, models write what they read, and "T1" means nothing
+ * there. A query that uses a table twice stays as it is.
+ */
+function withoutAliases(sql: string, names: Names): string {
+  const used = tablesIn(sql, names);
+  if (new Set(used.map(({ table }) => table)).size < used.length) return sql;
+  return used
+    .filter(({ table, alias }) => !same(alias, table))
+    .reduce((text, { table, alias }) => {
+      const name = sqlName(table);
+      const [own, other] = [literal(table), literal(alias)];
+      const declared = new RegExp(
+        String.raw`(["\x60[]?)${own}(["\x60\]]?)\s+(?:AS\s+)?${other}(?![\w.])`,
+        "gi",
+      );
+      const owner = new RegExp(String.raw`(?<![\w."])${other}\.`, "gi");
+      return outsideTexts(text, (part) => part.replace(declared, name).replace(owner, `${name}.`));
+    }, sql);
+}
+
+const literal = (name: string) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+/** Changes what of a query stands in no text. */
+const outsideTexts = (sql: string, change: (part: string) => string): string =>
+  sql
+    .split(/('(?:[^']|'')*')/)
+    .map((part, i) => (i % 2 === 0 ? change(part) : part))
+    .join("");
 
 /** Tables that the right query uses and the other does not, with the columns that join them: "colour (hero.eye_id = colour.id)". */
 function missingTables(written: string, right: string, names: Names): string[] {

@@ -79,12 +79,13 @@ const changesIn = (text: string): Change[] =>
     text: deleted === undefined ? oneRule(added ?? replacement ?? "") : null,
   }));
 
-/** In one line, without the number or bullet that models like to write. */
+/** In one line, without the number, the bullet or the quotes around it that models like to write. */
 export const oneRule = (text: string) =>
   text
     .replace(/\s+/g, " ")
     .trim()
-    .replace(/^(?:\d+[.)]|[-*•]) /, "");
+    .replace(/^(?:\d+[.)]|[-*•]) /, "")
+    .replace(/^"([^"]*)"$/, "$1");
 
 /**
  * The rules after the changes that can be made, and why others cannot. Numbers are those of before.

@@ -39,7 +39,7 @@ describe("what an evolver of small changes is shown", () => {
         "Question: Who has blue eyes?",
         "Written: SELECT name FROM hero WHERE eye = 'Blue'",
         "Wrong: no such column: eye. There is no column eye; the nearest name is eye_id.",
-        "Right: SELECT T1.name FROM hero AS T1 INNER JOIN colour AS T2 ON T1.eye_id = T2.id WHERE T2.colour = 'Blue'",
+        "Right: SELECT hero.name FROM hero INNER JOIN colour ON hero.eye_id = colour.id WHERE colour.colour = 'Blue'",
         "Only the right one uses colour (hero.eye_id = colour.id).",
       ].join("\n"),
     );
@@ -66,6 +66,23 @@ describe("what an evolver of small changes is shown", () => {
     expect(added).toContain("car.paint_id = paint.id");
     expect(lessons[1]).toContain("Wrong: it returns other rows.");
     expect(replaced.after).toContain("year");
+  });
+
+  it("names tables and not their aliases, where each is used once, and leaves texts alone", () => {
+    const right = (sql: string) =>
+      /\nRight: (.*)/.exec(
+        brief(sql).lesson("1", { score: 0, correct: false, answer: "SELECT 1 FROM colour c", error: null }),
+      )?.[1];
+    expect(right("SELECT T1.name FROM hero T1 WHERE T1.name = 'T1.x hero T1'")).toBe(
+      "SELECT hero.name FROM hero WHERE hero.name = 'T1.x hero T1'",
+    );
+    expect(right('SELECT o.hero_id FROM "odd name" AS o')).toBe('SELECT "odd name".hero_id FROM "odd name"');
+    const twice = "SELECT a.name FROM hero AS a JOIN hero AS b ON a.id = b.eye_id";
+    expect(right(twice)).toBe(twice);
+    expect(right("SELECT name FROM hero")).toBe("SELECT name FROM hero");
+    expect(
+      brief().lesson("1", { score: 0, correct: false, answer: "SELECT c.id FROM colour c", error: null }),
+    ).toContain("Written: SELECT colour.id FROM colour\n");
   });
 
   it("reads quoted names", () => {

@@ -96,6 +96,10 @@ describe("a change of rules", () => {
       "Only a text.\n\nRules:\n1. 1. in the first place",
     );
     expect(judge(`<delete rule="1"/><delete rule="2"/>`).instructions).toBe("Answer well.");
+    expect(rulesAfter('<add>"a rule in quotes"</add><add>"Fast" means "high"</add>', "Head.")).toEqual([
+      "a rule in quotes",
+      '"Fast" means "high"',
+    ]);
   });
 
   it("ends at the next tag, so that tags that are only talked of do no harm", () => {
