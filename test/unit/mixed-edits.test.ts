@@ -198,6 +198,7 @@ describe("batches that prefer wrong problems", () => {
     const many = withWrong(dealt, ["x", "y", "z", "a"], 1);
     expect(new Set(many).size).toBe(5);
     expect(many.slice(0, 2).every((id) => ["x", "y", "z", "a"].includes(id))).toBe(true);
+    expect(many.slice(2).every((id) => dealt.includes(id))).toBe(true);
     expect(withWrong(dealt, ["x", "y", "z", "a"], 2).slice(0, 2)).not.toEqual(many.slice(0, 2));
   });
 
