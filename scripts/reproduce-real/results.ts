@@ -1,10 +1,7 @@
-/** What was measured, as files: scores with intervals, pairs beside the paper's way, all answers. */
-import { writeFileSync } from "node:fs";
-import { DuckDBInstance } from "@duckdb/node-api";
+/** What was measured: scores with intervals, pairs beside the paper's way, all answers. */
 import { type ReliabilityRow, reliability } from "#lse/answer/reliability.js";
 import { describeStrategy } from "#lse/answer/strategy.js";
 import { bootstrapMean, type Interval, mean, wilson } from "#lse/lib/statistics.js";
-import type { StoredCall } from "./call-store.js";
 import { WAYS } from "./cells.js";
 import type { Measured } from "./measure.js";
 
@@ -138,46 +135,8 @@ export function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<s
   return groups;
 }
 
-/** All answers, and all calls of the models, as Parquet. */
-export async function writeParquet(
-  cells: readonly Cell[],
-  calls: readonly StoredCall[],
-  paths: { readonly answers: string; readonly calls: string },
-): Promise<void> {
-  const answers = cells.flatMap(({ database, model, strategy, measured }) =>
+/** A row of each answer. */
+export const answerRows = (cells: readonly Cell[]): object[] =>
+  cells.flatMap(({ database, model, strategy, measured }) =>
     measured.answers.map((answer) => ({ database, model, strategy, ...answer })),
   );
-  const instance = await DuckDBInstance.create(":memory:");
-  const connection = await instance.connect();
-  try {
-    for (const [rows, path] of [
-      [answers, paths.answers],
-      [calls, paths.calls],
-    ] as const) {
-      const lines = `${path}.jsonl`;
-      writeFileSync(lines, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-      await connection.run(
-        `COPY (FROM read_json('${lines}', format = 'newline_delimited', maximum_object_size = 100000000))
-         TO '${path}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 19)`,
-      );
-    }
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
-}
-
-/** The calls of an earlier measurement. */
-export async function readCalls(path: string): Promise<StoredCall[]> {
-  const instance = await DuckDBInstance.create(":memory:");
-  const connection = await instance.connect();
-  try {
-    const reader = await connection.runAndReadAll(
-      `SELECT to_json(c)::VARCHAR FROM read_parquet('${path}') AS c`,
-    );
-    return reader.getRowsJS().map(([text]) => JSON.parse(String(text)) as StoredCall);
-  } finally {
-    connection.closeSync();
-    instance.closeSync();
-  }
-}

@@ -6,7 +6,7 @@
  *   LSE_REAL_MODELS=models npm run reproduce:real -- --dev bird/dev --quick                ten minutes
  *   … npm run reproduce:real -- --stored --results bench/results                           the committed results, anew
  */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { BirdTask } from "#lse/bird/task.js";
@@ -14,11 +14,12 @@ import type { LanguageModel } from "#lse/model.js";
 import { openLlama } from "#lse/runtime/llama/open.js";
 import { Progress } from "#lse/terminal/progress.js";
 import { textTable } from "#lse/terminal/text-table.js";
-import { CallStore, StoredModel } from "./call-store.js";
+import { CallStore, type StoredCall, StoredModel } from "./call-store.js";
 import { DATABASES, type Database, MODELS, type ModelName, QUICK, TEST_QUESTIONS, WAYS } from "./cells.js";
 import { measuringCommand, modelFolder, requireKnown } from "./command.js";
 import { measure, rightByDraws } from "./measure.js";
-import { type Cell, type CellRow, readCalls, resultsOf, writeParquet } from "./results.js";
+import { readRows, writeRows } from "./parquet.js";
+import { answerRows, type Cell, type CellRow, resultsOf } from "./results.js";
 
 /** Tokens of a prompt with eight examples, its answer and a repair. */
 const CONTEXT = 6144;
@@ -55,7 +56,8 @@ const FILES = {
 };
 const at = (name: keyof typeof FILES) => join(options.results ?? "", FILES[name]);
 mkdirSync(options.out, { recursive: true });
-const earlier = options.results !== undefined && existsSync(at("calls")) ? await readCalls(at("calls")) : [];
+const hasCalls = options.results !== undefined && existsSync(at("calls"));
+const earlier = hasCalls ? await readRows<StoredCall>(at("calls")) : [];
 const store = new CallStore(join(options.out, "calls.jsonl"), earlier);
 const cells: Cell[] = [];
 const jobs = plan.models.flatMap((model) =>
@@ -101,9 +103,8 @@ if (gains.length > 0)
 if (options.results !== undefined) {
   mkdirSync(options.results, { recursive: true });
   writeFileSync(at("results"), `${JSON.stringify(results, null, 1)}\n`);
-  const paths = { answers: at("answers"), calls: at("calls") };
-  await writeParquet(cells, store.all, paths);
-  for (const path of Object.values(paths)) rmSync(`${path}.jsonl`);
+  await writeRows(at("answers"), answerRows(cells));
+  await writeRows(at("calls"), store.all);
 }
 
 async function measureCell(

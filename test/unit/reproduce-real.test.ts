@@ -1,13 +1,15 @@
-import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { PAPER_SAMPLING } from "#lse/model.js";
 import { resolveConfig } from "#lse/runs/config.js";
 import { CallStore, StoredModel } from "../../scripts/reproduce-real/call-store.js";
+import { keepRuns, restoreRuns } from "../../scripts/reproduce-real/edits/kept-runs.js";
 import { type DoneRun, editResultsOf } from "../../scripts/reproduce-real/edits/results.js";
 import { configOf, EDIT_WAYS, type EditRun, editRuns } from "../../scripts/reproduce-real/edits/ways.js";
-import { type Cell, readCalls, resultsOf, writeParquet } from "../../scripts/reproduce-real/results.js";
+import { readRows, writeRows } from "../../scripts/reproduce-real/parquet.js";
+import { type Cell, resultsOf } from "../../scripts/reproduce-real/results.js";
 import { ScriptedModel } from "../fakes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-real-"));
@@ -84,9 +86,8 @@ describe("what is measured with real models", () => {
     // Another call, though each of its requests is known: calls are kept as wholes, with what they took.
     await expect(later.generate([request(1)])).rejects.toThrow("not needed");
 
-    const paths = { answers: path("answers.parquet"), calls: path("calls.parquet") };
-    await writeParquet(cells, new CallStore(path("calls.jsonl")).all, paths);
-    const store = new CallStore(path("new.jsonl"), await readCalls(paths.calls));
+    await writeRows(path("calls.parquet"), new CallStore(path("calls.jsonl")).all);
+    const store = new CallStore(path("new.jsonl"), await readRows(path("calls.parquet")));
     expect(await new StoredModel({ ...source, open: never }, store).generate(asked)).toEqual(completions);
   });
 });
@@ -142,6 +143,37 @@ describe("what is measured of edits", () => {
     // p 1 and 0, q 0, r 1.
     expect(gain?.mean).toBeCloseTo(0.5);
     expect([gain?.before, gain?.after]).toEqual([expect.closeTo(0.5 / 3), expect.closeTo(2 / 3)]);
+  });
+
+  it("keeps runs that are over in one file, and gives them folders again where they have none", async () => {
+    const file = (place: string, run: string, name: string) => join(path(place), run, name);
+    const completion = { text: "SELECT 1", tokens: [5, 6], logprobs: [-1, -2] };
+    const events = [
+      { type: "generation", key: "k", fingerprint: "f", completion },
+      { type: "done", key: "done", best: 0, reason: "rounds" },
+    ];
+    const journal = (own: readonly object[]) => own.map((event) => `${JSON.stringify(event)}\n`).join("");
+    for (const run of ["first", "second"]) {
+      mkdirSync(join(path("made"), run), { recursive: true });
+      writeFileSync(file("made", run, "events.jsonl"), journal(events));
+      writeFileSync(file("made", run, "tree.json"), `["${run}"]`);
+    }
+    await keepRuns(path("runs.parquet"), path("made"), ["first", "second"]);
+
+    mkdirSync(join(path("again"), "first"), { recursive: true });
+    writeFileSync(file("again", "first", "events.jsonl"), "gone on with");
+    await restoreRuns(path("runs.parquet"), path("again"), (run) => ({ run }));
+    expect(readFileSync(file("again", "first", "events.jsonl"), "utf8")).toBe("gone on with");
+    const [generation, done] = events;
+    const texts = { ...generation, completion: { ...completion, tokens: [], logprobs: [] } };
+    expect(readFileSync(file("again", "second", "events.jsonl"), "utf8")).toBe(
+      journal([texts, done as object]),
+    );
+    expect(readFileSync(file("again", "second", "tree.json"), "utf8")).toBe('["second"]');
+    expect(JSON.parse(readFileSync(file("again", "second", "config.json"), "utf8"))).toEqual({
+      run: "second",
+    });
+    await restoreRuns(path("no such file"), path("again"), () => ({}));
   });
 
   it("has configurations that can be run, each within 400 answers", () => {

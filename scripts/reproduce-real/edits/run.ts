@@ -1,6 +1,6 @@
 /**
  * What edits bring with real models on real databases: runs of evolution, each in a folder of its own, by kind of edit. A run
- * that was killed is gone on with, and one that is over is read.
+ * that was killed is gone on with, and one that is over is read, from the results folder as well.
  *
  *   LSE_REAL_MODELS=models npm run reproduce:real -- --part edits --dev bird/dev --train bird/train
  */
@@ -9,7 +9,7 @@ import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { SavedJournal } from "#lse/journal/journal-file.js";
 import { RunFolder } from "#lse/journal/run-folder.js";
-import { resolveConfig } from "#lse/runs/config.js";
+import { type RunConfig, resolveConfig } from "#lse/runs/config.js";
 import { evalConfig } from "#lse/runs/eval.js";
 import { resumeRun, startRun } from "#lse/runs/evolve.js";
 import { leaksIn } from "#lse/runs/leaks.js";
@@ -18,6 +18,7 @@ import { EvolveView } from "#lse/terminal/evolve-view.js";
 import { textTable } from "#lse/terminal/text-table.js";
 import { DATABASES, type Database } from "../cells.js";
 import { fail, measuringCommand, modelFolder, requireKnown } from "../command.js";
+import { keepRuns, restoreRuns } from "./kept-runs.js";
 import { type DoneRun, editResultsOf } from "./results.js";
 import { ACTOR, configOf, EDIT_WAYS, type EditRun, type EditWay, editRuns, isBase, SEEDS } from "./ways.js";
 
@@ -26,7 +27,10 @@ const options = measuringCommand("What kinds of edits bring with real models on 
   .option("--seeds <count>", "runs of each way on each database", Number, SEEDS)
   .option("--stored", "read the runs that are over, and make none")
   .option("--out <folder>", "where the runs' folders lie", "runs/real-edits")
-  .option("--results <file>", "where results go; without it they are printed")
+  .option(
+    "--results <folder>",
+    "where results and runs that are over go, and those of before are found; without it results are printed",
+  )
   .parse()
   .opts();
 
@@ -34,14 +38,27 @@ const models = options.stored ? "" : modelFolder();
 requireKnown(options.databases, DATABASES);
 requireKnown(options.ways, EDIT_WAYS);
 
+const RESULTS = { json: "real-edits.json", runs: "real-edits.parquet" };
+const resultAt = (name: keyof typeof RESULTS) => join(options.results ?? "", RESULTS[name]);
+
 mkdirSync(options.out, { recursive: true });
 const runs = editRuns(options.ways, options.databases as Database[], options.seeds);
+const everyRun = editRuns(Object.keys(EDIT_WAYS), Object.keys(DATABASES) as Database[], SEEDS);
+if (options.results !== undefined)
+  await restoreRuns(resultAt("runs"), options.out, (name) =>
+    resolvedConfig(
+      everyRun.find((run) => run.name === name) ??
+        fail(`${resultAt("runs")}: "${name}" is not known`, "Remove that file"),
+    ),
+  );
 const at = ({ name }: EditRun) => join(options.out, name);
 const started = performance.now();
 if (!options.stored)
   for (const run of runs) {
     if ((performance.now() - started) / 60_000 > options.minutes) break;
-    if (!isOver(at(run))) await make(run);
+    if (isOver(at(run))) continue;
+    await make(run);
+    await keep();
   }
 const done = await doneRuns();
 const results = editResultsOf(done, { machine: `${cpus()[0]?.model}, 2 threads`, actor: ACTOR });
@@ -59,7 +76,16 @@ console.log(
     ]),
   ]),
 );
-if (options.results !== undefined) writeFileSync(options.results, `${JSON.stringify(results, null, 1)}\n`);
+if (options.results !== undefined) {
+  await keep();
+  writeFileSync(resultAt("json"), `${JSON.stringify(results, null, 1)}\n`);
+}
+
+async function keep(): Promise<void> {
+  if (options.results === undefined) return;
+  const over = everyRun.filter((run) => isOver(at(run))).map(({ name }) => name);
+  await keepRuns(resultAt("runs"), options.out, over);
+}
 
 /** Makes a run, or goes on with it. */
 async function make(run: EditRun): Promise<void> {
@@ -73,23 +99,21 @@ async function make(run: EditRun): Promise<void> {
   };
   try {
     if (RunFolder.isUsed(at(run))) await resumeRun(at(run), hooks);
-    else {
-      const hasRuns = readdirSync(options.out).some((name) =>
-        existsSync(join(options.out, name, "events.jsonl")),
-      );
-      const [dev, train] = [resolve(options.dev), resolve(options.train)];
-      const places = { dev, train, models, runs: hasRuns ? options.out : undefined };
-      const config = configOf(run, places);
-      const isScored = EDIT_WAYS[run.way]?.evolve.rounds === 0;
-      await startRun(
-        at(run),
-        isScored ? evalConfig(config, run.name) : resolveConfig(config, run.name),
-        hooks,
-      );
-    }
+    else await startRun(at(run), resolvedConfig(run), hooks);
   } finally {
     view?.[Symbol.dispose]();
   }
+}
+
+function resolvedConfig(run: EditRun): RunConfig {
+  const hasRuns = readdirSync(options.out).some((name) =>
+    existsSync(join(options.out, name, "events.jsonl")),
+  );
+  const [dev, train] = [resolve(options.dev), resolve(options.train)];
+  const places = { dev, train, models, runs: hasRuns ? options.out : undefined };
+  const config = configOf(run, places);
+  const isScored = EDIT_WAYS[run.way]?.evolve.rounds === 0;
+  return isScored ? evalConfig(config, run.name) : resolveConfig(config, run.name);
 }
 
 function isOver(path: string): boolean {
