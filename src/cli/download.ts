@@ -1,10 +1,11 @@
-/** `lse data` and `lse models`: downloading benchmarks and models. */
+/** `lse data` and `lse models`: downloading benchmarks and models, and converting models. */
 import { Command } from "@commander-js/extra-typings";
 import { formatBytes } from "../download/download.js";
 import { stateInCache, wantedData, wantedModel } from "../download/get.js";
 import { readDataManifest, readModelManifest } from "../download/manifest.js";
 import { dataText, followDownload, modelText } from "../terminal/downloads.js";
 import { textTable } from "../terminal/text-table.js";
+import { quantizeCommand } from "./quantize.js";
 
 export function dataCommand() {
   return new Command("data")
@@ -35,7 +36,7 @@ export function dataCommand() {
 
 export function modelsCommand() {
   return new Command("models")
-    .description("download models")
+    .description("download models, and convert them")
     .addCommand(
       new Command("list").description("what there is").action(() => {
         const rows = readModelManifest().map(({ name, licence, quant, repository, title }) => {
@@ -56,5 +57,6 @@ export function modelsCommand() {
           const paths = await followDownload(wanted, offline === true);
           if (paths !== null) console.log(modelText(wanted, paths));
         }),
-    );
+    )
+    .addCommand(quantizeCommand());
 }

@@ -18,7 +18,7 @@ import { LseError } from "../errors.js";
  * its permissions, and what is no file, such as /dev/stdout, is written to.
  * @throws LseError when that cannot be done; the old file is as it was then
  */
-export function replaceFile(path: string, content: string): void {
+export function replaceFile(path: string, content: string | Uint8Array): void {
   try {
     const old = statSync(path, { throwIfNoEntry: false });
     if (old === undefined || old.isFile()) replaceWhole(old ? realpathSync(path) : path, content, old?.mode);
@@ -36,7 +36,7 @@ export function replaceFile(path: string, content: string): void {
 }
 
 /** Writes beside the file first, under a name that nobody else has. */
-function replaceWhole(path: string, content: string, mode = 0o666): void {
+function replaceWhole(path: string, content: string | Uint8Array, mode = 0o666): void {
   const part = `${path}.${randomUUID().slice(0, 8)}.part`;
   try {
     writeFileSync(part, content, { flag: "wx", mode: mode & 0o777 });

@@ -87,13 +87,15 @@ export async function openModel(
   const { decodeBatch, sequences, flashAttention, kvCells, context, gpuLayers, threads, template } = model;
   const options = given({ modelPath: model.path, contextSize: context, gpuLayers, threads, template });
   if (model.engine === "exact") return { model: await NodeLlamaCppModel.open(options), resolved: model };
+  const folder = cache ?? defaultCacheFolder();
   const opened = await openLlama({
     ...options,
     ...given({ batchSize: decodeBatch, sequences, flashAttention, kvCells }),
     repeatable: true,
+    prefixFolder: folder,
     tuning: {
       prompts: workload.problemIds.map((id) => workload.prompt(id, workload.seedInstructions)),
-      folder: cache ?? defaultCacheFolder(),
+      folder,
     },
   });
   if (!(opened instanceof LlamaModel)) return { model: opened, resolved: model };

@@ -9,6 +9,10 @@ import { smallTokenizer } from "#lse/gguf/tokenizer.js";
 import { type GgufMetadata, string } from "#lse/gguf/writer.js";
 import { MemoryJournal } from "#lse/journal/journal.js";
 import { uniformStream } from "#lse/lib/random.js";
+import { Draw } from "#lse/mini/draw.js";
+import { rulesText } from "#lse/mini/rules.js";
+import { rulesInState } from "#lse/mini/states.js";
+import { MiniTask } from "#lse/mini/task.js";
 import { type Completion, type GenerateRequest, PAPER_SAMPLING, type Sampling } from "#lse/model.js";
 import { AdaptedModel } from "#lse/runtime/adapted-model.js";
 import { CachedModel, completionKey } from "#lse/runtime/cached-model.js";
@@ -354,6 +358,33 @@ describe("LlamaModel with a grammar", () => {
   });
 });
 
+describe("drafts", () => {
+  it("change nothing but the number of decodes, greedy and drawn", async () => {
+    await using task = MiniTask.open({ split: "dev", seed: 1 }, 2000);
+    const instructions = rulesText(rulesInState(task.database, "complete", new Draw("drafts")));
+    const requests = [{ temperature: 0 }, HOT, PAPER_SAMPLING].flatMap((sampling) =>
+      task.problemIds.slice(0, 6).map((problem) => ({
+        messages: task.prompt(problem, instructions),
+        sampling: { ...PAPER_SAMPLING, maxTokens: 60, ...sampling },
+        seed: 5,
+        sample: 0,
+      })),
+    );
+    const run = async (drafts: boolean) => {
+      await using model = await open({ modelPath: "models/mini.gguf", contextSize: 512, drafts });
+      const completions: Completion[] = [];
+      for (const request of requests) completions.push(...(await model.generate([request])));
+      return { completions, drafts: model.drafts };
+    };
+    const [plain, drafted] = [await run(false), await run(true)];
+    const texts = (of: typeof plain) => of.completions.map(({ text }) => text);
+    expect(texts(drafted)).toEqual(texts(plain));
+    expect(plain.drafts).toEqual({ proposed: 0, accepted: 0 });
+    expect(drafted.drafts.accepted).toBeGreaterThan(10);
+    expect(drafted.drafts.proposed).toBeGreaterThan(drafted.drafts.accepted);
+  });
+});
+
 describe("a repeatable LlamaModel", () => {
   it("gives the rest of a call that was cut off to the bit, through a journal", async () => {
     const quantised = join(folder, "quantised.gguf");
@@ -391,6 +422,50 @@ describe("a repeatable LlamaModel", () => {
     expect(await logprobsOf(true, 7, [])).toEqual(unbroken);
     // Without it the company of the tokens shows in the last bits: otherwise this test could not fail.
     expect(await logprobsOf(false, 7, [])).not.toEqual(unbroken);
+  });
+
+  it("evaluates what calls share once, in later processes too, and its answers are the same to the bit", async () => {
+    const options = { repeatable: true, prefixFolder: join(folder, "cache"), sequences: 8 };
+    const calls = Array.from({ length: 6 }, (_, i) =>
+      Array.from({ length: i < 3 ? 5 : 1 }, (_, k) =>
+        ask(SCHEMAS[i === 2 ? 1 : 0], words(20), { ...HOT, maxTokens: 20 }, k),
+      ),
+    );
+    const run = async (order: readonly number[], over: Partial<FastLlamaOptions> = {}) => {
+      await using model = await open({ ...options, ...over });
+      const answers = new Map<number, unknown>();
+      const evaluated = new Map<number, number>();
+      for (const i of order) {
+        const before = model.usage.promptTokensEvaluated;
+        const completions = await model.generate(calls[i] as GenerateRequest[]);
+        answers.set(
+          i,
+          completions.map(({ tokens, logprobs }) => ({ tokens, logprobs })),
+        );
+        evaluated.set(i, model.usage.promptTokensEvaluated - before);
+      }
+      return { answers, evaluated };
+    };
+    const alone = await run([0, 1, 2, 3, 4, 5], { prefixFolder: null });
+    const first = await run([2, 4, 0, 5, 3, 1]);
+    const later = await run([3, 1, 2, 0, 5, 4]);
+    for (const { answers } of [first, later])
+      for (const [i, own] of answers) expect(own).toEqual(alone.answers.get(i));
+
+    await using model = await open(options);
+    const treeTokens = (asked: readonly GenerateRequest[]) =>
+      new Set(
+        asked.flatMap(({ messages }) => {
+          const prompt = model.encode(messages);
+          return prompt.map((_, end) => prompt.slice(0, end + 1).join());
+        }),
+      ).size;
+    const total = ({ evaluated }: typeof first) => [...evaluated.values()].reduce((sum, own) => sum + own);
+    const once = treeTokens(calls.flat());
+    expect(total(first) / once).toBeGreaterThanOrEqual(1);
+    expect(total(first) / once).toBeLessThan(1.05);
+    const schemas = treeTokens([SCHEMAS[0], SCHEMAS[1]].map((schema) => ask(schema, "")));
+    expect(total(first) - total(later)).toBeGreaterThan(0.9 * schemas);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Training on quantised weights: read by llama.cpp's own conversions, trained by an adapter, put back on the same file. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,14 +10,15 @@ import { BLOCKS, readHeader } from "#lse/gguf/header.js";
 import { needsDecoders, type ReadModel, readModel, readSizes } from "#lse/gguf/read-model.js";
 import type { DecoderOf } from "#lse/gguf/reader.js";
 import { writeLora } from "#lse/gguf/trained-model.js";
-import type { ChatMessage } from "#lse/model.js";
+import { type ChatMessage, PAPER_SAMPLING } from "#lse/model.js";
+import type { FileType } from "#lse/runtime/llama/file-types.js";
 import { ggmlDecoders, ggmlLibrary } from "#lse/runtime/llama/ggml.js";
 import { LlamaModel } from "#lse/runtime/llama/llama-model.js";
+import { quantizeModel } from "#lse/runtime/llama/quantize.js";
 import { adamW } from "#lse/train/optimizer/groups.js";
 import { CONSTANT } from "#lse/train/optimizer/schedule.js";
 import { Trainer } from "#lse/train/trainer.js";
 import { lse } from "../cli.js";
-import { type FileType, writeConverted } from "../quantise.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lse-quantised-"));
 const path = (name: string) => join(folder, name);
@@ -34,9 +35,11 @@ const inBytes = ({ parameters, ...sizes }: ReadModel) => ({
   ),
 });
 
+const MESSAGES: ChatMessage[] = [{ role: "user", content: "list late treatments ?" }];
 let decoders: DecoderOf;
 beforeAll(async () => {
   decoders = ggmlDecoders(await ggmlLibrary());
+  await quantizeModel(shipped("mini.gguf"), path("packed.gguf"), "Q4_K_M");
 });
 
 describe("quantised weights", () => {
@@ -50,17 +53,17 @@ describe("quantised weights", () => {
     ["Q5_1", "mini.gguf", ["Q5_1"]],
     ["IQ4_NL", "mini.gguf", ["IQ4_NL"]],
   ])("%s of %s are read to the bit as llama.cpp writes them out in f32", async (type, source, expected) => {
-    await writeConverted(shipped(source), path("packed.gguf"), type);
-    expect([...typesIn(path("packed.gguf"))]).toEqual(expect.arrayContaining([...expected]));
-    expect(await needsDecoders(path("packed.gguf"))).toBe(true);
-    await writeConverted(path("packed.gguf"), path("plain.gguf"), "F32");
-    const packed = await readModel(path("packed.gguf"), decoders);
-    expect(inBytes(packed)).toEqual(inBytes(await readModel(path("plain.gguf"))));
+    const [packed, plain] = [path(`${type}-${source}`), path(`${type}-f32-${source}`)];
+    await quantizeModel(shipped(source), packed, type);
+    expect([...typesIn(packed)]).toEqual(expect.arrayContaining([...expected]));
+    expect(await needsDecoders(packed)).toBe(true);
+    await quantizeModel(packed, plain, "F32");
+    expect(inBytes(await readModel(packed, decoders))).toEqual(inBytes(await readModel(plain)));
   });
 
   it("in q8_0 are read without the library, as llama.cpp reads them", async () => {
     expect(await needsDecoders(shipped("mini-q8_0.gguf"))).toBe(false);
-    await writeConverted(shipped("mini-q8_0.gguf"), path("plain.gguf"), "F32");
+    await quantizeModel(shipped("mini-q8_0.gguf"), path("plain.gguf"), "F32");
     const packed = await readModel(shipped("mini-q8_0.gguf"));
     expect(inBytes(packed)).toEqual(inBytes(await readModel(path("plain.gguf"))));
   });
@@ -76,7 +79,6 @@ describe("quantised weights", () => {
   });
 
   it("need the library, and a type that llama.cpp can convert", async () => {
-    await writeConverted(shipped("mini.gguf"), path("packed.gguf"), "Q4_K_M");
     await expect(readModel(path("packed.gguf"))).rejects.toThrow(
       /packed\.gguf: tensor \S+ is of type Q\d_K, which cannot be turned into numbers here\. Take .*F16/,
     );
@@ -84,13 +86,57 @@ describe("quantised weights", () => {
   });
 });
 
+describe("lse models quantize", () => {
+  const quantize = (...args: string[]) => lse("models", "quantize", ...args);
+
+  it("writes a model in another type, which answers", async () => {
+    const out = path("small.gguf");
+    const { status, stdout } = quantize(shipped("mini.gguf"), "--type", "Q4_0", "--out", out);
+    expect(stdout).toMatch(/small\.gguf: \S+ [kM]B, before \S+ MB\n$/);
+    expect(status).toBe(0);
+    expect(statSync(out).size).toBeLessThan(0.7 * statSync(shipped("mini.gguf")).size);
+    await using model = await LlamaModel.open({ modelPath: out, threads: 1, gpuLayers: 0 });
+    const sampling = { ...PAPER_SAMPLING, maxTokens: 5 };
+    const [completion] = await model.generate([{ messages: MESSAGES, sampling, seed: 1, sample: 0 }]);
+    expect(completion?.generatedTokens).toBeGreaterThan(0);
+  });
+
+  it("refuses what cannot be, in one line", () => {
+    const model = shipped("mini.gguf");
+    const failures = [
+      [[model], /No type is given\. Give `--type`, or `--measure`/],
+      [[model, "--type", "Q4_K_M", "--out", path("packed.gguf")], /packed\.gguf: this file exists/],
+      [[path("none.gguf"), "--type", "Q4_0"], /none\.gguf: no such model file/],
+      [
+        [model, "--type", "Q4_0", "--out", path("no/such/folder.gguf")],
+        /folder\.gguf: llama\.cpp could not write/,
+      ],
+    ] as const;
+    for (const [args, message] of failures) {
+      const { status, stderr } = quantize(...args);
+      expect(stderr).toMatch(message);
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+      expect(status).toBe(1);
+    }
+  });
+
+  it("measures types without keeping them", () => {
+    const args = ["--measure", "--types", "Q4_0", "--rounds", "1", "--threads", "1"];
+    const model = path("measured.gguf");
+    copyFileSync(shipped("mini.gguf"), model);
+    const before = readdirSync(folder);
+    const { stdout, status } = quantize(model, ...args);
+    expect(stdout).toMatch(/as it is +\S+ MB( +\d+\.\d){3}\nQ4_0 +\S+ [kM]B( +\d+\.\d){3}\n$/);
+    expect(status).toBe(0);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+});
+
 describe("an adapter that was trained on a quantised model", () => {
-  const MESSAGES: ChatMessage[] = [{ role: "user", content: "list late treatments ?" }];
   const LORA = { rank: 4, alpha: 8 };
 
   it("changes llama.cpp's logprobs of that file as it changed the trainer's", async () => {
     const model = path("packed.gguf");
-    await writeConverted(shipped("mini.gguf"), model, "Q4_K_M");
     const { contextLength, ...sizes } = await readSizes(model);
     await using engine = await LlamaModel.open({
       modelPath: model,
@@ -100,6 +146,7 @@ describe("an adapter that was trained on a quantised model", () => {
       sequences: 4,
       batchSize: 64,
       flashAttention: true,
+      repeatable: true,
     });
     await using trainer = await Trainer.open({
       spec: { ...sizes, contextLength: Math.min(contextLength, 256) },

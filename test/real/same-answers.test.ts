@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Completion, type GenerateRequest, type LanguageModel, PAPER_SAMPLING } from "#lse/model.js";
 import { LlamaModel, NodeLlamaCppModel, openLlama } from "#lse/runtime/llama/open.js";
-import { writeConverted } from "../quantise.js";
+import { quantizeModel } from "#lse/runtime/llama/quantize.js";
 import { describeWithModel, REAL_MODELS, type RealModelName, realModel } from "./models.js";
 
 const QUESTIONS = [
@@ -124,7 +124,7 @@ for (const model of REAL_MODELS) {
       const folder = mkdtempSync(join(tmpdir(), "lse-real-"));
       try {
         const copy = join(folder, "f32.gguf");
-        await writeConverted(realModel(name), copy, "F32");
+        await quantizeModel(realModel(name), copy, "F32");
         await expectSame(copy, template, f32 as number);
       } finally {
         rmSync(folder, { recursive: true });

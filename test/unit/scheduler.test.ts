@@ -79,6 +79,23 @@ class Chain implements Job {
   }
 }
 
+/** Guesses what it ends with: right up to some token, and right again after a wrong one. */
+class Guessing extends Chain {
+  constructor(
+    prompt: readonly number[],
+    length: number,
+    private readonly right: (most: number) => number,
+  ) {
+    super(prompt, length);
+  }
+
+  draft(most: number): number[] {
+    const right = this.right(most);
+    const left = this.wanted.slice(this.tokens.length);
+    return left.slice(0, most).map((token, i) => (i === right ? token + 1 : token));
+  }
+}
+
 function setUp(seed: number, cells = 90) {
   const memory = new FakeMemory(cells);
   const decoder = new FakeDecoder(memory);
@@ -126,6 +143,35 @@ describe("Scheduler", () => {
     const [, ...later] = starts.filter((count) => count > 0);
     expect(Math.min(...later)).toBeGreaterThanOrEqual(2);
     expect(starts.reduce((sum, count) => sum + count, 0)).toBe(24);
+  });
+
+  it.each([1, 2, 3])("keeps guesses as far as they come true, over many calls (seed %i)", async (seed) => {
+    const { scheduler, jobs, random } = setUp(seed);
+    for (let call = 0; call < 30; call++) {
+      const some = jobs(1 + random(4)).map(({ prompt, wanted }) =>
+        random(4) === 0
+          ? new Chain(prompt, wanted.length)
+          : new Guessing(prompt, wanted.length, (most) => random(most + 1)),
+      );
+      await scheduler.run("", some);
+      expectDone(some);
+    }
+  });
+
+  it("takes fewer decodes with right guesses, and no guesses where many jobs run", async () => {
+    const memory = new FakeMemory(1000);
+    const decodesOf = async (jobs: readonly Chain[]) => {
+      const decoder = new FakeDecoder(memory);
+      await new Scheduler(decoder, new KvCache(memory, 1000, SEQUENCES), 6).run("", jobs);
+      expectDone(jobs);
+      return decoder;
+    };
+    const all = (most: number) => most;
+    expect((await decodesOf([new Chain([1, 2], 19)])).decodes).toBe(19);
+    // The prompt, and then six tokens in each decode, as many as there may be rows.
+    expect((await decodesOf([new Guessing([1, 2], 19, all)])).decodes).toBe(1 + 18 / 6);
+    const many = Array.from({ length: 5 }, (_, i) => new Guessing([1, 2 + i], 9, all));
+    expect(Math.max(...(await decodesOf(many)).batches.slice(1).map(({ length }) => length))).toBe(5);
   });
 
   it("puts jobs back and goes on when llama.cpp finds no room", async () => {

@@ -168,6 +168,20 @@ export class NativeContext implements Decoder, CellMemory {
     this.#native.memory_clear(this.#memory, false);
   }
 
+  /** The cells of a sequence as bytes, which depend on what was evaluated into them alone. */
+  save(sequence: number): Uint8Array {
+    const bytes = new Uint8Array(Number(this.#native.state_seq_get_size(this.#context, sequence)));
+    const size = this.#native.state_seq_get_data(this.#context, koffi.address(bytes), bytes.length, sequence);
+    if (Number(size) !== bytes.length) throw new Error("llama.cpp could not save the cells of a sequence");
+    return bytes;
+  }
+
+  /** Puts saved cells into a sequence of an empty cache, from its first cell on. @returns whether they fit this model */
+  restore(sequence: number, bytes: Uint8Array): boolean {
+    const size = this.#native.state_seq_set_data(this.#context, koffi.address(bytes), bytes.length, sequence);
+    return Number(size) === bytes.length;
+  }
+
   /** @returns null for a file that is no adapter for this model */
   loadAdapter(path: string): Pointer {
     return this.#native.adapter_lora_init(this.#model, path);

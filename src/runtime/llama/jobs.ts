@@ -5,6 +5,7 @@ import type { Completion, GenerateRequest } from "../../model.js";
 import { type Candidate, candidatesNeeded, sampleFromRow, sampleToken } from "../sampler.js";
 import type { Grammar } from "./grammar.js";
 import { logSumExp, rowTokens, TopTokens } from "./logits.js";
+import type { PromptLookup } from "./prompt-lookup.js";
 import type { Job } from "./scheduler.js";
 import { firstOccurrence, type TokenTexts } from "./vocabulary.js";
 
@@ -19,6 +20,8 @@ export interface GenerationParts {
   readonly limit: number;
   /** What the request asks for, or null; to be freed by the caller. */
   readonly grammar: Grammar | null;
+  /** Guesses what comes next, or null for no guesses. */
+  readonly lookup: PromptLookup | null;
   /** Gets the completion. */
   readonly onEnd: (completion: Completion) => void;
 }
@@ -37,12 +40,14 @@ export class Generation implements Job {
   readonly prompt: readonly number[];
   readonly limit: number;
   readonly grammar: Grammar | null;
+  readonly lookup: PromptLookup | null;
 
   constructor(private readonly parts: GenerationParts) {
-    const { request, prompt, limit, grammar } = parts;
+    const { request, prompt, limit, grammar, lookup } = parts;
     this.prompt = prompt;
     this.limit = limit;
     this.grammar = grammar;
+    this.lookup = lookup;
     this.#request = request;
     this.#uniform = uniformStream(deriveSeed(request.seed, request.sample));
     // A token is at least one byte of text; a few more, because the first ones may begin inside a character.
@@ -52,6 +57,11 @@ export class Generation implements Job {
 
   begin(): void {
     this.#started ??= performance.now();
+  }
+
+  draft(most: number): readonly number[] {
+    const room = this.limit - this.tokens.length - 1;
+    return this.lookup?.propose(this.tokens, Math.min(most, room)) ?? [];
   }
 
   take(row: Float32Array): boolean {

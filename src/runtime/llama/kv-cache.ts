@@ -56,6 +56,20 @@ export class KvCache {
     this.#idle = 0;
   }
 
+  /**
+   * Of an empty cache: the sequence whose first cells hold these tokens, which the caller puts there.
+   * @param name what they were evaluated under
+   */
+  adopt(name: string, tokens: readonly number[]): number {
+    const node = this.#trie.want(name, tokens);
+    const sequence = this.#takeSequence() as number;
+    this.#sequences.set(node, sequence);
+    this.filled(node, tokens.length);
+    this.#idle += tokens.length;
+    this.unwant(node);
+    return sequence;
+  }
+
   /** Cells that are free or can be made so. */
   get available(): number {
     return this.#room + this.#idle;
@@ -127,6 +141,14 @@ export class KvCache {
   extended(branch: Branch, tokens: number): void {
     branch.end += tokens;
     this.#room -= tokens;
+  }
+
+  /** Frees the cells of a branch from a position on. */
+  shorten(branch: Branch, end: number): void {
+    if (end >= branch.end) return;
+    this.memory.trim(branch.sequence, end);
+    this.#room += branch.end - end;
+    branch.end = end;
   }
 
   /** Frees what a branch holds for itself. */

@@ -1,4 +1,6 @@
 /** The fast engine: all completions of a call at once, on libllama itself. */
+import { cpus } from "node:os";
+import { join } from "node:path";
 import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
 import { hashModel } from "../../gguf/parts.js";
 import { hashJson } from "../../lib/hash.js";
@@ -17,7 +19,10 @@ import { MAX_SEQUENCES, NativeContext } from "./context.js";
 import { Generation, Scoring } from "./jobs.js";
 import { KvCache } from "./kv-cache.js";
 import { adapterDoesNotFit, hashAdapter, loadModel, notEnoughMemory, precisionOf } from "./load.js";
-import { type NativeLlama, type NativeSource, nativeLlama, type Pointer } from "./native.js";
+import { EXPECTED, type NativeLlama, type NativeSource, nativeLlama, type Pointer } from "./native.js";
+import { PinnedPrefixes, sharedTokens } from "./pinned-prefixes.js";
+import { PrefixFolder } from "./prefix-files.js";
+import { PromptLookup } from "./prompt-lookup.js";
 import { Scheduler } from "./scheduler.js";
 import { type SettingsOptions, settingsFor } from "./settings.js";
 import type { EngineSettings } from "./tuner.js";
@@ -31,10 +36,14 @@ export interface FastLlamaOptions extends SettingsOptions {
    */
   readonly kvCells?: number;
   /**
-   * Whether each call starts with an empty cache, so that the same call gives the same completions to the bit,
-   * whatever came before it. Costs one evaluation of the shared prefix a call. Defaults to `false`.
+   * Whether each call starts with nothing in the cache but what its prompts share, so that the same call gives the same
+   * completions to the bit, whatever came before it. Defaults to `false`.
    */
   readonly repeatable?: boolean;
+  /** Whether tokens that came after the same few before are guessed to come again (`PromptLookup`). Defaults to `true`. */
+  readonly drafts?: boolean;
+  /** The folder in which a repeatable engine keeps what prompts share for later processes; null for none, the default. */
+  readonly prefixFolder?: string | null;
   /** The library to use in place of node-llama-cpp's own, for tests of what happens when it does not fit. */
   readonly nativeSource?: NativeSource;
 }
@@ -49,7 +58,9 @@ interface LlamaModelParts {
   readonly cache: KvCache;
   readonly contextSize: number;
   readonly settings: EngineSettings;
-  readonly repeats: "call" | "nothing";
+  readonly hasDrafts: boolean;
+  /** What calls share; null where the cache goes on from call to call. */
+  readonly pinned: PinnedPrefixes | null;
 }
 
 /** Adapters kept in memory. */
@@ -67,6 +78,8 @@ const MOST_ADAPTERS = 4;
  */
 export class LlamaModel implements LanguageModel {
   readonly usage = emptyUsage();
+  /** Tokens that were guessed before they came, and how many of them came. */
+  readonly drafts = { proposed: 0, accepted: 0 };
   readonly #calls = new CallQueue(this.usage);
   readonly #adapters = new Map<string, Pointer>();
   readonly #scheduler: Scheduler;
@@ -109,7 +122,12 @@ export class LlamaModel implements LanguageModel {
       });
       if (context === null) throw notEnoughMemory(contextSize);
       const cache = new KvCache(context, context.cells, MAX_SEQUENCES, costOfCell(native, weights));
-      const repeats = options.repeatable ? "call" : "nothing";
+      const folder = options.prefixFolder ?? null;
+      const machine = [cpus()[0]?.model, loaded.llama.gpu, EXPECTED, gpuLayers];
+      const conditions = [modelHash, ...machine, threads, batchSize, flashAttention, kvType];
+      const files = folder === null ? null : new PrefixFolder(join(folder, "prefixes-1"), conditions);
+      const { isEnd } = tokenTextsOf(loaded.model);
+      const pinned = options.repeatable ? new PinnedPrefixes(context, cache, isEnd, files) : null;
       return new LlamaModel({
         model: loaded.model,
         modelHash,
@@ -118,7 +136,8 @@ export class LlamaModel implements LanguageModel {
         cache,
         contextSize,
         settings,
-        repeats,
+        pinned,
+        hasDrafts: options.drafts ?? true,
       });
     } catch (error) {
       if (weights !== null) native?.model_free(weights);
@@ -133,10 +152,10 @@ export class LlamaModel implements LanguageModel {
   readonly repeats: "call" | "nothing";
 
   private constructor(private readonly parts: LlamaModelParts) {
-    const { context, cache, contextSize, settings, repeats } = parts;
+    const { context, cache, contextSize, settings, pinned } = parts;
     this.contextSize = contextSize;
     this.settings = settings;
-    this.repeats = repeats;
+    this.repeats = pinned === null ? "nothing" : "call";
     this.#scheduler = new Scheduler(context, cache, settings.sequences);
   }
 
@@ -188,11 +207,16 @@ export class LlamaModel implements LanguageModel {
         for (const generation of generations) if (generation.limit === 0) generation.end(null);
         await this.#evaluate(
           generations.filter(({ limit }) => limit > 0),
+          requests[0]?.messages ?? [],
           signal,
         );
         return completions;
       } finally {
-        for (const { grammar } of generations) grammar?.free();
+        for (const { grammar, lookup } of generations) {
+          grammar?.free();
+          this.drafts.proposed += lookup?.proposed ?? 0;
+          this.drafts.accepted += lookup?.accepted ?? 0;
+        }
       }
     });
   }
@@ -202,7 +226,7 @@ export class LlamaModel implements LanguageModel {
       const prompt = this.parts.template.encode(messages);
       requireRoom(this.contextSize, prompt.length, tokens.length);
       const scoring = new Scoring(prompt, tokens);
-      if (tokens.length > 0) await this.#evaluate([scoring]);
+      if (tokens.length > 0) await this.#evaluate([scoring], messages);
       return scoring.logprobs;
     });
   }
@@ -227,7 +251,10 @@ export class LlamaModel implements LanguageModel {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#calls.run(async () => this.parts.context.freeAll());
+    await this.#calls.run(async () => {
+      this.parts.pinned?.close();
+      this.parts.context.freeAll();
+    });
     await this.parts.model.dispose();
   }
 
@@ -243,18 +270,36 @@ export class LlamaModel implements LanguageModel {
       prompt,
       limit,
       grammar: state,
+      lookup: this.parts.hasDrafts ? new PromptLookup(prompt) : null,
       onEnd,
     });
   }
 
-  async #evaluate(jobs: readonly (Generation | Scoring)[], signal?: AbortSignal): Promise<void> {
-    if (this.repeats === "call") this.parts.cache.clear();
+  /** @param messages of the first job */
+  async #evaluate(
+    jobs: readonly (Generation | Scoring)[],
+    messages: readonly ChatMessage[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const name = this.#adapterHash ?? "";
+    const { pinned } = this.parts;
+    if (pinned !== null && jobs.length > 0) {
+      const prompts = jobs.map(({ prompt }) => prompt);
+      const shared = sharedTokens(prompts, () => this.#opening(messages));
+      this.usage.promptTokensEvaluated += await pinned.place(name, shared, signal);
+    }
     const before = this.#scheduler.promptTokensEvaluated;
     try {
-      await this.#scheduler.run(this.#adapterHash ?? "", jobs, signal);
+      await this.#scheduler.run(name, jobs, signal);
     } finally {
       this.usage.promptTokensEvaluated += this.#scheduler.promptTokensEvaluated - before;
     }
+  }
+
+  /** What a prompt begins with whatever comes after its first message. */
+  #opening([first, ...others]: readonly ChatMessage[]): readonly number[] {
+    if (first === undefined || others.length === 0) return [];
+    return this.encode([first, ...others.map(({ role }) => ({ role, content: "?" }))]);
   }
 
   #loadAdapter(path: string, hash: string): Pointer {

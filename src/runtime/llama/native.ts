@@ -110,6 +110,9 @@ export interface NativeLlama {
   readonly memory_clear: (memory: Pointer, data: boolean) => void;
   readonly memory_seq_rm: (memory: Pointer, sequence: number, from: number, to: number) => boolean;
   readonly memory_seq_cp: (memory: Pointer, source: number, target: number, from: number, to: number) => void;
+  readonly state_seq_get_size: (context: Pointer, sequence: number) => number;
+  readonly state_seq_get_data: (context: Pointer, target: bigint, size: number, sequence: number) => number;
+  readonly state_seq_set_data: (context: Pointer, source: bigint, size: number, sequence: number) => number;
   readonly decode: Native<[context: Pointer, BatchStruct], number>;
   readonly get_logits: (context: Pointer) => Pointer;
   readonly adapter_lora_init: (model: Pointer, path: string) => Pointer;
@@ -316,6 +319,9 @@ function declare(libraryPath: string, expected: typeof EXPECTED): NativeLlama {
       memory_clear: fn("memory_clear", "void", "void *", "bool"),
       memory_seq_rm: fn("memory_seq_rm", "bool", "void *", "int32_t", "int32_t", "int32_t"),
       memory_seq_cp: fn("memory_seq_cp", "void", "void *", "int32_t", "int32_t", "int32_t", "int32_t"),
+      state_seq_get_size: fn("state_seq_get_size", "size_t", "void *", "int32_t"),
+      state_seq_get_data: fn("state_seq_get_data", "size_t", "void *", "void *", "size_t", "int32_t"),
+      state_seq_set_data: fn("state_seq_set_data", "size_t", "void *", "void *", "size_t", "int32_t"),
       decode: fn("decode", "int32_t", "void *", Batch),
       get_logits: fn("get_logits", "void *", "void *"),
       adapter_lora_init: fn("adapter_lora_init", "void *", "void *", "const char *"),

@@ -10,6 +10,11 @@ export interface Job {
   readonly tokens: readonly number[];
   /** Takes the next row, which is valid during the call only. @returns whether it was the last one needed */
   take(row: Float32Array): boolean;
+  /**
+   * Guesses of what comes after `tokens`, at most so many. They are evaluated in the same decode, and as many are kept as
+   * come true; what `take` is given is the same with them and without, up to floating point.
+   */
+  draft?(most: number): readonly number[];
   /** Its first token is about to be evaluated, or its first row to be taken. */
   begin?(): void;
 }
@@ -42,6 +47,12 @@ const RESERVE = 32;
 
 /** The share of all sequences that has to be free before prompts are evaluated, so that a batch has many of them. */
 const STARTED_TOGETHER = 1 / 4;
+
+/**
+ * Tokens of a decode up to which drafts are worth their evaluation, shared by all jobs: a decode of few tokens takes as
+ * long as reading the weights does, one of more takes as long as its arithmetic.
+ */
+const WITH_DRAFTS = 8;
 
 interface JobState {
   readonly job: Job;
@@ -116,6 +127,14 @@ export class Scheduler {
   }
 }
 
+/** Who reads a row of the batch. */
+interface Reader {
+  /** One job, or all that wait for the first row after a prompt. */
+  readonly of: JobState | TrieNode;
+  /** The row is of this draft: it is read if the job has come to the same token. */
+  readonly draft?: number;
+}
+
 /** A run of tokens in the batch: of a branch, or of a node where there is none. */
 interface Part {
   readonly branch: Branch | null;
@@ -137,8 +156,10 @@ class SchedulerRun {
    */
   readonly #tails: ReadonlySet<TrieNode>;
   readonly #parts: Part[] = [];
-  /** Who reads each row of the batch: one job, or all that wait for the first row after a prompt. */
-  readonly #readers: (JobState | TrieNode)[] = [];
+  /** Of each row of the batch. */
+  readonly #readers: Reader[] = [];
+  /** Jobs with drafts in the batch. */
+  readonly #drafting = new Set<JobState>();
 
   constructor(
     private readonly context: Decoder,
@@ -184,13 +205,20 @@ class SchedulerRun {
       else this.cache.extended(part.branch, part.tokens);
       promptTokens += part.promptTokens;
     }
-    for (const [i, reader] of this.#readers.entries()) {
+    const over = new Set<JobState>();
+    for (const [i, { of, draft }] of this.#readers.entries()) {
       const row = this.context.row(i);
-      for (const state of reader instanceof TrieNode ? this.#takeFirst(reader) : [reader]) {
+      for (const state of of instanceof TrieNode ? this.#takeFirst(of) : [of]) {
+        if (draft !== undefined && state.job.tokens.at(-1) !== draft) over.add(state);
+        if (over.has(state)) continue;
         state.rows++;
-        if (state.job.take(row)) this.#finish(state);
+        if (!state.job.take(row)) continue;
+        over.add(state);
+        this.#finish(state);
       }
     }
+    for (const { branch, node, job } of this.#drafting)
+      if (branch !== null) this.cache.shorten(branch, node.end + job.tokens.length - 1);
     return promptTokens;
   }
 
@@ -210,6 +238,7 @@ class SchedulerRun {
     this.context.reset();
     this.#parts.length = 0;
     this.#readers.length = 0;
+    this.#drafting.clear();
   }
 
   /** Starts waiting jobs for as long as there are cells for their prompts. */
@@ -245,12 +274,33 @@ class SchedulerRun {
       if (!this.#makeRoomFor(state)) return;
       const token = position < node.end ? job.prompt[position] : job.tokens[position - node.end];
       this.context.add(token as number, position, branch.sequence, row >= state.rows);
-      if (row >= state.rows) this.#readers.push(row === 0 ? node : state);
+      if (row >= state.rows) this.#readers.push({ of: row === 0 ? node : state });
       position++;
     }
+    if (position === known) position += this.#addDrafts(state, branch.sequence, position);
     const tokens = position - branch.end;
     const promptTokens = Math.max(0, Math.min(position, node.end) - branch.end);
     if (tokens > 0) this.#parts.push({ branch, node, tokens, promptTokens });
+  }
+
+  /** Puts into the batch what a job guesses to come next, as far as there is room. @returns how many tokens that are */
+  #addDrafts(state: JobState, sequence: number, position: number): number {
+    const { job } = state;
+    const most = Math.min(
+      Math.floor(WITH_DRAFTS / this.#active.length) - 1,
+      this.context.batchSize - this.context.batched,
+      this.context.maxRows - this.context.rows,
+    );
+    const drafts = most <= 0 || job.tokens.length === 0 ? [] : (job.draft?.(most) ?? []);
+    // The others still have a token each to come.
+    const needed = this.context.batched + drafts.length + this.#active.length;
+    if (drafts.length === 0 || !this.cache.makeRoom(needed)) return 0;
+    this.#drafting.add(state);
+    for (const [i, draft] of drafts.entries()) {
+      this.context.add(draft, position + i, sequence, true);
+      this.#readers.push({ of: state, draft });
+    }
+    return drafts.length;
   }
 
   /** @returns whether the job has a branch now */
@@ -290,7 +340,7 @@ class SchedulerRun {
       const last = i === node.edge.length - 1;
       this.context.add(node.edge[i] as number, node.start + i, sequence, last && wantsRow);
     }
-    if (tokens === left && wantsRow) this.#readers.push(node);
+    if (tokens === left && wantsRow) this.#readers.push({ of: node });
     this.#parts.push({ branch: null, node, tokens, promptTokens: tokens });
   }
 

@@ -162,6 +162,7 @@ export class OnnxModel implements LanguageModel {
       prompt,
       limit,
       grammar: null,
+      lookup: null,
       onEnd,
     });
     generation.begin();
