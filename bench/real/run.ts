@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { strategySchema } from "#lse/answer/strategy.js";
 import { underStrategy } from "#lse/answer/under-strategy.js";
 import { BirdTask } from "#lse/bird/task.js";
@@ -22,11 +22,15 @@ import { machine } from "../report.js";
 import { firstToken } from "./first-token.js";
 import { MANUAL } from "./manual.js";
 
+const NAMES = ["draft/answer", "draft/rewrite", "ask/first-token", "ask/first-token, no examples"] as const;
+type Name = (typeof NAMES)[number];
+
 const options = new Command("bench:real")
   .description("The engine with a real model: prefixes that are kept, and drafts.")
   .requiredOption("--model <file>", "a GGUF file")
   .requiredOption("--data <folder>", "BIRD's folder")
   .option("--db <name>", "which of its databases", "superhero")
+  .addOption(new Option("--only <names...>", "some of the ratios").choices(NAMES).default([...NAMES]))
   .option("--rounds <count>", "rounds", Number, 5)
   .option("--threads <count>", "CPU threads", Number, machine().cores)
   .option("--out <file>", "where to write the results as JSON, too")
@@ -49,7 +53,6 @@ const strategy = strategySchema.parse({ examples: 4, reasoning: "none" });
 const sampling = { ...PAPER_SAMPLING, temperature: 0, presencePenalty: 0, maxTokens: 512 };
 
 interface Measured {
-  readonly name: string;
   readonly above: number[];
   readonly below: number[];
   readonly note: string;
@@ -68,25 +71,19 @@ try {
   const bare = underStrategy(task, { strategy: { ...strategy, examples: 0 } }, solved);
   const problems = test.slice(0, options.rounds);
   const prompt = (problem: string, of = asked) => of.prompt(problem, of.seedInstructions);
-  using progress = new Progress("rounds", 4 * options.rounds);
-  const results = [
-    await drafts(
-      "draft/answer",
-      problems.map((problem) => prompt(problem)),
-    ),
-    await drafts(
-      "draft/rewrite",
-      problems.map((problem) => rewritePrompt(problem)),
-    ),
-    await firstTokens(
-      "ask/first-token",
-      problems.map((problem) => prompt(problem)),
-    ),
-    await firstTokens(
-      "ask/first-token, no examples",
-      problems.map((problem) => prompt(problem, bare)),
-    ),
-  ];
+  const measures: Record<Name, () => Promise<Measured>> = {
+    "draft/answer": () => drafts(problems.map((problem) => prompt(problem))),
+    "draft/rewrite": () => drafts(problems.map(rewritePrompt)),
+    "ask/first-token": () => firstTokens(problems.map((problem) => prompt(problem))),
+    "ask/first-token, no examples": () => firstTokens(problems.map((problem) => prompt(problem, bare))),
+  };
+  using progress = new Progress("rounds", options.only.length * options.rounds);
+  const results: (Measured & { readonly name: string })[] = [];
+  for (const name of options.only) {
+    const measured = await measures[name]();
+    results.push({ name, ...measured });
+    progress.say(`${name}: ${ratioOf(measured.above, measured.below).median.toFixed(2)}`);
+  }
 
   const command = `npm run bench:real -- --model ${basename(options.model)} --db ${options.db} --rounds ${options.rounds}`;
   const ratios = results.map(({ name, above, below, note }) => {
@@ -115,8 +112,10 @@ try {
   }
 
   /** Seconds to decode the same answers one at a time, without drafts ÷ with them. */
-  async function drafts(name: string, prompts: readonly ChatMessage[][]): Promise<Measured> {
-    const measured: Measured = { name, above: [], below: [], note: "" };
+  async function drafts(prompts: readonly ChatMessage[][]): Promise<Measured> {
+    const measured: Measured = { above: [], below: [], note: "" };
+    // What prompts share is on disk from here on, so that no round evaluates it.
+    await firstToken({ ...engine, prefixFolder: folder }, prompts[0] as ChatMessage[]);
     const total = { proposed: 0, accepted: 0 };
     let same = 0;
     for (const [round, messages] of prompts.entries()) {
@@ -138,12 +137,11 @@ try {
   }
 
   /** Seconds to the first token in a new process, with the prefix on disk ÷ without. */
-  async function firstTokens(name: string, prompts: readonly ChatMessage[][]): Promise<Measured> {
-    const measured: Measured = { name, above: [], below: [], note: "" };
-    const kept = join(folder, name.replaceAll(/\W/g, "-"));
-    await firstToken({ ...engine, prefixFolder: kept }, prompts.at(-1) as ChatMessage[]);
+  async function firstTokens(prompts: readonly ChatMessage[][]): Promise<Measured> {
+    const measured: Measured = { above: [], below: [], note: "" };
+    await firstToken({ ...engine, prefixFolder: folder }, prompts.at(-1) as ChatMessage[]);
     for (const [round, messages] of prompts.entries()) {
-      const folders = [kept, null];
+      const folders = [folder, null];
       for (const prefixFolder of round % 2 === 0 ? folders : folders.reverse()) {
         const seconds = await firstToken({ ...engine, prefixFolder }, messages);
         (prefixFolder === null ? measured.below : measured.above).push(seconds);
@@ -164,8 +162,10 @@ async function decoding(model: LlamaModel, messages: readonly ChatMessage[]) {
     const [completion] = await model.generate([{ ...request, sampling: { ...sampling, maxTokens } }]);
     return { seconds: (performance.now() - started) / 1000, text: completion?.text ?? "" };
   };
-  // What prompts share is evaluated or read by the first call alone.
-  await timed(1);
+  // The first call of an engine brings the weights into memory.
+  await model.generate([
+    { ...request, messages: [{ role: "user", content: "?" }], sampling: { ...sampling, maxTokens: 2 } },
+  ]);
   const { seconds: before } = await timed(1);
   const { seconds, text } = await timed(sampling.maxTokens);
   return { seconds: seconds - before, text };
