@@ -1,5 +1,4 @@
 /** The fast engine: all completions of a call at once, on libllama itself. */
-import { cpus } from "node:os";
 import { join } from "node:path";
 import type { LlamaModel as VocabularyModel } from "node-llama-cpp";
 import { hashModel } from "../../gguf/parts.js";
@@ -123,7 +122,8 @@ export class LlamaModel implements LanguageModel {
       if (context === null) throw notEnoughMemory(contextSize);
       const cache = new KvCache(context, context.cells, MAX_SEQUENCES, costOfCell(native, weights));
       const folder = options.prefixFolder ?? null;
-      const machine = [cpus()[0]?.model, loaded.llama.gpu, EXPECTED, gpuLayers];
+      // What the library finds in the processor and uses: processors of one name differ in it.
+      const machine = [loaded.llama.systemInfo, loaded.llama.gpu, EXPECTED, gpuLayers];
       const conditions = [modelHash, ...machine, threads, batchSize, flashAttention, kvType];
       const files = folder === null ? null : new PrefixFolder(join(folder, "prefixes-1"), conditions);
       const { isEnd } = tokenTextsOf(loaded.model);
