@@ -81,10 +81,11 @@ function engine(
   mostBytes?: number,
   context = new FakeContext(),
   memory?: number,
+  leastSeconds = 0,
 ) {
   const files = path === null ? null : new PrefixFolder(join(folder, path), ["model"], mostBytes);
   const cache = new KvCache(context, context.size, 8);
-  const pinned = new PinnedPrefixes(context, cache, (token) => token === END, files, memory);
+  const pinned = new PinnedPrefixes(context, cache, (token) => token === END, files, leastSeconds, memory);
   /** What the cells hold after a call. */
   const place = async (tokens: readonly number[], name = "") => {
     const evaluated = await pinned.place(name, tokens);
@@ -208,6 +209,13 @@ describe("prefixes on disk", () => {
     expect(filesIn("small")).toContain(old);
     expect(filesIn("small")).toHaveLength(2);
     expect(filesIn("small").reduce((sum, path) => sum + statSync(path).size, 0)).toBeLessThan(2000);
+  });
+
+  it("are not written where evaluating them takes no time", async () => {
+    const { pinned, place } = engine("quick", undefined, undefined, undefined, 60);
+    await place(FIRST);
+    pinned.close();
+    expect(await engine("quick").place(FIRST)).toMatchObject({ evaluated: 128 });
   });
 
   it("are done without where they cannot be written", async () => {

@@ -43,6 +43,8 @@ export interface FastLlamaOptions extends SettingsOptions {
   readonly drafts?: boolean;
   /** The folder in which a repeatable engine keeps what prompts share for later processes; null for none, the default. */
   readonly prefixFolder?: string | null;
+  /** Seconds that a prefix must take to evaluate to be written there. Defaults to 1. */
+  readonly prefixSeconds?: number;
   /** The library to use in place of node-llama-cpp's own, for tests of what happens when it does not fit. */
   readonly nativeSource?: NativeSource;
 }
@@ -127,7 +129,9 @@ export class LlamaModel implements LanguageModel {
       const conditions = [modelHash, ...machine, threads, batchSize, flashAttention, kvType];
       const files = folder === null ? null : new PrefixFolder(join(folder, "prefixes-1"), conditions);
       const { isEnd } = tokenTextsOf(loaded.model);
-      const pinned = options.repeatable ? new PinnedPrefixes(context, cache, isEnd, files) : null;
+      const pinned = options.repeatable
+        ? new PinnedPrefixes(context, cache, isEnd, files, options.prefixSeconds)
+        : null;
       return new LlamaModel({
         model: loaded.model,
         modelHash,

@@ -13,6 +13,13 @@ const CHUNK = 32;
 /** Bytes of kept prefixes in memory: a dozen schemas of a small model. */
 const MOST_BYTES = 2 ** 30;
 
+/** A prefix in memory. */
+interface Kept extends Prefix {
+  readonly name: string;
+  /** What it took this process to evaluate. */
+  readonly seconds: number;
+}
+
 /** What of llama.cpp this needs: cells that can be taken out of a sequence and put back. */
 export interface StateMemory extends Decoder, CellMemory {
   save(sequence: number): Uint8Array;
@@ -29,7 +36,7 @@ export interface StateMemory extends Decoder, CellMemory {
  */
 export class PinnedPrefixes {
   /** By name and tokens; the last used is last. */
-  readonly #kept = new Map<string, Prefix & { readonly name: string }>();
+  readonly #kept = new Map<string, Kept>();
   #bytes = 0;
   readonly #chunk: number;
 
@@ -39,6 +46,8 @@ export class PinnedPrefixes {
     /** Whether a turn ends with this token; a chunk does then, too. */
     private readonly isTurnEnd: (token: number) => boolean,
     private readonly files: PrefixFolder | null = null,
+    /** What took less to evaluate is not written. */
+    private readonly leastSeconds = 1,
     private readonly mostBytes = MOST_BYTES,
   ) {
     this.#chunk = Math.min(CHUNK, context.batchSize);
@@ -56,11 +65,13 @@ export class PinnedPrefixes {
     if (wanted.length === 0) return 0;
     const known = this.#known(name, wanted);
     const missing = wanted.length - (known?.tokens.length ?? 0);
+    const started = performance.now();
     const state = known !== null && missing === 0 ? known.state : await this.#evaluate(wanted, known, signal);
-    const prefix = { tokens: wanted, state };
-    this.#keep(name, prefix);
+    const seconds = (performance.now() - started) / 1000 + (known?.seconds ?? 0);
+    const prefix = { name, tokens: wanted, state, seconds };
+    this.#keep(prefix);
     // Another schema; other instructions under the same one are many, and few are used again.
-    if (missing > wanted.length / 2) this.files?.of(name).write(prefix);
+    if (missing > wanted.length / 2) this.#write(prefix);
     this.#restore(this.cache.adopt(name, wanted), prefix);
     return missing;
   }
@@ -68,11 +79,15 @@ export class PinnedPrefixes {
   /** Writes what was used last, if it is not on disk: the next process is likely to begin with it. */
   close(): void {
     const last = [...this.#kept.values()].at(-1);
-    if (last !== undefined) this.files?.of(last.name).write(last);
+    if (last !== undefined) this.#write(last);
+  }
+
+  #write({ name, tokens, state, seconds }: Kept): void {
+    if (seconds >= this.leastSeconds) this.files?.of(name).write({ tokens, state });
   }
 
   /** The longest beginning of these tokens that is kept, from memory or else from disk. */
-  #known(name: string, wanted: readonly number[]): Prefix | null {
+  #known(name: string, wanted: readonly number[]): Kept | null {
     const own = [...this.#kept.values()].filter((kept) => kept.name === name);
     const files = this.files?.of(name);
     const ends = this.#ends(wanted);
@@ -83,21 +98,21 @@ export class PinnedPrefixes {
       const state = files.read(onDisk.prefix);
       const fits = state !== null && this.context.restore(0, state);
       this.context.clear();
-      if (fits) return this.#beginning(name, { tokens, state }, onDisk.shared);
+      if (fits) return this.#beginning({ name, tokens, state, seconds: 0 }, onDisk.shared);
       files.remove(onDisk.prefix);
     }
-    return inMemory && this.#beginning(name, inMemory.prefix, inMemory.shared);
+    return inMemory && this.#beginning(inMemory.prefix, inMemory.shared);
   }
 
   /** The first tokens of a kept prefix: the same bytes as if they had been evaluated alone. */
-  #beginning(name: string, prefix: Prefix, length: number): Prefix {
-    this.#keep(name, prefix);
+  #beginning(prefix: Kept, length: number): Kept {
+    this.#keep(prefix);
     if (prefix.tokens.length === length) return prefix;
     this.#restore(0, prefix);
     this.context.trim(0, length);
     const state = this.context.save(0);
     this.context.clear();
-    return { tokens: prefix.tokens.slice(0, length), state };
+    return { ...prefix, tokens: prefix.tokens.slice(0, length), state };
   }
 
   /** Evaluates what is missing behind a known beginning, in the empty cache, which it leaves empty. @returns the whole */
@@ -136,10 +151,10 @@ export class PinnedPrefixes {
   }
 
   /** Keeps a prefix as the last used; those that were used longest ago make room. */
-  #keep(name: string, { tokens, state }: Prefix): void {
-    const key = `${name} ${tokens.join()}`;
-    if (!this.#kept.delete(key)) this.#bytes += state.length;
-    this.#kept.set(key, { name, tokens, state });
+  #keep(prefix: Kept): void {
+    const key = `${prefix.name} ${prefix.tokens.join()}`;
+    if (!this.#kept.delete(key)) this.#bytes += prefix.state.length;
+    this.#kept.set(key, prefix);
     for (const [other, { state: old }] of this.#kept) {
       if (this.#bytes <= this.mostBytes || other === key) break;
       this.#kept.delete(other);
