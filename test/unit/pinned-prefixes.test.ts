@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { KvCache } from "#lse/runtime/llama/kv-cache.js";
 import { PinnedPrefixes, type StateMemory, sharedTokens } from "#lse/runtime/llama/pinned-prefixes.js";
@@ -218,8 +218,14 @@ describe("prefixes on disk", () => {
     expect(await engine("quick").place(FIRST)).toMatchObject({ evaluated: 128 });
   });
 
-  it("are done without where they cannot be written", async () => {
+  it("are done without where they cannot be read or written", async () => {
     writeFileSync(join(folder, "file"), "");
     expect(await engine("file/below").place(FIRST)).toMatchObject({ evaluated: 128, cached: 128 });
+    // In the place of a model's folder, too.
+    await engine("odd").place(FIRST);
+    const [kept] = filesIn("odd") as [string];
+    rmSync(dirname(kept), { recursive: true });
+    writeFileSync(dirname(kept), "");
+    expect(await engine("odd").place(FIRST)).toMatchObject({ evaluated: 128, cached: 128 });
   });
 });

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import {
   closeSync,
-  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -86,7 +85,7 @@ class PrefixFiles {
       const content = readFileSync(path);
       const state = content.subarray(content.indexOf("\n") + 1);
       if (header?.sha256 === sha256(state)) {
-        utimesSync(path, new Date(), new Date());
+        quietly(() => utimesSync(path, new Date(), new Date()));
         // Off the pool of small buffers, at an address of its own.
         return new Uint8Array(state);
       }
@@ -97,8 +96,9 @@ class PrefixFiles {
     return null;
   }
 
+  /** Takes a file off the list, and off the disk where that may be done. */
   remove({ path }: PrefixFile): void {
-    rmSync(path, { force: true });
+    quietly(() => rmSync(path, { force: true }));
     this.#files = this.list().filter((file) => file.path !== path);
   }
 
@@ -107,15 +107,13 @@ class PrefixFiles {
     const path = join(this.folder, `${hashJson(tokens)}.kv`);
     const others = this.list().filter((file) => file.path !== path);
     if (others.length < this.list().length) return;
-    try {
+    quietly(() => {
       makeFolder(this.folder);
       const header = `${JSON.stringify({ tokens, sha256: sha256(state) })}\n`;
       replaceFile(path, Buffer.concat([Buffer.from(header), state]));
       this.#files = [...others, { path, tokens }];
       this.#makeRoom(path);
-    } catch {
-      // A full disk, or a folder that is not to be written to.
-    }
+    });
   }
 
   /** Removes files of any model, the longest unused first, until the rest is small enough. */
@@ -150,6 +148,22 @@ function readHeader(path: string): z.infer<typeof headerSchema> | null {
   }
 }
 
-const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
+/** None for what is no folder, or one that cannot be read. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** For what may fail on a full disk, or in a folder that is only to be read. */
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // The cache is done without.
+  }
+}
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
