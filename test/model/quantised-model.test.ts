@@ -1,6 +1,15 @@
 /** Training on quantised weights: read by llama.cpp's own conversions, trained by an adapter, put back on the same file. */
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -91,9 +100,11 @@ describe("lse models quantize", () => {
 
   it("writes a model in another type, which answers", async () => {
     const out = path("small.gguf");
+    writeFileSync(`${out}.part`, "a download");
     const { status, stdout } = quantize(shipped("mini.gguf"), "--type", "Q4_0", "--out", out);
     expect(stdout).toMatch(/small\.gguf: \S+ [kM]B, before \S+ MB\n$/);
     expect(status).toBe(0);
+    expect(readFileSync(`${out}.part`, "utf8")).toBe("a download");
     expect(statSync(out).size).toBeLessThan(0.7 * statSync(shipped("mini.gguf")).size);
     await using model = await LlamaModel.open({ modelPath: out, threads: 1, gpuLayers: 0 });
     const sampling = { ...PAPER_SAMPLING, maxTokens: 5 };

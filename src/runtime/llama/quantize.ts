@@ -1,4 +1,5 @@
 /** A model's weights in other types: libllama's own conversion, which node-llama-cpp does not offer. */
+import { randomUUID } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import koffi from "koffi";
 import { LseError } from "../../errors.js";
@@ -47,7 +48,8 @@ export async function quantizeModel(
   const wanted = { ...params, ftype: FILE_TYPES[type], allow_requantize: true, nthread: threads };
   const complaints: string[] = [];
   llama.logger = (_level, message) => complaints.push(message.trim());
-  const part = `${path}.part`;
+  // Under a name of its own: a download in progress has the plain one.
+  const part = `${path}.${randomUUID().slice(0, 8)}.part`;
   try {
     const state = await offLoop<number>((done) => convert.async(source, part, wanted, done));
     if (state !== 0)
