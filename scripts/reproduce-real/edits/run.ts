@@ -43,12 +43,19 @@ const resultAt = (name: keyof typeof RESULTS) => join(options.results ?? "", RES
 
 mkdirSync(options.out, { recursive: true });
 const runs = editRuns(options.ways, options.databases as Database[], options.seeds);
-const everyRun = editRuns(Object.keys(EDIT_WAYS), Object.keys(DATABASES) as Database[], SEEDS);
+const everyRun = editRuns(
+  Object.keys(EDIT_WAYS),
+  Object.keys(DATABASES) as Database[],
+  Math.max(SEEDS, options.seeds),
+);
 if (options.results !== undefined)
   await restoreRuns(resultAt("runs"), options.out, (name) =>
     resolvedConfig(
       everyRun.find((run) => run.name === name) ??
-        fail(`${resultAt("runs")}: "${name}" is not known`, "Remove that file"),
+        fail(
+          `${resultAt("runs")}: "${name}" is not known`,
+          "Give as many `--seeds` as it has, or another folder",
+        ),
     ),
   );
 const at = ({ name }: EditRun) => join(options.out, name);
