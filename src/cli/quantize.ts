@@ -18,10 +18,10 @@ export function quantizeCommand() {
     .addOption(new Option("--type <name>", "the new type").choices(FILE_TYPE_NAMES))
     .option("--out <file>", "the new file (default: beside the old one, with the type in its name)")
     .addOption(
-      new Option("--measure", "time the file as it is and in other types, which are not kept").conflicts([
-        "type",
-        "out",
-      ]),
+      new Option(
+        "--measure",
+        "time the file as it is and in other types, which are not kept, on the processor",
+      ).conflicts(["type", "out"]),
     )
     .addOption(
       new Option("--types <names...>", "the types to measure")
